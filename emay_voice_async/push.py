@@ -1,0 +1,65 @@
+"""Header and body of a push to reports, as pure functions (section 2.1.4)."""
+
+import json
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import parse_qs
+
+from emay_voice_async.errors import PushError
+from emay_voice_async.results import Report
+from emay_voice_async.sealing import MAX_SIZE, decrypt, gunzip
+from emay_voice_async.structuring import structure_reports
+
+__all__ = ["decode_plain_push", "decode_push", "decode_reports", "decrypt", "gunzip"]
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_FIELD: Final = "reports"
+
+
+def decode_push(body: bytes, secret_key: str | bytes, *, max_size: int = MAX_SIZE) -> list[Report]:
+    """Decode the body of an encrypted push: decrypt, inflate to ``max_size`` bytes at most, read.
+
+    Raises :class:`PushError`, whose ``stage`` says where it failed.
+    """
+    return decode_reports(gunzip(decrypt(body, secret_key), max_size=max_size))
+
+
+def decode_plain_push(body: bytes, content_type: str = "application/json") -> list[Report]:
+    """Decode the body of a plain push: JSON, or a form with the JSON in its field ``reports``.
+
+    Nothing signs a plain push: whoever knows the URL can send one. Raises :class:`PushError`.
+    """
+    if content_type.partition(";")[0].strip().lower() != _FORM:
+        return decode_reports(body)
+    try:
+        [text] = parse_qs(body.decode(), max_num_fields=100)[_FIELD]
+    except (ValueError, KeyError):
+        raise PushError("decode", "the form has no single field of reports") from None
+    return decode_reports(text.encode())
+
+
+def decode_reports(data: bytes) -> list[Report]:
+    """Read the JSON of a push: the document's object, or a bare list of reports.
+
+    Voice and join reports may stand side by side. When some report cannot be read, the
+    :class:`PushError` (stage "decode") carries the others in ``reports``.
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        raise PushError("decode", "the data is not JSON") from None
+    entries = document.get("data") if isinstance(document, dict) else document
+    reports, broken = structure_reports(_entries(entries))
+    if broken:
+        raise PushError("decode", "some reports cannot be read", reports, broken)
+    return list(reports)
+
+
+def _entries(entries: object) -> Iterable[object]:
+    if entries is None:
+        return ()
+    if isinstance(entries, dict):
+        return (entries,)
+    if not isinstance(entries, list):
+        raise PushError("decode", "the JSON holds no list of reports")
+    return entries

@@ -1,0 +1,163 @@
+"""Status and body of an answer to typed results, or to the right error.
+
+The service answers HTTP 200 for business errors too, as JSON under any content type. Everything
+else (another status, HTML, half a JSON text) did not come from the service as documented: it is an
+:class:`~emay_voice_async.errors.AnswerError`, which says nothing about what the service did.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from emay_voice_async.codes import ResultCode, result_code
+from emay_voice_async.endpoints import Call, Endpoint
+from emay_voice_async.errors import (
+    AccountError,
+    AnswerError,
+    BalanceError,
+    ContentError,
+    OverSpeedError,
+    RefusedError,
+)
+from emay_voice_async.recipients import Recipient
+from emay_voice_async.results import Report, Ticket
+from emay_voice_async.structuring import structure_balance, structure_reports, structure_ticket
+
+__all__ = ["REFUSALS", "Answer", "read_balance", "read_reports", "read_tickets", "refusal"]
+
+_OK: Final = 200
+
+REFUSALS: Mapping[str, type[RefusedError]] = {
+    ResultCode.ERROR_OVER_SPEED: OverSpeedError,
+    ResultCode.ERROR_APPID: AccountError,
+    ResultCode.ERROR_SIGN: AccountError,
+    ResultCode.ERROR_TIMESTAMP: AccountError,
+    ResultCode.ERROR_CLIENT_IP: AccountError,
+    ResultCode.ERROR_MESSAGE_TYPE: AccountError,
+    ResultCode.ERROR_NEEDMORE_BALANCE: BalanceError,
+    ResultCode.ERROR_NEEDMORE_BLANCE: BalanceError,
+    ResultCode.ERROR_CONTENT_EMPTY: ContentError,
+    ResultCode.ERROR_LONG_CONTENT: ContentError,
+    ResultCode.ERROR_VERIFICATION_CODE_CONTENT: ContentError,
+}
+"""The class of a refusal by its code; any other code is a plain RefusedError."""
+
+
+@frozen
+class Answer:
+    """What came back over HTTP: the status, the whole body (decoded), and the Date header."""
+
+    status: int
+    body: bytes = field(repr=False)
+    date: str | None = None
+
+
+def refusal(code: ResultCode | str, path: str) -> RefusedError:
+    """Make the error for a result code other than SUCCESS."""
+    meaning = f"{code.meaning}: {code.english}" if isinstance(code, ResultCode) else ""
+    return REFUSALS.get(code, RefusedError)(code, meaning, path)
+
+
+def read_tickets(endpoint: Endpoint, answer: Answer, recipients: Sequence[Recipient]) -> tuple[Ticket, ...]:
+    """Read the answer to a send: one ticket for each recipient, in the order of the recipients.
+
+    Raises :class:`RefusedError` (nobody is called) or :class:`AnswerError` (unknown).
+    """
+    document = _accepted(endpoint, answer)
+    try:
+        tickets = [structure_ticket(raw, endpoint.product) for raw in _entries(document)]
+    except (ValueError, TypeError):
+        raise _answer_error("the answer has values of another kind", endpoint, answer) from None
+    return _in_order(tickets, recipients)
+
+
+def read_reports(
+    endpoint: Endpoint, answer: Answer
+) -> tuple[tuple[Report, ...], tuple[tuple[object, str], ...]]:
+    """Read the answer to a getReport: the reports, and (raw value, reason) of unreadable ones.
+
+    Raises :class:`RefusedError` (nothing was removed) or :class:`AnswerError` (reports may have been
+    removed; whatever came is in its ``body``).
+    """
+    document = _accepted(endpoint, answer)
+    try:
+        entries = _entries(document)
+    except ValueError:
+        raise _answer_error("the answer has values of another kind", endpoint, answer) from None
+    return structure_reports(entries, endpoint.product)
+
+
+def read_balance(endpoint: Endpoint, answer: Answer) -> Decimal:
+    """Read the answer to a getBalance, in each of the shapes that the service has for it.
+
+    Raises :class:`RefusedError` or :class:`AnswerError`.
+    """
+    document = _accepted(endpoint, answer)
+    amount = document.get("balance", document.get("data"))
+    if isinstance(amount, dict):
+        amount = amount.get("balance")
+    try:
+        return structure_balance(amount)
+    except ValueError:
+        raise _answer_error("the answer has no balance", endpoint, answer) from None
+
+
+def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
+    """Return the answer's JSON object if its code is SUCCESS, or raise."""
+    if answer.status != _OK:
+        raise _answer_error("the HTTP status is not 200", endpoint, answer)
+    # Money is never a float.
+    parse_float = Decimal if endpoint.call is Call.BALANCE else None
+    try:
+        document = json.loads(answer.body, parse_float=parse_float)
+    except (ValueError, RecursionError):
+        raise _answer_error("the answer is not JSON", endpoint, answer) from None
+    if not isinstance(document, dict):
+        raise _answer_error("the answer is not a JSON object", endpoint, answer)
+    code = document.get("code", document.get("responseCode"))
+    if not isinstance(code, str | int) or not str(code).strip():
+        raise _answer_error("the answer has no result code", endpoint, answer)
+    code = result_code(str(code).strip())
+    if code is not ResultCode.SUCCESS:
+        raise refusal(code, endpoint.path)
+    return document
+
+
+def _entries(document: dict[str, Any]) -> list[object]:
+    """Return the entries of ``data``: a list of them, one alone, or none."""
+    data = document.get("data")
+    if data is None:
+        return []
+    if isinstance(data, dict):
+        return [data]
+    if not isinstance(data, list):
+        raise ValueError("a list was expected")
+    return data
+
+
+def _in_order(tickets: Sequence[Ticket], recipients: Sequence[Recipient]) -> tuple[Ticket, ...]:
+    """Give each recipient its ticket: by custom id, else by number, else one without message id."""
+    by_id = {ticket.custom_id: ticket for ticket in tickets}
+    by_mobile = defaultdict(list)
+    named = {one.custom_id for one in recipients}
+    for ticket in tickets:
+        if ticket.custom_id not in named:
+            by_mobile[ticket.mobile].append(ticket)
+    return tuple(
+        _ticket_of(one, by_id.get(one.custom_id or ""), by_mobile.get(one.mobile, [])) for one in recipients
+    )
+
+
+def _ticket_of(one: Recipient, own: Ticket | None, same_mobile: list[Ticket]) -> Ticket:
+    if own is None and same_mobile:
+        own = same_mobile.pop(0)
+    message_id = "" if own is None else own.message_id
+    return Ticket(one.mobile, message_id, one.custom_id or "")
+
+
+def _answer_error(reason: str, endpoint: Endpoint, answer: Answer) -> AnswerError:
+    return AnswerError(reason, endpoint.path, answer.status, answer.body)
