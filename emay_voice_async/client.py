@@ -1,0 +1,264 @@
+"""``AsyncEmayVoice``: the whole service through one client."""
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from datetime import timedelta
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Self
+
+from attrs import evolve
+
+from emay_voice_async.endpoints import JOIN_BALANCE, VOICE_BALANCE, Call, Product
+from emay_voice_async.errors import InvalidRequestError, SendError, UsageError
+from emay_voice_async.exchange import Credentials, Exchanges, Stats
+from emay_voice_async.messages import Message, check_text
+from emay_voice_async.pacing import LocalPacer, Pacer
+from emay_voice_async.replies import read_balance
+from emay_voice_async.reports import ReportReader
+from emay_voice_async.results import Accepted, Outcome, Report, SendResult
+from emay_voice_async.sending import Recipients, Sender
+from emay_voice_async.transport import HttpClient, Transport
+from emay_voice_async.window import RateLimits
+
+__all__ = ["AsyncEmayVoice"]
+
+_BALANCES = {end.product: end for end in (VOICE_BALANCE, JOIN_BALANCE)}
+_ENVIRONMENT = {
+    "base_url": "EMAY_VOICE_BASE_URL",
+    "app_id": "EMAY_VOICE_APP_ID",
+    "secret_key": "EMAY_VOICE_SECRET_KEY",
+}
+
+
+class AsyncEmayVoice:
+    """A client of one account, for one event loop.
+
+    ::
+
+        async with AsyncEmayVoice("http://host:port", app_id="...", secret_key="...") as voice:
+            result = await voice.send(Notice("..."), ["13800000000"])
+
+    - ``base_url``: ``http`` or ``https``, host, optional port and path. ``app_id``, ``secret_key``:
+      as the vendor gave them.
+    - ``http_client``: a shared ``httpx.AsyncClient``: used, never closed, nothing set on it. Give it
+      a ``keepalive_expiry`` of a few seconds: a connection that the service drops in the moment of a
+      send leaves that send's outcome unknown. None: one of our own.
+    - ``rate_limits``: how fast, by kind of call. ``pacer``: what holds requests back instead of an
+      in-process one made from ``rate_limits``. ``cold_start``: wait one period first, as if a
+      process that just died had used up the limit.
+    - ``timeout``: seconds that one exchange may take, connecting included. ``max_concurrency``:
+      requests in flight at once, for each send.
+    - ``clock``: POSIX seconds; for tests.
+
+    The constructor does no I/O and needs no running event loop. The first call binds the client to
+    the running loop; in another one it raises :class:`UsageError`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        app_id: str,
+        secret_key: str,
+        http_client: HttpClient | None = None,
+        rate_limits: RateLimits = RateLimits(),  # noqa: B008 - frozen
+        pacer: Pacer | None = None,
+        timeout: float = 30.0,
+        max_concurrency: int = 16,
+        cold_start: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        _check_credential("app_id", app_id)
+        _check_credential("secret_key", secret_key)
+        _check_seconds("timeout", timeout)
+        if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool) or max_concurrency < 1:
+            raise InvalidRequestError("max_concurrency", "must be a whole number of at least 1", 1)
+        self._app_id = app_id
+        self._transport = Transport(base_url, http_client, timeout)
+        self._pacer = LocalPacer(rate_limits, cold_start=cold_start) if pacer is None else pacer
+        self._exchanges = Exchanges(
+            self._transport, self._pacer, Credentials(app_id, secret_key), timeout=timeout, clock=clock
+        )
+        self._sender = Sender(self._exchanges, max_concurrency=max_concurrency)
+        self._reports = ReportReader(self._exchanges)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    @classmethod
+    def from_env(cls, **overrides: Any) -> Self:
+        """Make a client from EMAY_VOICE_BASE_URL, EMAY_VOICE_APP_ID and EMAY_VOICE_SECRET_KEY.
+
+        ``overrides`` are arguments of the constructor, which win. A variable that is missing or
+        empty raises :class:`InvalidRequestError` that names it.
+        """
+        for name, variable in _ENVIRONMENT.items():
+            if name not in overrides:
+                overrides[name] = os.environ.get(variable, "")
+                if not overrides[name]:
+                    raise InvalidRequestError(variable, "must be set in the environment")
+        return cls(**overrides)
+
+    def __repr__(self) -> str:
+        return f"AsyncEmayVoice({self._transport.base_url!r}, app_id={self._app_id!r})"
+
+    async def __aenter__(self) -> Self:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the client: nothing new goes out, and what is under way is waited for.
+
+        It waits twice the ``timeout`` at most. Closing again does nothing. A shared
+        ``http_client`` stays open.
+        """
+        if self._loop is not None:
+            self._check_loop()
+        self._closed = True
+        await self._exchanges.aclose()
+
+    async def send(
+        self,
+        message: Message,
+        to: Recipients,
+        *,
+        deadline: float | None = None,
+        on_outcome: Callable[[Outcome], object] | None = None,
+    ) -> SendResult:
+        """Send to one number, a list or a stream; return when every batch has its outcome.
+
+        The result holds one ticket for each number, in input order. ``on_outcome`` is called with
+        each outcome as it happens, also with those that happen after this call was cancelled.
+        ``deadline`` is in seconds: what had no turn by then is not sent.
+
+        Raises :class:`InvalidRequestError` before anything is sent if any entry of a sized list is
+        bad, and :class:`SendError` if any batch was not accepted: look at its ``result`` before
+        sending anything again, because accepted numbers are called all the same. A source that
+        fails half-way is the ``__cause__`` of a SendError.
+        """
+        self._enter()
+        stream = self._sender.outcomes(message, to, deadline=self._instant(deadline), on_outcome=on_outcome)
+        outcomes: list[Outcome] = []
+        cause: Exception | None = None
+        try:
+            async with aclosing(stream):
+                async for outcome in stream:
+                    outcomes.append(outcome)  # noqa: PERF401 - kept when the source fails half-way
+        except Exception as error:
+            if not outcomes:
+                raise
+            cause = error
+        result = SendResult(tuple(outcomes))
+        if cause is None:
+            cause = next((one.error for one in outcomes if not isinstance(one, Accepted)), None)
+        if cause is not None:
+            raise SendError(result) from cause
+        return result
+
+    def send_batches(
+        self, message: Message, to: Recipients, *, deadline: float | None = None
+    ) -> AsyncGenerator[Outcome, None]:
+        """Send to any number of recipients; yield the outcome of each batch, in input order.
+
+        A sized list is checked whole right here (:class:`InvalidRequestError`); a stream is checked
+        as it is read, and a bad entry becomes a ``NotSent`` of its own. Nothing is sent before the
+        first iteration, and no further ahead is read than ``max_concurrency`` batches. After a
+        refusal of the account or its balance, the rest comes out as ``NotSent``.
+
+        Leaving the loop early stops what had no turn yet; what is under way ends in its own time.
+        """
+        self._enter()
+        return self._sender.outcomes(message, to, deadline=self._instant(deadline))
+
+    async def take_reports(
+        self, number: int = 200, *, product: Product = Product.VOICE, deadline: float | None = None
+    ) -> list[Report]:
+        """Take up to ``number`` (1 to 1000) status reports; the service hands each one out once.
+
+        Reports that arrived for an earlier call which was cancelled or out of time come first,
+        without asking the service. An empty list: there are none at this moment. Reports that cannot
+        be read are in :attr:`broken_reports`.
+
+        Raises :class:`RefusedError` or :class:`NotSentError` (nothing was removed),
+        :class:`OutcomeUnknownError` (reports may have been removed; should the answer come late, the
+        next call returns them), :class:`AnswerError` (whatever came is in its ``body``).
+        """
+        self._enter()
+        return await self._reports.take(number, product, deadline=self._instant(deadline))
+
+    async def get_balance(
+        self, *, product: Product = Product.VOICE, deadline: float | None = None
+    ) -> Decimal:
+        """Ask for the account's balance, in the account's unit; repeated by itself on any failure.
+
+        Raises :class:`RefusedError`, :class:`NotSentError`, or :class:`OutcomeUnknownError` when no
+        usable answer came.
+        """
+        self._enter()
+        endpoint = _BALANCES[product]
+        return await self._exchanges.call(
+            endpoint, b"", lambda answer: read_balance(endpoint, answer), deadline=self._instant(deadline)
+        )
+
+    @property
+    def stats(self) -> Stats:
+        """What this client has done so far, as a snapshot."""
+        limits = RateLimits(*(self._pacer.limit(call) for call in Call))
+        return evolve(self._exchanges.stats, limits=limits)
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the service's clock is ahead of ours, as learned from a refused timestamp."""
+        return self._exchanges.clock_offset
+
+    @property
+    def undelivered_reports(self) -> tuple[Report, ...]:
+        """Reports that arrived and that nobody has taken yet."""
+        return self._reports.undelivered
+
+    @property
+    def broken_reports(self) -> tuple[tuple[Any, str], ...]:
+        """Pairs of raw value and reason, one for each report that could not be read."""
+        return tuple(self._reports.broken)
+
+    def _enter(self) -> None:
+        """Bind to the running loop on first use, and refuse any other."""
+        if self._closed:
+            raise UsageError("client", "is closed; make a new one")
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._check_loop()
+
+    def _check_loop(self) -> None:
+        if self._loop is not asyncio.get_running_loop():
+            raise UsageError(
+                "client",
+                "belongs to the event loop of its first call; make one client for each event loop, inside"
+                " the coroutine that asyncio.run is given (or one for each test)",
+            )
+
+    def _instant(self, deadline: float | None) -> float | None:
+        if deadline is None:
+            return None
+        _check_seconds("deadline", deadline)
+        return asyncio.get_running_loop().time() + deadline
+
+
+def _check_credential(name: str, value: object) -> None:
+    check_text(name, value)
+    if value != str(value).strip():
+        raise InvalidRequestError(name, "must not begin or end with white space")
+
+
+def _check_seconds(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise InvalidRequestError(name, "must be a finite number of seconds above 0", 0)

@@ -1,0 +1,307 @@
+"""Signed requests through the pacer, each one's end accounted for, repeated only when that is safe.
+
+A request under way is a task of its own that belongs to the client, not to its caller: when the
+caller gives up or is cancelled, the answer goes on being read in the background, so that it ends
+the lease of its slot at the right moment and nothing that it brings is lost.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+
+from attrs import define, evolve, field, frozen
+
+from emay_voice_async.certainty import Repeat, repeat_after
+from emay_voice_async.codes import ResultCode
+from emay_voice_async.endpoints import Endpoint
+from emay_voice_async.errors import (
+    AccountError,
+    EmayVoiceError,
+    NotSentError,
+    OutcomeUnknownError,
+    OverSpeedError,
+)
+from emay_voice_async.forms import signed
+from emay_voice_async.pacing import Lease, Pacer
+from emay_voice_async.replies import Answer
+from emay_voice_async.transport import Progress, Transport
+from emay_voice_async.window import RateLimits
+
+__all__ = ["Attempts", "Credentials", "Exchanges", "Stats"]
+
+logger = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
+MAX_REPEATS: Final = {Repeat.AFTER_PAUSE: 2, Repeat.AFTER_SLOT: 8, Repeat.ONCE_CORRECTED: 1}
+"""How often a request is repeated, by reason."""
+MAX_REPEAT_TIME: Final = 60.0
+"""Seconds after which a request is not repeated any more."""
+FIRST_PAUSE: Final = 0.2
+"""Seconds before the first repeat for want of a connection, doubled each time, jittered."""
+SMALLEST_CORRECTION: Final = 2.0
+"""A Date header tells whole seconds, so that less than this corrects nothing."""
+
+_GATEWAY: Final = frozenset({502, 503, 504})
+
+
+@frozen
+class Credentials:
+    """The account: who signs. The secret is in no repr."""
+
+    app_id: str
+    secret_key: str = field(repr=False)
+
+
+@frozen
+class Stats:
+    """What a client has done so far, as a snapshot.
+
+    ``requests`` counts what was posted; ``accepted``, ``refused``, ``unknown`` and ``not_sent`` count
+    numbers called, by outcome; ``over_speed`` counts ERROR_OVER_SPEED answers; ``waited`` is the
+    seconds that requests waited for slots, added up; ``limits`` the limits in force at this moment.
+    """
+
+    requests: int = 0
+    accepted: int = 0
+    refused: int = 0
+    unknown: int = 0
+    not_sent: int = 0
+    over_speed: int = 0
+    waited: float = 0.0
+    limits: RateLimits = field(factory=RateLimits)
+
+
+@define
+class Attempts:
+    """How far a call has come, for whoever may want to stop it.
+
+    ``under_way``: a request of it may be at the service just now. ``last``: set it to have nothing
+    repeated any more.
+    """
+
+    under_way: bool = False
+    last: bool = False
+    corrected: bool = False
+    repeats: dict[Repeat, int] = field(factory=dict)
+
+
+@frozen
+class _Request:
+    endpoint: Endpoint
+    rest: bytes
+    read: Callable[[Answer], Any]
+    deadline: float | None
+    attempts: Attempts
+
+
+class Exchanges:
+    """All requests of one client: waiting, under way, or being read after their caller left."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        pacer: Pacer,
+        credentials: Credentials,
+        *,
+        timeout: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.stats = Stats()
+        self.clock_offset = timedelta()
+        self._transport = transport
+        self._pacer = pacer
+        self._credentials = credentials
+        self._timeout = timeout
+        self._clock = clock
+        self._closed = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def count(self, **more: float) -> None:
+        """Add to the named figures of the statistics."""
+        self.stats = evolve(self.stats, **{name: getattr(self.stats, name) + by for name, by in more.items()})
+
+    def keep(self, task: asyncio.Task[_Result]) -> asyncio.Task[_Result]:
+        """Own ``task`` until it ends: :meth:`aclose` waits for it, and it is never garbage."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def call(
+        self,
+        endpoint: Endpoint,
+        rest: bytes,
+        read: Callable[[Answer], _Result],
+        *,
+        deadline: float | None = None,
+        attempts: Attempts | None = None,
+    ) -> _Result:
+        """Post a form and return what ``read`` makes of the answer.
+
+        ``deadline`` is an instant of the event loop's clock that bounds waiting, repeats and network
+        together. Raises what ``read`` raises, :class:`NotSentError` or :class:`OutcomeUnknownError`.
+
+        When the caller is cancelled, ``read`` is still called with the answer if the request may
+        have left: whatever must not be lost is for ``read`` to put away.
+        """
+        request = _Request(endpoint, rest, read, deadline, attempts or Attempts())
+        started = asyncio.get_running_loop().time()
+        again = False
+        while True:
+            lease = await self._slot(request, again=again)
+            try:
+                result: _Result = await self._attempt(request, lease)
+            except EmayVoiceError as error:
+                if not await self._may_repeat(request, error, started):
+                    raise
+                logger.info("%s is sent again: %s", endpoint.path, error)
+                again = True
+            else:
+                return result
+
+    async def aclose(self) -> None:
+        """Let nothing new out, wait (bounded) for what is under way, and close the transport."""
+        self._closed = True
+        try:
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            await self._transport.aclose()
+
+    async def _slot(self, request: _Request, *, again: bool) -> Lease:
+        loop = asyncio.get_running_loop()
+        path, deadline = request.endpoint.path, request.deadline
+        started = loop.time()
+        try:
+            async with asyncio.timeout_at(deadline):
+                lease = await self._pacer.acquire(request.endpoint.call, again=again)
+        except TimeoutError:
+            raise NotSentError("the deadline passed before there was a slot", path) from None
+        finally:
+            self.count(waited=loop.time() - started)
+        if self._closed:
+            lease.give_back()
+            raise NotSentError("the client was closed before there was a slot", path)
+        if deadline is not None and deadline <= loop.time():
+            lease.give_back()
+            raise NotSentError("the deadline passed before there was a slot", path)
+        return lease
+
+    async def _attempt(self, request: _Request, lease: Lease) -> Any:
+        loop = asyncio.get_running_loop()
+        deadline = request.deadline
+        patience = self._timeout if deadline is None else min(self._timeout, deadline - loop.time())
+        progress = Progress()
+        task = self.keep(loop.create_task(self._exchange(request, lease, progress)))
+        request.attempts.under_way = True
+        try:
+            await asyncio.wait({task}, timeout=patience)
+        finally:
+            request.attempts.under_way = False
+            if not task.done():
+                _leave(task, progress)
+        if task.done():
+            return task.result()
+        path = request.endpoint.path
+        if progress.written:
+            raise OutcomeUnknownError(f"no answer came within {patience:.3g} seconds", path)
+        raise NotSentError(f"there was no connection within {patience:.3g} seconds", path)
+
+    async def _exchange(self, request: _Request, lease: Lease, progress: Progress) -> Any:
+        """Post once, read the answer, and end the lease at the right moment whatever happens."""
+        signed_at = self._clock() + self.clock_offset.total_seconds()
+        answer = await self._post(request, signed_at, lease, progress)
+        over_speed = False
+        try:
+            return request.read(answer)
+        except OverSpeedError:
+            over_speed = True
+            self.count(over_speed=1)
+            raise
+        except AccountError as error:
+            if error.code == ResultCode.ERROR_TIMESTAMP:
+                request.attempts.corrected = self._correct_clock(answer, signed_at)
+            raise
+        finally:
+            # A gateway's answer is not the service's: behind it the request may still be waiting.
+            lease.end(after=self._timeout if answer.status in _GATEWAY else 0.0, over_speed=over_speed)
+
+    async def _post(self, request: _Request, at: float, lease: Lease, progress: Progress) -> Answer:
+        endpoint = request.endpoint
+        body = signed(endpoint, self._credentials.app_id, self._credentials.secret_key, at, request.rest)
+        self.count(requests=1)
+        try:
+            # Twice the caller's patience: a late answer is still worth having.
+            async with asyncio.timeout(2 * self._timeout):
+                return await self._transport.post(endpoint.path, body, progress)
+        except NotSentError:
+            lease.give_back()
+            raise
+        except OutcomeUnknownError:
+            # The connection is over, so that the request cannot arrive any more.
+            lease.end()
+            raise
+        except (TimeoutError, asyncio.CancelledError) as error:
+            # It was us who gave up: the request may still be on its way.
+            if not progress.written:
+                lease.give_back()
+                raise
+            lease.end(after=self._timeout)
+            if isinstance(error, TimeoutError):
+                raise OutcomeUnknownError("no answer came at all", endpoint.path) from None
+            raise
+
+    async def _may_repeat(self, request: _Request, error: EmayVoiceError, started: float) -> bool:
+        """Decide by the table of certainty, within the caps, and wait the pause that is due."""
+        loop = asyncio.get_running_loop()
+        attempts = request.attempts
+        repeat = repeat_after(error, request.endpoint.call)
+        done = attempts.repeats.get(repeat, 0)
+        if attempts.last or self._closed or done >= MAX_REPEATS.get(repeat, 0):
+            return False
+        if repeat is Repeat.ONCE_CORRECTED and not attempts.corrected:
+            return False
+        pause = FIRST_PAUSE * 2**done * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        if repeat is not Repeat.AFTER_PAUSE and self._pacer.limit(request.endpoint.call) is not None:
+            # The slot that the repeat has to wait for is pause enough, and keeps its place.
+            pause = 0.0
+        end = started + MAX_REPEAT_TIME
+        if loop.time() + pause >= (end if request.deadline is None else min(end, request.deadline)):
+            return False
+        attempts.repeats[repeat] = done + 1
+        if pause:
+            await asyncio.sleep(pause)
+        return True
+
+    def _correct_clock(self, answer: Answer, signed_at: float) -> bool:
+        """Learn the service's clock from the Date header; return whether that changes anything."""
+        try:
+            theirs = parsedate_to_datetime(answer.date or "").replace(tzinfo=UTC)
+        except ValueError:
+            return False
+        ours = datetime.fromtimestamp(self._clock(), UTC)
+        offset = theirs - ours
+        corrected = abs(theirs.timestamp() - signed_at) >= SMALLEST_CORRECTION
+        if corrected:
+            self.clock_offset = offset
+            logger.warning("the clock of this host is off by %s; requests are stamped accordingly", offset)
+        return corrected
+
+
+def _leave(task: asyncio.Task[Any], progress: Progress) -> None:
+    """Let a request be read on without its caller, or end it if nothing of it was written."""
+    progress.abandoned = True
+    if not progress.written:
+        task.cancel()
+    task.add_done_callback(_log_late_end)
+
+
+def _log_late_end(task: asyncio.Task[Any]) -> None:
+    if task.cancelled():
+        return
+    error = task.exception()
+    logger.info("a request was answered after its caller left: %s", "accepted" if error is None else error)

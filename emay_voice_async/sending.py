@@ -1,0 +1,276 @@
+"""Fan-out: any number of recipients to batches, and each batch to an outcome."""
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+)
+from typing import Any, Final, cast
+
+from attrs import define, field
+
+from emay_voice_async.certainty import Certainty, certainty_of
+from emay_voice_async.errors import (
+    AccountError,
+    BalanceError,
+    EmayVoiceError,
+    InvalidRequestError,
+    NotSentError,
+    OutcomeUnknownError,
+    RefusedError,
+)
+from emay_voice_async.exchange import Attempts, Exchanges
+from emay_voice_async.forms import send_form
+from emay_voice_async.messages import Marketing, Message, Notice, VerificationCode, VoiceSms
+from emay_voice_async.recipients import (
+    Recipient,
+    check_all,
+    check_fresh,
+    check_recipient,
+    identified,
+    recipient,
+)
+from emay_voice_async.replies import read_tickets
+from emay_voice_async.results import Accepted, NotSent, Outcome, Refused, Unknown
+
+__all__ = ["Recipients", "Sender"]
+
+logger = logging.getLogger(__name__)
+
+Recipients = str | Recipient | Iterable[str | Recipient] | AsyncIterable[str | Recipient]
+"""Whom a send goes to: one, a list, or a stream of any length."""
+
+_TOKEN_BYTES: Final = 10
+_END: Final = object()
+
+
+@define(eq=False)
+class _Batch:
+    """A batch on its way to its outcome."""
+
+    index: int
+    recipients: tuple[Recipient, ...]
+    error: EmayVoiceError | None = None
+    """Set when it must not be sent: the number is bad, or the run was stopped."""
+    started: bool = False
+    attempts: Attempts = field(factory=Attempts)
+
+    def call_off(self, error: EmayVoiceError, task: "asyncio.Task[Outcome]") -> None:
+        """Keep it from being sent, or sent again; what is under way just now goes on."""
+        self.error = error
+        self.attempts.last = True
+        if self.started and not self.attempts.under_way:
+            task.cancel()
+
+
+class Sender:
+    """Sends messages for one client, up to ``max_concurrency`` requests in flight for each send."""
+
+    def __init__(self, exchanges: Exchanges, *, max_concurrency: int) -> None:
+        self._exchanges = exchanges
+        self._max_concurrency = max_concurrency
+
+    def outcomes(
+        self,
+        message: Message,
+        to: Recipients,
+        *,
+        deadline: float | None = None,
+        on_outcome: Callable[[Outcome], object] | None = None,
+    ) -> AsyncGenerator[Outcome, None]:
+        """Check a sized list at once, then send while iterated: outcomes come in input order.
+
+        ``deadline`` is an instant of the event loop's clock. An error of the source itself comes out
+        at the end, after the outcomes of everything that was read before it.
+        """
+        if not isinstance(message, Notice | Marketing | VerificationCode | VoiceSms):
+            raise InvalidRequestError(
+                "message",
+                "must be a Notice, Marketing, VerificationCode or VoiceSms",
+                None,
+                type(message).__name__,
+            )
+        source = _Source(to, message.endpoint.max_batch)
+        return _Run(self._exchanges, message, source, deadline, on_outcome).outcomes(self._max_concurrency)
+
+
+class _Run:
+    """One send: reads the source, keeps requests in flight, stops when it makes no sense to go on."""
+
+    def __init__(
+        self,
+        exchanges: Exchanges,
+        message: Message,
+        source: "_Source",
+        deadline: float | None,
+        on_outcome: Callable[[Outcome], object] | None,
+    ) -> None:
+        self._exchanges = exchanges
+        self._message = message
+        self._source = source
+        self._deadline = deadline
+        self._on_outcome = on_outcome
+        self._stopped: EmayVoiceError | None = None
+        self._under_way: deque[tuple[_Batch, asyncio.Task[Outcome]]] = deque()
+
+    async def outcomes(self, max_concurrency: int) -> AsyncGenerator[Outcome, None]:
+        loop = asyncio.get_running_loop()
+        reading: asyncio.Task[_Batch | None] | None = None
+        failure: BaseException | None = None
+        exhausted = False
+        try:
+            while True:
+                if reading is None and not exhausted and len(self._under_way) < max_concurrency:
+                    reading = loop.create_task(self._source.read())
+                tasks: list[asyncio.Task[Any]] = [] if reading is None else [reading]
+                if self._under_way:
+                    tasks.append(self._under_way[0][1])
+                if not tasks:
+                    break
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                if reading is not None and reading.done():
+                    failure = reading.exception()
+                    batch = None if failure is not None else reading.result()
+                    reading = None
+                    if batch is None:
+                        exhausted = True
+                    else:
+                        self._start(batch, loop)
+                while self._under_way and self._under_way[0][1].done():
+                    yield self._under_way.popleft()[1].result()
+            if failure is not None:
+                raise failure
+        finally:
+            if reading is not None:
+                reading.cancel()
+            self._stop(NotSentError("the send was stopped before this batch had its turn"))
+
+    def _start(self, batch: _Batch, loop: asyncio.AbstractEventLoop) -> None:
+        batch.error = batch.error or self._stopped
+        # The client owns the task, so that it ends in its own time if this run is left.
+        self._under_way.append((batch, self._exchanges.keep(loop.create_task(self._finish(batch)))))
+
+    def _stop(self, error: EmayVoiceError) -> None:
+        self._stopped = error
+        for batch, task in self._under_way:
+            batch.call_off(error, task)
+
+    async def _finish(self, batch: _Batch) -> Outcome:
+        """Send one batch and hand out its outcome, whoever still waits for it."""
+        batch.started = True
+        outcome = await self._send(batch)
+        name = {Accepted: "accepted", Refused: "refused", Unknown: "unknown", NotSent: "not_sent"}[
+            type(outcome)
+        ]
+        self._exchanges.count(**{name: len(outcome.recipients)})
+        if isinstance(outcome, Refused) and isinstance(outcome.error, AccountError | BalanceError):
+            self._stop(NotSentError(f"the send was stopped: {outcome.error}", outcome.error.path))
+        if self._on_outcome is not None:
+            try:
+                self._on_outcome(outcome)
+            except Exception:
+                # The calls are made and the other batches are on their way: too late to stop.
+                logger.exception("on_outcome failed")
+        return outcome
+
+    async def _send(self, batch: _Batch) -> Outcome:
+        index, recipients = batch.index, batch.recipients
+        if batch.error is not None:
+            return NotSent(index, recipients, batch.error)
+        endpoint = self._message.endpoint
+        try:
+            tickets = await self._exchanges.call(
+                endpoint,
+                send_form(self._message, recipients),
+                lambda answer: read_tickets(endpoint, answer, recipients),
+                deadline=self._deadline,
+                attempts=batch.attempts,
+            )
+        except EmayVoiceError as error:
+            return _outcome(batch, error)
+        except asyncio.CancelledError:
+            if batch.error is None:
+                raise
+            return NotSent(index, recipients, batch.error)
+        return Accepted(index, recipients, tickets)
+
+
+def _outcome(batch: _Batch, error: EmayVoiceError) -> Outcome:
+    match certainty_of(error):
+        case Certainty.REFUSED:
+            return Refused(batch.index, batch.recipients, cast(RefusedError, error))
+        case Certainty.UNKNOWN:
+            return Unknown(batch.index, batch.recipients, cast(OutcomeUnknownError, error))
+        case Certainty.NOT_SENT:
+            return NotSent(batch.index, batch.recipients, error)
+
+
+class _Source:
+    """The recipients, checked and cut into batches: a sized list at once, a stream as it is read."""
+
+    def __init__(self, to: Recipients, size: int) -> None:
+        self._size = size
+        self._checked = False
+        self._iterator: Iterator[object] | None = None
+        self._stream: AsyncIterator[object] | None = None
+        if isinstance(to, str | Recipient):
+            to = (to,)
+        if isinstance(to, Collection) and not isinstance(to, bytes | bytearray):
+            # A copy, so that what was checked is what is sent, whatever happens to the list.
+            to = tuple(to)
+            check_all(to)
+            self._checked = True
+        if isinstance(to, AsyncIterable):
+            self._stream = aiter(to)
+        elif isinstance(to, Iterable) and not isinstance(to, bytes | bytearray):
+            self._iterator = iter(to)
+        else:
+            raise InvalidRequestError(
+                "to", "must be a number, a Recipient, or an iterable of those", None, type(to).__name__
+            )
+        self._gathered: list[Recipient] = []
+        self._seen: dict[str, int] = {}
+        self._position = 0
+        self._index = 0
+
+    async def read(self) -> _Batch | None:
+        """Return the next full batch, or a bad recipient by itself, or None at the end."""
+        while (item := await self._next()) is not _END:
+            one = recipient(item)
+            position = self._position
+            self._position += 1
+            if not self._checked:
+                try:
+                    check_recipient(one, position)
+                    check_fresh(one, position, self._seen)
+                except InvalidRequestError as error:
+                    return self._batch((one,), error)
+            self._gathered.append(one)
+            if len(self._gathered) == self._size:
+                return self._full()
+        return self._full() if self._gathered else None
+
+    async def _next(self) -> object:
+        if self._iterator is not None:
+            return next(self._iterator, _END)
+        return await anext(cast("AsyncIterator[object]", self._stream), _END)
+
+    def _full(self) -> _Batch:
+        recipients = identified(self._gathered, secrets.token_hex(_TOKEN_BYTES))
+        self._gathered = []
+        # Ids of a stream are compared within a batch: more would take memory without bound.
+        self._seen = {}
+        return self._batch(recipients, None)
+
+    def _batch(self, recipients: tuple[Recipient, ...], error: InvalidRequestError | None) -> _Batch:
+        batch = _Batch(self._index, recipients, error)
+        self._index += 1
+        return batch
