@@ -149,10 +149,11 @@ class Exchanges:
         have left: whatever must not be lost is for ``read`` to put away.
         """
         request = _Request(endpoint, rest, read, deadline, attempts or Attempts())
-        started = asyncio.get_running_loop().time()
+        started: float | None = None
         again = False
         while True:
             lease = await self._slot(request, again=again)
+            started = asyncio.get_running_loop().time() if started is None else started
             try:
                 result: _Result = await self._attempt(request, lease)
             except EmayVoiceError as error:

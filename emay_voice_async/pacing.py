@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Protocol
 
 from emay_voice_async.endpoints import Call
-from emay_voice_async.window import RateLimit, RateLimits, Window
+from emay_voice_async.window import HOST_TICK, RateLimit, RateLimits, Window
 
 __all__ = ["Lease", "LocalPacer", "Pacer"]
 
@@ -44,12 +44,13 @@ class Pacer(Protocol):
 class LocalPacer:
     """The pacer of one process and one event loop.
 
-    ``cold_start``: begin as if a process that just died had used every slot a moment ago.
+    ``cold_start``: begin as if a process that just died had used every slot a moment ago. ``tick``:
+    seconds between two readings of the event loop's clock that differ.
     """
 
-    def __init__(self, limits: RateLimits, *, cold_start: bool = False) -> None:
+    def __init__(self, limits: RateLimits, *, cold_start: bool = False, tick: float = HOST_TICK) -> None:
         self._queues = {
-            call: _Queue(limit, cold_start=cold_start)
+            call: _Queue(limit, cold_start=cold_start, tick=tick)
             for call in Call
             if (limit := limits.of(call)) is not None
         }
@@ -79,9 +80,10 @@ _UNLIMITED = _Unlimited()
 class _Queue:
     """One kind of call: its window, those who wait, and a single timer for all of them."""
 
-    def __init__(self, limit: RateLimit, *, cold_start: bool) -> None:
+    def __init__(self, limit: RateLimit, *, cold_start: bool, tick: float) -> None:
         self._limit = limit
-        self._window = Window(limit)
+        self._tick = tick
+        self._window = Window(limit, tick)
         self._cold = cold_start
         self._loop: asyncio.AbstractEventLoop | None = None
         # Ordered, and O(1) to leave from the middle. (A dict's front gets slow to find.)
@@ -151,7 +153,8 @@ class _Queue:
             self._timer = None
         when = self._window.next_change()
         if self._waiters and when < math.inf:
-            self._timer = loop.call_at(when, self._serve, loop)
+            # An event loop may call a tick too early, and that would be for nothing.
+            self._timer = loop.call_at(when + self._tick, self._serve, loop)
 
 
 class _LocalLease:

@@ -60,15 +60,17 @@ class _Batch:
     recipients: tuple[Recipient, ...]
     error: EmayVoiceError | None = None
     """Set when it must not be sent: the number is bad, or the run was stopped."""
-    started: bool = False
+    waits: bool = False
+    """Whether its task is waiting for its turn, or under way."""
     attempts: Attempts = field(factory=Attempts)
 
-    def call_off(self, error: EmayVoiceError, task: "asyncio.Task[Outcome]") -> None:
-        """Keep it from being sent, or sent again; what is under way just now goes on."""
+    def call_off(self, error: EmayVoiceError, task: "asyncio.Task[Outcome]") -> bool:
+        """Keep it from being sent, or sent again; return whether it is under way and goes on."""
         self.error = error
         self.attempts.last = True
-        if self.started and not self.attempts.under_way:
+        if self.waits and not self.attempts.under_way:
             task.cancel()
+        return self.attempts.under_way
 
 
 class Sender:
@@ -149,24 +151,28 @@ class _Run:
             if failure is not None:
                 raise failure
         finally:
+            ending = self._stop(NotSentError("the send was stopped before this batch had its turn"))
             if reading is not None:
                 reading.cancel()
-            self._stop(NotSentError("the send was stopped before this batch had its turn"))
+                ending.append(reading)
+            if ending:
+                await asyncio.wait(ending)
 
     def _start(self, batch: _Batch, loop: asyncio.AbstractEventLoop) -> None:
         batch.error = batch.error or self._stopped
         # The client owns the task, so that it ends in its own time if this run is left.
         self._under_way.append((batch, self._exchanges.keep(loop.create_task(self._finish(batch)))))
 
-    def _stop(self, error: EmayVoiceError) -> None:
+    def _stop(self, error: EmayVoiceError) -> list[asyncio.Task[Any]]:
+        """Call off every batch that had no turn; return their tasks, which end at once."""
         self._stopped = error
-        for batch, task in self._under_way:
-            batch.call_off(error, task)
+        return [task for batch, task in self._under_way if not batch.call_off(error, task)]
 
     async def _finish(self, batch: _Batch) -> Outcome:
         """Send one batch and hand out its outcome, whoever still waits for it."""
-        batch.started = True
+        batch.waits = True
         outcome = await self._send(batch)
+        batch.waits = False
         name = {Accepted: "accepted", Refused: "refused", Unknown: "unknown", NotSent: "not_sent"}[
             type(outcome)
         ]

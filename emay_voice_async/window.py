@@ -17,20 +17,24 @@ from attrs import field, frozen
 from emay_voice_async.endpoints import Call
 from emay_voice_async.errors import InvalidRequestError
 
-__all__ = ["RateLimit", "RateLimits", "Window", "tolerance"]
+__all__ = ["HOST_TICK", "RateLimit", "RateLimits", "Window", "tolerance"]
 
 _SERVICE_TICK: Final = 0.001
 _DRIFT: Final = 0.001
 _CALM: Final = 5
 
 
-def tolerance(period: float) -> float:
+HOST_TICK: Final = time.get_clock_info("monotonic").resolution
+"""Seconds between two readings of this host's clock that differ."""
+
+
+def tolerance(period: float, tick: float = HOST_TICK) -> float:
     """Return the seconds that a slot is held beyond the period.
 
     One tick of the service's millisecond clock, one of ours, and a thousandth of the period for
     clocks that do not run alike.
     """
-    return _SERVICE_TICK + time.get_clock_info("monotonic").resolution + _DRIFT * period
+    return _SERVICE_TICK + tick + _DRIFT * period
 
 
 def _check_requests(_: object, __: object, value: int) -> None:
@@ -72,12 +76,12 @@ class Window:
     """The slots of one kind of call. Every ``now`` must be at or after the one before.
 
     A refusal for speed (somebody else uses the account too) halves the number of slots, and each
-    five calm periods give one back.
+    five calm periods give one back. ``tick`` is that of the clock that the instants are read from.
     """
 
-    def __init__(self, limit: RateLimit) -> None:
+    def __init__(self, limit: RateLimit, tick: float = HOST_TICK) -> None:
         self._limit = limit
-        self._hold = limit.period + tolerance(limit.period)
+        self._hold = limit.period + tolerance(limit.period, tick)
         self._open = 0
         self._ends: list[float] = []
         self._slots = limit.requests

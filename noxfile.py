@@ -1,0 +1,88 @@
+"""The project's checks: ``nox -s tests``, ``nox -s demo``, and so on; ``nox -l`` lists them."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+SUPPORTED = ("3.11", "3.12", "3.13")
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "types", "tests", "docs", "demo", "build"]
+
+
+def _runs(version: str) -> bool:
+    """Tell whether this Python is here. Finding its name is not enough: version managers leave shims."""
+    python = shutil.which(f"python{version}")
+    return (
+        python is not None
+        and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+    )
+
+
+def _pythons() -> list[str]:
+    current = f"{sys.version_info.major}.{sys.version_info.minor}"
+    found = [version for version in SUPPORTED if version == current or _runs(version)]
+    return found or [current]
+
+
+PYTHONS = _pythons()
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff."""
+    session.install("ruff>=0.6")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy, strictly, in the package, its tests and the use of its whole API."""
+    session.install(".[test]", "mypy>=1.11", "nox", "types-docutils", "types-pygments")
+    session.run("mypy")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests against the installed package; every branch of it must be covered."""
+    session.install(".[test]")
+    data = {"COVERAGE_FILE": str(Path(session.create_tmp()) / "coverage")}
+    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=data)
+    if not session.posargs:
+        session.run("coverage", "report", env=data)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run the examples of the README, and check its markup, its links and its tables."""
+    session.install(".[test]")
+    session.run("pytest", "tests/test_readme.py", "-v")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Show the main job, run against the local service that comes with the package."""
+    session.install(".[demo]")
+    session.run("python", "-m", "emay_voice_async", "demo", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the distributions; the wheel must work by itself and hold what it should."""
+    session.install("build", "twine")
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("python", "-m", "build", "--outdir", folder)
+        session.run("twine", "check", "--strict", *map(str, Path(folder).iterdir()))
+        [wheel] = Path(folder).glob("*.whl")
+        names = zipfile.ZipFile(wheel).namelist()
+        if "emay_voice_async/py.typed" not in names or any(name.startswith("tests") for name in names):
+            session.error(f"the wheel holds the wrong files: {names}")
+        session.install(str(wheel))
+        # Without any extra: only what the wheel itself asks for.
+        session.run("python", "-I", "-c", "import emay_voice_async, emay_voice_async.push")

@@ -1,0 +1,370 @@
+"""The client as a whole: construction, life, event loops, and what it shows of itself."""
+
+import asyncio
+import gc
+import logging
+import warnings
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from scripted import Script, accepts, answers, code, fields_of
+from virtual_time import now, run
+
+from emay_voice_async import (
+    AsyncEmayVoice,
+    EmayVoiceError,
+    InvalidRequestError,
+    Notice,
+    NotSentError,
+    Product,
+    RateLimit,
+    RateLimits,
+    SendError,
+    VerificationCode,
+)
+from emay_voice_async.endpoints import Call
+from emay_voice_async.errors import UsageError
+from emay_voice_async.pacing import Lease, LocalPacer
+
+SECRET = "0123456789ABCDEF"
+
+
+def make(base_url: str = "http://service", **options: Any) -> AsyncEmayVoice:
+    """Make a client."""
+    return AsyncEmayVoice(base_url, **{"app_id": "app", "secret_key": SECRET, **options})
+
+
+class TestConstructor:
+    """The constructor checks, and does nothing else."""
+
+    def test_no_loop_and_no_io(self) -> None:
+        """A client can be made without a running loop and dropped without a trace."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            make()
+            gc.collect()
+
+    @pytest.mark.parametrize(
+        ("options", "field"),
+        [
+            ({"app_id": ""}, "app_id"),
+            ({"app_id": None}, "app_id"),
+            ({"secret_key": ""}, "secret_key"),
+            ({"secret_key": " \n"}, "secret_key"),
+            ({"secret_key": SECRET + "\n"}, "secret_key"),
+            ({"secret_key": SECRET.encode()}, "secret_key"),
+            ({"timeout": 0}, "timeout"),
+            ({"timeout": None}, "timeout"),
+            ({"timeout": float("inf")}, "timeout"),
+            ({"timeout": True}, "timeout"),
+            ({"max_concurrency": 0}, "max_concurrency"),
+            ({"max_concurrency": 1.5}, "max_concurrency"),
+            ({"max_concurrency": True}, "max_concurrency"),
+            ({"base_url": "ftp://service"}, "base_url"),
+        ],
+    )
+    def test_bad_arguments(self, options: dict[str, Any], field: str) -> None:
+        """A bad argument is refused at construction, by its name, and the secret is not shown."""
+        with pytest.raises(InvalidRequestError) as caught:
+            make(**options)
+        assert caught.value.field == field
+        assert SECRET not in str(caught.value) + repr(caught.value) + repr(caught.value.args)
+
+    def test_the_secret_is_shown_nowhere(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Neither the client's repr nor its logs nor its errors show secret, code or number."""
+
+        async def main() -> list[str]:
+            shown = []
+            script = Script(code("ERROR_SIGN"), answers(b"<html>"), code("ERROR_OVER_SPEED"))
+            async with script.client() as client, make(http_client=client) as voice:
+                for _ in range(3):
+                    with pytest.raises(SendError) as caught:
+                        await voice.send(VerificationCode("471100"), "13812345678")
+                    error: BaseException | None = caught.value
+                    while error is not None:
+                        shown += [str(error), repr(error)]
+                        error = error.__cause__
+                    shown += [repr(outcome) for outcome in caught.value.result.outcomes]
+                shown += [repr(voice), repr(voice.stats), repr(voice.__dict__)]
+            return shown
+
+        with caplog.at_level(logging.DEBUG):
+            shown = run(main())
+        for text in (*shown, caplog.text):
+            assert SECRET not in text
+            assert "471100" not in text
+            assert "13812345678" not in text
+
+
+class TestFromEnv:
+    """``from_env``."""
+
+    def test_all_three(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Address, appId and secret come from the environment; the rest can be given."""
+        monkeypatch.setenv("EMAY_VOICE_BASE_URL", "https://service/emay/")
+        monkeypatch.setenv("EMAY_VOICE_APP_ID", "env-app")
+        monkeypatch.setenv("EMAY_VOICE_SECRET_KEY", SECRET)
+        script = Script(accepts())
+        voice = AsyncEmayVoice.from_env(http_client=script.client(), timeout=5)
+        assert repr(voice) == "AsyncEmayVoice('https://service/emay', app_id='env-app')"
+
+        async def main() -> None:
+            async with voice:
+                await voice.send(Notice("..."), "13800000000")
+
+        run(main())
+        assert fields_of(script.requests[0])["appId"] == "env-app"
+        assert script.requests[0].extensions["timeout"]["connect"] == 5
+
+    def test_overrides_win(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is given is not looked up."""
+        for name in ("BASE_URL", "APP_ID", "SECRET_KEY"):
+            monkeypatch.delenv(f"EMAY_VOICE_{name}", raising=False)
+        voice = AsyncEmayVoice.from_env(base_url="http://service", app_id="given", secret_key=SECRET)
+        assert "given" in repr(voice)
+
+    @pytest.mark.parametrize("missing", ["BASE_URL", "APP_ID", "SECRET_KEY"])
+    @pytest.mark.parametrize("value", [None, ""])
+    def test_a_missing_variable(
+        self, missing: str, value: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A variable that is missing or empty is named."""
+        for name in ("BASE_URL", "APP_ID", "SECRET_KEY"):
+            monkeypatch.setenv(f"EMAY_VOICE_{name}", "http://service")
+        monkeypatch.delenv(f"EMAY_VOICE_{missing}")
+        if value is not None:
+            monkeypatch.setenv(f"EMAY_VOICE_{missing}", value)
+        with pytest.raises(InvalidRequestError, match=f"EMAY_VOICE_{missing}"):
+            AsyncEmayVoice.from_env()
+
+
+class TestLife:
+    """From the first call to the last."""
+
+    def test_closing_twice(self) -> None:
+        """Closing again does nothing, and a shared client stays open."""
+
+        async def main() -> None:
+            async with Script(accepts()).client() as client:
+                voice = make(http_client=client)
+                async with voice:
+                    await voice.send(Notice("..."), "13800000000")
+                await voice.aclose()
+                await asyncio.gather(voice.aclose(), voice.aclose())
+                assert not client.is_closed
+
+        run(main())
+
+    def test_closing_what_was_never_used(self) -> None:
+        """A client that made no call can be closed in any loop."""
+        voice = make()
+        run(voice.aclose())
+        run(voice.aclose())
+
+    def test_nothing_after_closing(self) -> None:
+        """A closed client sends nothing and says so, as an error of ours and as a RuntimeError."""
+
+        async def main() -> None:
+            voice = make()
+            await voice.aclose()
+            for call in (voice.send(Notice("..."), []), voice.take_reports(), voice.get_balance()):
+                with pytest.raises(UsageError, match="is closed") as caught:
+                    await call
+                assert isinstance(caught.value, RuntimeError)
+                assert isinstance(caught.value, EmayVoiceError)
+            with pytest.raises(UsageError):
+                voice.send_batches(Notice("..."), [])
+            with pytest.raises(UsageError):
+                async with voice:
+                    pytest.fail("it is closed")
+
+        run(main())
+
+    def test_a_second_event_loop(self) -> None:
+        """One client in two loops: a clear error that names the fix, before anything is sent."""
+        script = Script(accepts())
+        voice = make(http_client=script.client())
+        run_one(voice)
+        for second in (voice.send(Notice("..."), "13800000000"), voice.get_balance(), voice.aclose()):
+            with pytest.raises(UsageError, match="one client for each event loop"):
+                run(second)
+        assert len(script.requests) == 1
+
+    def test_an_exception_inside(self) -> None:
+        """Leaving ``async with`` by an exception closes the client and lets the exception through."""
+
+        async def main() -> None:
+            with pytest.raises(ZeroDivisionError):
+                async with make() as voice:
+                    raise ZeroDivisionError
+            with pytest.raises(UsageError):
+                await voice.get_balance()
+
+        run(main())
+
+    def test_a_closing_that_is_cancelled(self) -> None:
+        """Cancelling the closing closes the connections all the same."""
+
+        async def main() -> None:
+            async with Script(accepts(after=60)).client() as client:
+                voice = make(http_client=client)
+                sending = asyncio.ensure_future(voice.send(Notice("..."), "13800000000"))
+                await asyncio.sleep(1)
+                closing = asyncio.ensure_future(voice.aclose())
+                await asyncio.sleep(1)
+                closing.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await closing
+                with pytest.raises(SendError):
+                    await sending
+                await voice.aclose()
+
+        run(main())
+
+
+def run_one(voice: AsyncEmayVoice) -> None:
+    """Use a client in a loop that then ends."""
+
+    async def main() -> None:
+        await voice.send(Notice("..."), "13800000000")
+
+    run(main())
+
+
+class TestBalance:
+    """``get_balance``."""
+
+    @pytest.mark.parametrize("product", list(Product))
+    def test_each_product(self, product: Product) -> None:
+        """The balance is asked for where the product has it, without a timestamp, and is exact."""
+        script = Script(answers(b'{"code":"SUCCESS","data":{"balance":12.10}}'))
+
+        async def main() -> Decimal:
+            async with script.client() as client, make(http_client=client) as voice:
+                return await voice.get_balance(product=product)
+
+        assert str(run(main())) == "12.10"
+        [request] = script.requests
+        assert request.url.path == f"/{product.value}/getBalance"
+        assert set(fields_of(request)) == {"appId", "sign"}
+
+    @pytest.mark.parametrize("deadline", [0, -1, float("nan"), "5"])
+    def test_a_bad_deadline(self, deadline: Any) -> None:
+        """A deadline is a finite number of seconds above 0."""
+
+        async def main() -> None:
+            async with make() as voice:
+                await voice.get_balance(deadline=deadline)
+
+        with pytest.raises(InvalidRequestError, match="deadline"):
+            run(main())
+
+    def test_the_deadline_bounds_the_waiting(self) -> None:
+        """A deadline ends the waiting for a slot."""
+
+        async def main() -> None:
+            script = Script(answers({"code": "SUCCESS", "data": "1"}))
+            limits = RateLimits(balance=RateLimit(1, 60.0))
+            async with script.client() as client, make(http_client=client, rate_limits=limits) as voice:
+                await voice.get_balance()
+                began = now()
+                with pytest.raises(NotSentError):
+                    await voice.get_balance(deadline=5)
+                assert now() - began == 5
+
+        run(main())
+
+
+class TestPacing:
+    """How the client is paced."""
+
+    def test_a_pacer_of_the_users_own(self) -> None:
+        """A pacer that is given decides when requests leave, and what the limit is."""
+        asked: list[Call] = []
+
+        class Recording(LocalPacer):
+            async def acquire(self, call: Call, *, again: bool = False) -> Lease:
+                asked.append(call)
+                return await super().acquire(call, again=again)
+
+        async def main() -> None:
+            pacer = Recording(RateLimits(send=RateLimit(3, 1.0)))
+            async with Script(accepts()).client() as client, make(http_client=client, pacer=pacer) as voice:
+                await voice.send(Notice("..."), "13800000000")
+                assert voice.stats.limits.send == RateLimit(3, 1.0)
+
+        run(main())
+        assert asked == [Call.SEND]
+
+    def test_a_cold_start(self) -> None:
+        """A client that replaces one that just died waits a period first."""
+
+        async def main() -> None:
+            async with (
+                Script(accepts()).client() as client,
+                make(http_client=client, cold_start=True) as voice,
+            ):
+                began = now()
+                await voice.send(Notice("..."), "13800000000")
+                assert 1 < now() - began < 1.01
+
+        run(main())
+
+    def test_the_statistics(self) -> None:
+        """Requests, numbers by outcome, and the limits in force."""
+
+        async def main() -> None:
+            script = Script(
+                accepts(), code("ERROR_LONG_CONTENT"), answers(b""), code("ERROR_SIGN"), accepts()
+            )
+            async with script.client() as client, make(http_client=client, max_concurrency=1) as voice:
+                assert voice.stats.limits == RateLimits()
+                with pytest.raises(SendError):
+                    await voice.send(Notice("..."), [f"138{one:08}" for one in range(2400)])
+                stats = voice.stats
+            assert (stats.requests, stats.accepted, stats.refused, stats.unknown, stats.not_sent) == (
+                4,
+                500,
+                500 + 500,
+                500,
+                400,
+            )
+            assert stats.limits == RateLimits()
+
+        run(main())
+
+
+def test_the_clock_can_be_given() -> None:
+    """Stamps are made from the clock that the client was given, in Beijing time."""
+    script = Script(accepts())
+
+    async def main() -> None:
+        async with script.client() as client, make(http_client=client, clock=lambda: 0.0) as voice:
+            assert voice.clock_offset.total_seconds() == 0
+            await voice.send(Notice("..."), "13800000000")
+
+    run(main())
+    assert fields_of(script.requests[0])["timestamp"] == "19700101080000"
+
+
+def test_the_own_http_client_reads_no_certificates_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Httpx's client, which reads certificates from disk, is made at the first request and not before."""
+    made: list[object] = []
+    original = httpx.AsyncClient.__init__
+
+    def recording(self: httpx.AsyncClient, *args: Any, **options: Any) -> None:
+        made.append(self)
+        original(self, *args, **options)
+
+    monkeypatch.setattr(httpx.AsyncClient, "__init__", recording)
+
+    async def main() -> None:
+        async with make("http://127.0.0.1:9", timeout=1) as voice:
+            assert not made
+            with pytest.raises(NotSentError):
+                await voice.get_balance()
+            assert len(made) == 1
+
+    asyncio.run(main())

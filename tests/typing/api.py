@@ -1,0 +1,154 @@
+"""The whole public API in use, for the type checker; never executed."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import assert_type
+
+import httpx
+
+from emay_voice_async import (
+    Accepted,
+    AccountError,
+    AnswerError,
+    AsyncEmayVoice,
+    BalanceError,
+    CallState,
+    ContentError,
+    EmayVoiceError,
+    InvalidRequestError,
+    Marketing,
+    Notice,
+    NotSent,
+    NotSentError,
+    OnConnected,
+    OnKey,
+    OutcomeUnknownError,
+    OverSpeedError,
+    Product,
+    PushError,
+    RateLimit,
+    RateLimits,
+    Recipient,
+    Refused,
+    RefusedError,
+    Report,
+    ResultCode,
+    SendError,
+    SendResult,
+    Ticket,
+    Unknown,
+    VerificationCode,
+    VoiceSms,
+)
+from emay_voice_async.endpoints import Call
+from emay_voice_async.pacing import Lease
+from emay_voice_async.push import decode_plain_push, decode_push, decode_reports, decrypt, gunzip
+from emay_voice_async.sandbox import Sandbox
+
+
+class MyPacer:
+    """A pacer of the user's own."""
+
+    async def acquire(self, call: Call, *, again: bool = False) -> Lease:
+        raise NotImplementedError
+
+    def limit(self, call: Call) -> RateLimit | None:
+        return None
+
+
+async def clients(http_client: httpx.AsyncClient) -> None:
+    """Every way to make a client."""
+    AsyncEmayVoice("http://host:port", app_id="...", secret_key="...")
+    AsyncEmayVoice.from_env(timeout=5)
+    async with AsyncEmayVoice(
+        "http://host:port",
+        app_id="...",
+        secret_key="...",
+        http_client=http_client,
+        rate_limits=RateLimits(send=RateLimit(10, 1.0), reports=None, balance=RateLimit(10, 1.0)),
+        pacer=MyPacer(),
+        timeout=30.0,
+        max_concurrency=16,
+        cold_start=True,
+    ) as voice:
+        assert_type(voice, AsyncEmayVoice)
+        await everything(voice)
+    await voice.aclose()
+
+
+async def everything(voice: AsyncEmayVoice) -> None:
+    """Every call."""
+
+    def stream() -> Iterator[str | Recipient]:
+        yield "13800000000"
+        yield Recipient("13800000001", custom_id="order-1")
+
+    async def async_stream() -> AsyncIterator[str]:
+        yield "13800000000"
+
+    seen: list[Accepted | Refused | Unknown | NotSent] = []
+    result = await voice.send(Notice("...", interactive_content="..."), "13800000000", on_outcome=seen.append)
+    assert_type(result, SendResult)
+    assert_type(result.tickets, tuple[Ticket, ...])
+    assert_type(result.outcomes, tuple[Accepted | Refused | Unknown | NotSent, ...])
+    await voice.send(Marketing("...", voicemail_content="...", interactive=False), ["13800000000"])
+    await voice.send(VerificationCode("1234"), Recipient("13800000000"), deadline=10)
+    await voice.send(VoiceSms("...", trigger=OnKey("1"), sms_content="...", voicemail=True), stream())
+    try:
+        async for outcome in voice.send_batches(VoiceSms("...", trigger=OnConnected(10)), async_stream()):
+            match outcome:
+                case Accepted(index, recipients, tickets):
+                    assert_type(index, int)
+                    assert_type(recipients, tuple[Recipient, ...])
+                    assert_type(tickets, tuple[Ticket, ...])
+                case Refused(error=refusal):
+                    assert_type(refusal, RefusedError)
+                    assert_type(refusal.code, str)
+                case Unknown(error=unknown):
+                    assert_type(unknown, OutcomeUnknownError)
+                case NotSent(error=error):
+                    assert_type(error, EmayVoiceError)
+    except InvalidRequestError as error:
+        assert_type(error.position, int | None)
+    except AnswerError as error:
+        assert_type(error.body, bytes)
+    except (OverSpeedError, AccountError, BalanceError, ContentError, NotSentError, SendError):
+        raise
+    assert_type(await voice.take_reports(200), list[Report])
+    assert_type(await voice.take_reports(product=Product.JOIN), list[Report])
+    assert_type(await voice.get_balance(product=Product.JOIN, deadline=5.0), Decimal)
+    assert_type(voice.clock_offset, timedelta)
+    assert_type(voice.stats.limits.send, RateLimit | None)
+    assert_type(voice.undelivered_reports, tuple[Report, ...])
+
+
+def reports(report: Report) -> None:
+    """Every field of a report."""
+    assert_type(report.product, Product)
+    assert_type(report.state, CallState)
+    assert_type(report.called_at, datetime | None)
+    assert_type(report.duration, float | None)
+    assert_type(report.key_pressed, str | None)
+    assert_type(report.recording, bytes | None)
+    assert_type(report.succeeded, bool)
+    assert_type(ResultCode.SUCCESS.meaning, str)
+
+
+def pushes(body: bytes) -> list[Report]:
+    """Every decoder."""
+    try:
+        decode_reports(gunzip(decrypt(body, "0123456789ABCDEF"), max_size=1000))
+        decode_plain_push(body, content_type="application/json")
+        return decode_push(body, b"0123456789ABCDEF", max_size=1000)
+    except PushError as error:
+        assert_type(error.stage, str)
+        raise
+
+
+async def sandbox() -> None:
+    """The local service, in process and over a socket."""
+    local = Sandbox()
+    httpx.ASGITransport(app=local.app)
+    async with local.serve() as url:
+        assert_type(url, str)
