@@ -18,10 +18,9 @@ nox.options.sessions = ["lint", "types", "tests", "docs", "demo", "build"]
 def _runs(version: str) -> bool:
     """Tell whether this Python is here. Finding its name is not enough: version managers leave shims."""
     python = shutil.which(f"python{version}")
-    return (
-        python is not None
-        and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-    )
+    if python is None:
+        return False
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 def _pythons() -> list[str]:

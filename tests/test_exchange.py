@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from email.utils import formatdate
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -53,7 +53,7 @@ class World:
         self.limit = RateLimit(1, 1.0) if limit is None else limit
         self.clock_error = 0.0
 
-    async def __aenter__(self) -> "World":
+    async def __aenter__(self) -> Self:
         self.client = self.script.client()
         limits = RateLimits(send=self.limit, reports=self.limit, balance=None)
         self.exchanges = Exchanges(

@@ -90,7 +90,7 @@ def _alternating(size: int) -> Callable[[random.Random], Trip]:
     return lambda _: (next(turns), 0.02)
 
 
-LATENCIES = {
+LATENCIES: dict[str, Callable[[], Callable[[random.Random], Trip]]] = {
     "constant": lambda: lambda _: (0.02, 0.02),
     "uniform": lambda: _uniform,
     "heavy": lambda: _heavy,

@@ -311,7 +311,7 @@ class TestSendBatches:
 
         outcomes = with_voice(script, main)
         bad = [outcome for outcome in outcomes if isinstance(outcome, NotSent)]
-        assert [(outcome.error.field, outcome.error.position) for outcome in bad] == [
+        assert [outcome.error.args[::4] for outcome in bad] == [
             ("mobile", 3),
             ("custom_id", 600),
             ("mobile", 700),
@@ -322,7 +322,11 @@ class TestSendBatches:
 
     def test_a_repeated_id_within_a_batch_of_a_stream(self) -> None:
         """The second of two entries with one custom id is not sent."""
-        to = [Recipient("13800000000", "a"), Recipient("13800000001", "a"), "13800000002"]
+        to: list[str | Recipient] = [
+            Recipient("13800000000", "a"),
+            Recipient("13800000001", "a"),
+            "13800000002",
+        ]
 
         async def main(voice: AsyncEmayVoice) -> list[Any]:
             return [outcome async for outcome in voice.send_batches(Notice("..."), iter(to))]
@@ -339,7 +343,8 @@ class TestSendBatches:
 
         def rows() -> Iterator[str]:
             nonlocal read
-            for read, mobile in enumerate(mobiles(20_000), 1):
+            for mobile in mobiles(20_000):
+                read += 1
                 yield mobile
 
         async def main(voice: AsyncEmayVoice) -> None:
