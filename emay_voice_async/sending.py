@@ -122,41 +122,52 @@ class _Run:
         self._on_outcome = on_outcome
         self._stopped: EmayVoiceError | None = None
         self._under_way: deque[tuple[_Batch, asyncio.Task[Outcome]]] = deque()
+        self._reading: asyncio.Task[_Batch | None] | None = None
+        self._exhausted = False
+        self._failure: BaseException | None = None
 
     async def outcomes(self, max_concurrency: int) -> AsyncGenerator[Outcome, None]:
-        loop = asyncio.get_running_loop()
-        reading: asyncio.Task[_Batch | None] | None = None
-        failure: BaseException | None = None
-        exhausted = False
         try:
-            while True:
-                if reading is None and not exhausted and len(self._under_way) < max_concurrency:
-                    reading = loop.create_task(self._source.read())
-                tasks: list[asyncio.Task[Any]] = [] if reading is None else [reading]
-                if self._under_way:
-                    tasks.append(self._under_way[0][1])
-                if not tasks:
-                    break
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                if reading is not None and reading.done():
-                    failure = reading.exception()
-                    batch = None if failure is not None else reading.result()
-                    reading = None
-                    if batch is None:
-                        exhausted = True
-                    else:
-                        self._start(batch, loop)
+            while await self._something_happens(max_concurrency):
                 while self._under_way and self._under_way[0][1].done():
                     yield self._under_way.popleft()[1].result()
-            if failure is not None:
-                raise failure
+            if self._failure is not None:
+                raise self._failure
         finally:
-            ending = self._stop(NotSentError("the send was stopped before this batch had its turn"))
-            if reading is not None:
-                reading.cancel()
-                ending.append(reading)
-            if ending:
-                await asyncio.wait(ending)
+            await self._leave()
+
+    async def _something_happens(self, max_concurrency: int) -> bool:
+        """Read on if there is room, and wait for a batch to come in or for the first one's end."""
+        loop = asyncio.get_running_loop()
+        if self._reading is None and not self._exhausted and len(self._under_way) < max_concurrency:
+            self._reading = loop.create_task(self._source.read())
+        tasks: list[asyncio.Task[Any]] = [] if self._reading is None else [self._reading]
+        if self._under_way:
+            tasks.append(self._under_way[0][1])
+        if not tasks:
+            return False
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if self._reading is not None and self._reading.done():
+            self._take_in(self._reading, loop)
+            self._reading = None
+        return True
+
+    def _take_in(self, read: "asyncio.Task[_Batch | None]", loop: asyncio.AbstractEventLoop) -> None:
+        self._failure = read.exception()
+        batch = None if self._failure is not None else read.result()
+        if batch is None:
+            self._exhausted = True
+        else:
+            self._start(batch, loop)
+
+    async def _leave(self) -> None:
+        """Stop what had no turn, and the reading; what is under way goes on without this run."""
+        ending = self._stop(NotSentError("the send was stopped before this batch had its turn"))
+        if self._reading is not None:
+            self._reading.cancel()
+            ending.append(self._reading)
+        if ending:
+            await asyncio.wait(ending)
 
     def _start(self, batch: _Batch, loop: asyncio.AbstractEventLoop) -> None:
         batch.error = batch.error or self._stopped
