@@ -1,0 +1,35 @@
+"""A local Emay service for demos and tests: ``pip install "emay_voice_async[sandbox]"``.
+
+Its rules are their own: of the client, they share only the facts of the API document.
+"""
+
+try:
+    import starlette  # noqa: F401
+    import uvicorn  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f'the local service needs {error.name}: pip install "emay_voice_async[sandbox]"', name=error.name
+    ) from error
+
+from emay_voice_async.sandbox.accounts import Account, ServiceType
+from emay_voice_async.sandbox.facade import Sandbox
+from emay_voice_async.sandbox.faults import Fault, Faults
+from emay_voice_async.sandbox.outcomes import MAGIC_NUMBERS, Outcome
+from emay_voice_async.sandbox.pushing import Delivery
+from emay_voice_async.sandbox.record import MadeCall, Received
+from emay_voice_async.sandbox.speed import Limit, Limits
+
+__all__ = [
+    "MAGIC_NUMBERS",
+    "Account",
+    "Delivery",
+    "Fault",
+    "Faults",
+    "Limit",
+    "Limits",
+    "MadeCall",
+    "Outcome",
+    "Received",
+    "Sandbox",
+    "ServiceType",
+]

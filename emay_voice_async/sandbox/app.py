@@ -1,0 +1,162 @@
+"""The front of the service: an ASGI application that turns HTTP into requests, and replies into HTTP."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from email.utils import formatdate
+from errno import ECONNRESET
+from http import HTTPStatus
+from os import strerror
+from typing import Final, Protocol
+
+from attrs import Factory, define, field
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from emay_voice_async.codes import ResultCode
+from emay_voice_async.endpoints import ENDPOINTS, Endpoint
+from emay_voice_async.sandbox.answers import Answer, Ending, encode, page
+from emay_voice_async.sandbox.faults import Faults
+from emay_voice_async.sandbox.record import Received
+from emay_voice_async.sandbox.requests import Request, read_fields
+from emay_voice_async.sandbox.service import Service
+
+__all__ = ["CONNECTION", "App", "Connection", "Latency"]
+
+CONNECTION: Final = "emay_voice_async.sandbox.connection"
+"""Where the scope of a request over a socket holds its :class:`Connection`."""
+
+Latency = Callable[[], float]
+"""Gives the seconds that a request, or an answer, is on its way; asked anew each time."""
+
+_FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in ENDPOINTS}
+
+
+class Connection(Protocol):
+    """What only a server can do to the connection of a request."""
+
+    def close(self) -> None:
+        """End it in order, once everything written has left."""
+
+    def reset(self) -> None:
+        """End it at once, with a reset."""
+
+
+@define(eq=False, kw_only=True)
+class App:
+    """The ASGI application.
+
+    A request takes these steps: it is on its way (``latency``), it is recorded, its fault's
+    ``before`` passes, the service acts, the fault's ``after`` passes, the answer is on its way
+    (``answer_latency``). A client that hangs up does not keep the service from acting.
+    """
+
+    service: Service
+    clock: Callable[[], float] = field(repr=False)
+    latency: Latency | None = None
+    answer_latency: Latency | None = None
+    faults: Faults = Factory(Faults)
+    received: list[Received] = Factory(list)
+    over_speed: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request; other scopes are passed by."""
+        if scope["type"] != "http":
+            return
+        http = HttpRequest(scope, receive)
+        try:
+            body = await http.body()
+        except ClientDisconnect:
+            return
+        if self.latency is not None:
+            await asyncio.sleep(self.latency())
+        record = self._record(http, body)
+        answer, after = await self._answer(record)
+        if self.answer_latency is not None:
+            after += self.answer_latency()
+        await _unless_gone(after, receive)
+        await self._send(answer, record, scope, receive, send)
+
+    def _record(self, http: HttpRequest, body: bytes) -> Received:
+        is_form = http.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM_TYPE
+        record = Received(
+            at=self.clock(),
+            method=http.method,
+            path=http.scope["path"].removeprefix(http.scope.get("root_path", "")),
+            client="" if http.client is None else http.client.host,
+            fields=read_fields(body) if is_form else {},
+        )
+        self.received.append(record)
+        return record
+
+    async def _answer(self, record: Received) -> tuple[Answer, float]:
+        """Return the answer, spoiled or not, and the seconds that it is held back."""
+        endpoint = _ENDPOINTS.get(record.path)
+        if endpoint is None:
+            return page(HTTPStatus.NOT_FOUND), 0.0
+        if record.method != "POST":
+            return page(HTTPStatus.METHOD_NOT_ALLOWED, {"allow": "POST"}), 0.0
+        fault = self.faults.due(endpoint)
+        if fault is None:
+            return self._act(endpoint, record), 0.0
+        record.fault = fault.name
+        await asyncio.sleep(fault.before)
+        answer = self._act(endpoint, record) if fault.acts else Answer(HTTPStatus.OK, b"")
+        return fault.spoil(answer, endpoint), fault.after
+
+    def _act(self, endpoint: Endpoint, record: Received) -> Answer:
+        record.acted = True
+        return encode(self.service.answer(Request(endpoint, record.fields, record.client), self.clock()))
+
+    async def _send(
+        self, answer: Answer, record: Received, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        record.code = answer.code
+        if answer.code == ResultCode.ERROR_OVER_SPEED:
+            self.over_speed += 1
+        if answer.ending is Ending.RESET:
+            await _break_off(scope, receive)
+            return
+        record.status = answer.status
+        response = self._response(answer)
+        if answer.ending is Ending.WHOLE:
+            await response(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": answer.status, "headers": response.raw_headers})
+        half = answer.body[: len(answer.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        await _break_off(scope, receive, in_order=True)
+
+    def _response(self, answer: Answer) -> Response:
+        # The Date header is all that a client can learn the service's clock from.
+        date = formatdate(self.clock() + self.service.clock_offset, usegmt=True)
+        headers = {"date": date, "content-type": answer.content_type, **answer.headers}
+        return Response(answer.body, answer.status, headers)
+
+
+async def _unless_gone(seconds: float, receive: Receive) -> None:
+    """Wait, but not for a client that has hung up."""
+    if seconds > 0:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await _gone(receive)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _break_off(scope: Scope, receive: Receive, *, in_order: bool = False) -> None:
+    """End the connection in the middle of things; without one, fail as a read from it would."""
+    connection: Connection | None = scope.get(CONNECTION)
+    if connection is None:
+        raise ConnectionResetError(ECONNRESET, strerror(ECONNRESET))
+    if in_order:
+        connection.close()
+    else:
+        connection.reset()
+    await _gone(receive)

@@ -1,0 +1,225 @@
+"""The local service as its users see it: one object that holds everything."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+
+import httpx
+
+from emay_voice_async.endpoints import Call, Product
+from emay_voice_async.sandbox import pushing, server
+from emay_voice_async.sandbox.accounts import Account, ServiceType
+from emay_voice_async.sandbox.app import App, Latency
+from emay_voice_async.sandbox.faults import Fault, Faults
+from emay_voice_async.sandbox.pushing import Delivery, PushMode
+from emay_voice_async.sandbox.record import MadeCall, Received
+from emay_voice_async.sandbox.replies import Recordings
+from emay_voice_async.sandbox.service import Service
+from emay_voice_async.sandbox.speed import DEFAULT_LIMITS, AnyLimits
+
+__all__ = ["Sandbox"]
+
+
+class Sandbox:
+    """A local Emay service that behaves as the API document says: for demos, and for your tests.
+
+    In process, without a socket::
+
+        sandbox = Sandbox()
+        transport = httpx.ASGITransport(app=sandbox.app)
+        http_client = httpx.AsyncClient(transport=transport)
+
+    or over a real one::
+
+        async with sandbox.serve() as url:
+            ...
+
+    Who is called decides what happens: see :mod:`emay_voice_async.sandbox.outcomes` for the magic
+    numbers. What was called stands in :attr:`calls`, one entry for each time that somebody's phone
+    would have rung.
+
+    ``app_id``, ``secret_key``, ``services``, ``balance``, ``price``, ``rate_limits`` and
+    ``allowed_ips`` make the first account, :attr:`account`; ``accounts`` are further ones. See
+    :class:`~emay_voice_async.sandbox.accounts.Account`. ``rate_limits`` takes the client's
+    ``RateLimits``, too.
+
+    ``report_delay`` is how many seconds after an accepted send its reports are ready.
+    ``recordings`` says how reports write a recording: "base64" text or a list of "signed" bytes.
+    ``clock`` gives POSIX seconds; ``clock_offset`` seconds are added to it wherever a client can see
+    the service's clock. ``latency`` and ``answer_latency`` give the seconds that each request and
+    each answer is on its way.
+    """
+
+    def __init__(
+        self,
+        *,
+        app_id: str = "EUCP-EMY-SANDBOX-00001",
+        secret_key: str = "0123456789ABCDEF",  # noqa: S107 - opens nothing but this sandbox
+        services: Collection[ServiceType] = frozenset(ServiceType),
+        balance: Decimal = Decimal(10000),
+        price: Decimal = Decimal("0.1"),
+        rate_limits: AnyLimits = DEFAULT_LIMITS,
+        allowed_ips: Collection[str] | None = None,
+        accounts: Sequence[Account] = (),
+        report_delay: float = 0.0,
+        recordings: Recordings = "base64",
+        clock: Callable[[], float] = time.time,
+        clock_offset: float = 0.0,
+        latency: Latency | None = None,
+        answer_latency: Latency | None = None,
+    ) -> None:
+        self._account = Account(
+            app_id=app_id,
+            secret_key=secret_key,
+            services=services,
+            balance=balance,
+            price=price,
+            rate_limits=rate_limits,
+            allowed_ips=allowed_ips,
+        )
+        self._service = Service(
+            accounts={account.app_id: account for account in (self._account, *accounts)},
+            report_delay=report_delay,
+            clock_offset=clock_offset,
+            recordings=recordings,
+        )
+        self._clock = clock
+        self._app = App(service=self._service, clock=clock, latency=latency, answer_latency=answer_latency)
+
+    def __repr__(self) -> str:
+        accounts = ", ".join(self._service.accounts)
+        return f"<Sandbox {accounts}: {len(self.received)} requests, {len(self.calls)} calls>"
+
+    @property
+    def app(self) -> App:
+        """The service as an ASGI application."""
+        return self._app
+
+    def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
+        """Serve over a socket while the context lasts; gives the base URL. Port 0 takes any free port.
+
+        Raises ``OSError`` when the address is taken.
+        """
+        return server.serve(self._app, host=host, port=port)
+
+    async def run(self, *, host: str = "127.0.0.1", port: int = 0, on_ready: Callable[[str], object]) -> None:
+        """Serve over a socket until Ctrl-C or SIGTERM; ``on_ready`` is called with the base URL.
+
+        Runs in the main thread only. Raises ``OSError`` when the address is taken.
+        """
+        await server.run(self._app, host=host, port=port, on_ready=on_ready)
+
+    def fail_next(
+        self, fault: Fault, *, on: Call | str | None = None, skip: int = 0, times: int | None = 1
+    ) -> None:
+        """Plan a fault for coming requests, after those that are planned already.
+
+        ``on`` is a kind of call ("send", "reports", "balance", or a ``Call``) or a path such as
+        "/voice/send"; None is every endpoint. Of such requests, ``skip`` go well first, then
+        ``times`` of them fail (None: all from then on). Raises ``ValueError`` for another ``on``.
+        """
+        self._app.faults.plan(fault, on=on, skip=skip, times=times)
+
+    @property
+    def faults(self) -> Faults:
+        """The faults that are still to come."""
+        return self._app.faults
+
+    @property
+    def received(self) -> Sequence[Received]:
+        """Every request that arrived, in order."""
+        return self._app.received
+
+    @property
+    def calls(self) -> Sequence[MadeCall]:
+        """Every call that was made, in order: one for each number of each accepted send."""
+        return self._service.calls
+
+    @property
+    def over_speed(self) -> int:
+        """How many times ERROR_OVER_SPEED was answered."""
+        return self._app.over_speed
+
+    @property
+    def reports_waiting(self) -> int:
+        """How many reports, ready or not, nobody has taken yet."""
+        return self._service.reports_waiting
+
+    def forget(self) -> None:
+        """Empty the record: :attr:`received`, :attr:`calls` and :attr:`over_speed`.
+
+        The service goes on as it was: its balances, its speed limits and the reports that wait.
+        """
+        self._app.received.clear()
+        self._app.over_speed = 0
+        self._service.calls.clear()
+
+    @property
+    def account(self) -> Account:
+        """The first account."""
+        return self._account
+
+    @property
+    def app_id(self) -> str:
+        """The appId of the first account."""
+        return self._account.app_id
+
+    @property
+    def secret_key(self) -> str:
+        """The secretKey of the first account."""
+        return self._account.secret_key
+
+    @property
+    def balance(self) -> Decimal:
+        """The money of the first account; can be set."""
+        return self._account.balance
+
+    @balance.setter
+    def balance(self, balance: Decimal) -> None:
+        self._account.balance = balance
+
+    @property
+    def report_delay(self) -> float:
+        """Seconds from an accepted send to its reports; can be set, for coming sends."""
+        return self._service.report_delay
+
+    @report_delay.setter
+    def report_delay(self, seconds: float) -> None:
+        self._service.report_delay = seconds
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds that the service's clock is ahead; can be set."""
+        return self._service.clock_offset
+
+    @clock_offset.setter
+    def clock_offset(self, seconds: float) -> None:
+        self._service.clock_offset = seconds
+
+    async def push(
+        self,
+        url: str,
+        *,
+        mode: PushMode = "encrypted",
+        bare: bool = False,
+        product: Product = Product.VOICE,
+        client: httpx.AsyncClient | None = None,
+    ) -> list[Delivery]:
+        """Push the reports that are ready to ``url``, and return what became of each push.
+
+        Each account pushes its own, at most 1,000 reports at a time, in the order in which getReport
+        would give them. Reports are removed only when the receiver confirmed them; after a push that
+        it did not, the account stops. ``bare`` leaves out the ``{"code", "data"}`` around the list.
+        ``client`` is used and not closed; None makes one.
+        """
+        if client is None:
+            # Straight to the receiver: a proxy of the environment has no business here.
+            async with httpx.AsyncClient(trust_env=False) as own:
+                return await self.push(url, mode=mode, bare=bare, product=product, client=own)
+        deliveries: list[Delivery] = []
+        for account in self._service.accounts.values():
+            deliveries += await pushing.push(
+                client, url, self._service, account, self._clock(), product=product, mode=mode, bare=bare
+            )
+        return deliveries

@@ -1,0 +1,182 @@
+"""Faults on demand: what can go wrong between a client and the service, and for which request.
+
+A fault says whether the service acts on the request all the same (``acts``), and what becomes of
+the answer. A client often cannot tell the two apart; a test can.
+"""
+
+import gzip
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Self
+
+from attrs import Factory, define, evolve, field, frozen, validators
+
+from emay_voice_async.endpoints import ENDPOINTS, Call, Endpoint
+from emay_voice_async.sandbox import replies
+from emay_voice_async.sandbox.answers import HTML_TYPE, JSON_TYPE, TEXT_TYPE, Answer, Ending, encode, page
+
+__all__ = ["Fault", "Faults"]
+
+_PATHS = frozenset(endpoint.path for endpoint in ENDPOINTS)
+
+Spoil = Callable[[Answer, Endpoint], Answer]
+"""Puts another answer in the place of the right one, which is an empty 200 if nobody acted."""
+
+
+def _leave(answer: Answer, _: Endpoint) -> Answer:
+    return answer
+
+
+@frozen(kw_only=True)
+class Fault:
+    """Something that goes wrong with a request; the class methods make the usual ones.
+
+    ``acts`` says whether the service acts on the request: counts it, accepts and charges a send,
+    removes the reports that it hands out. ``before`` and ``after`` are seconds that pass before the
+    service acts, and from then until the answer leaves. Any fault can have them:
+    ``attrs.evolve(Fault.reset(acts=True), after=0.1)``.
+    """
+
+    name: str
+    acts: bool
+    before: float = field(default=0.0, validator=validators.ge(0))
+    after: float = field(default=0.0, validator=validators.ge(0))
+    spoil: Spoil = field(default=_leave, repr=False)
+
+    @classmethod
+    def reset(cls, *, acts: bool = False) -> Self:
+        """Reset the connection instead of answering."""
+        return cls(
+            name="reset", acts=acts, spoil=lambda answer, _: evolve(answer, ending=Ending.RESET, code=None)
+        )
+
+    @classmethod
+    def cut(cls) -> Self:
+        """Act, then close the connection when half of the answer's body is sent."""
+        return cls(
+            name="cut", acts=True, spoil=lambda answer, _: evolve(answer, ending=Ending.CUT, code=None)
+        )
+
+    @classmethod
+    def status(cls, status: int, *, acts: bool = False) -> Self:
+        """Answer an HTTP status with a page, as a proxy in front of the service does."""
+        spoiled = page(status)
+        return cls(name=f"status {status}", acts=acts, spoil=lambda _, __: spoiled)
+
+    @classmethod
+    def html(cls, *, acts: bool = False) -> Self:
+        """Answer 200 with a page, as a login portal does."""
+        body = b"<html><body><h1>Welcome</h1></body></html>"
+        return cls.answer(body, content_type=HTML_TYPE, acts=acts, name="html")
+
+    @classmethod
+    def empty(cls, *, acts: bool = False) -> Self:
+        """Answer 200 without a body."""
+        return cls.answer(b"", acts=acts, name="empty")
+
+    @classmethod
+    def answer(
+        cls,
+        body: bytes,
+        *,
+        status: int = HTTPStatus.OK,
+        content_type: str = JSON_TYPE,
+        acts: bool = False,
+        name: str = "answer",
+    ) -> Self:
+        """Answer with a status and body of your own."""
+        spoiled = Answer(status, body, content_type)
+        return cls(name=name, acts=acts, spoil=lambda _, __: spoiled)
+
+    @classmethod
+    def truncated(cls) -> Self:
+        """Act, and answer the first half of the JSON as if it were all of it."""
+
+        def spoil(answer: Answer, _: Endpoint) -> Answer:
+            return evolve(answer, body=answer.body[: len(answer.body) // 2], code=None)
+
+        return cls(name="truncated", acts=True, spoil=spoil)
+
+    @classmethod
+    def code(cls, code: str) -> Self:
+        """Refuse with a result code, any text; the service does not act."""
+        return cls(
+            name=f"code {code}",
+            acts=False,
+            spoil=lambda _, endpoint: encode(replies.refusal(endpoint, code)),
+        )
+
+    @classmethod
+    def gzipped(cls) -> Self:
+        """Act and answer correctly, compressed (``Content-Encoding: gzip``)."""
+
+        def spoil(answer: Answer, _: Endpoint) -> Answer:
+            body = gzip.compress(answer.body, mtime=0)
+            return evolve(answer, body=body, headers={"content-encoding": "gzip"})
+
+        return cls(name="gzipped", acts=True, spoil=spoil)
+
+    @classmethod
+    def content_type(cls, content_type: str = TEXT_TYPE) -> Self:
+        """Act and answer correctly, with another content type."""
+        return cls(
+            name="content type", acts=True, spoil=lambda answer, _: evolve(answer, content_type=content_type)
+        )
+
+    @classmethod
+    def delay(cls, *, before: float = 0.0, after: float = 0.0) -> Self:
+        """Act and answer correctly, but late: seconds before acting, and from then to the answer."""
+        return cls(name="delay", acts=True, before=before, after=after)
+
+
+def _place(on: Call | str | None) -> Call | str | None:
+    return on if on is None or on in _PATHS else Call(on)
+
+
+@define(eq=False)
+class _Plan:
+    fault: Fault
+    on: Call | str | None = field(converter=_place)
+    skip: int = field(validator=validators.ge(0))
+    times: int | None = field(validator=validators.optional(validators.ge(1)))
+    seen: int = 0
+
+    def concerns(self, endpoint: Endpoint) -> bool:
+        return self.on in (None, endpoint.call, endpoint.path)
+
+
+@define(eq=False)
+class Faults:
+    """The faults that are still to come, in the order in which they were planned."""
+
+    _plans: deque[_Plan] = Factory(deque)
+
+    def plan(
+        self, fault: Fault, *, on: Call | str | None = None, skip: int = 0, times: int | None = 1
+    ) -> None:
+        """Plan a fault for coming requests, after those that are planned already.
+
+        ``on`` is a kind of call ("send", "reports", "balance", or a ``Call``) or a path such as
+        "/voice/send"; None is every endpoint. Of such requests, ``skip`` go well first, then
+        ``times`` of them fail (None: all from then on). Raises ``ValueError`` for another ``on``.
+        """
+        self._plans.append(_Plan(fault, on, skip, times))
+
+    def due(self, endpoint: Endpoint) -> Fault | None:
+        """Return the fault of the request that has just arrived, and count the request."""
+        plan = next((one for one in self._plans if one.concerns(endpoint)), None)
+        if plan is None:
+            return None
+        plan.seen += 1
+        if plan.times is not None and plan.seen == plan.skip + plan.times:
+            self._plans.remove(plan)
+        return plan.fault if plan.seen > plan.skip else None
+
+    def clear(self) -> None:
+        """Forget what is planned."""
+        self._plans.clear()
+
+    def __len__(self) -> int:
+        """Count the plans that are not used up."""
+        return len(self._plans)

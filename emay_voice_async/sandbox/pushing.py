@@ -1,0 +1,107 @@
+"""Pushes: the service calls the customer's URL with the status reports that are ready.
+
+The document describes pushes for the voice services only (sections 2.1.4, 2.2.4, 2.3.4).
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Final, Literal
+from urllib.parse import urlencode
+
+import httpx
+from attrs import frozen
+
+from emay_voice_async.codes import ResultCode
+from emay_voice_async.endpoints import MAX_REPORTS, Product
+from emay_voice_async.sandbox.accounts import Account
+from emay_voice_async.sandbox.service import Service
+from emay_voice_async.sealing import compress, encrypt
+
+__all__ = ["Delivery", "PushMode", "body_of", "push"]
+
+PushMode = Literal["encrypted", "json", "form"]
+"""AES over gzip over JSON, the JSON itself, or the JSON in the form field ``reports``."""
+
+_TYPES: Final[dict[PushMode, str]] = {
+    "encrypted": "application/octet-stream",
+    "json": "application/json;charset=utf-8",
+    "form": "application/x-www-form-urlencoded;charset=utf-8",
+}
+
+
+@frozen
+class Delivery:
+    """One push: the account, how many reports, and what the receiver answered.
+
+    ``status`` is None when no answer came; ``body`` then says why. ``delivered`` says whether the
+    receiver confirmed: HTTP 200 and the text ``success``. What it did not confirm is not removed.
+    """
+
+    app_id: str
+    reports: int
+    status: int | None
+    body: str
+
+    @property
+    def delivered(self) -> bool:
+        """Tell whether the receiver confirmed."""
+        return self.status == httpx.codes.OK and self.body.strip() == "success"
+
+
+def body_of(
+    reports: Sequence[dict[str, object]], secret_key: str, mode: PushMode = "encrypted", *, bare: bool = False
+) -> tuple[bytes, str]:
+    """Write the body of a push, and its content type.
+
+    ``bare`` pushes the list of reports alone, as the sibling products do, instead of the document's
+    ``{"code": "SUCCESS", "data": [...]}``.
+    """
+    document = reports if bare else {"code": ResultCode.SUCCESS, "data": reports}
+    text = json.dumps(document, ensure_ascii=False)
+    match mode:
+        case "encrypted":
+            body = encrypt(compress(text.encode()), secret_key)
+        case "form":
+            body = urlencode({"reports": text}).encode()
+        case "json":
+            body = text.encode()
+    return body, _TYPES[mode]
+
+
+async def push(
+    client: httpx.AsyncClient,
+    url: str,
+    service: Service,
+    account: Account,
+    now: float,
+    *,
+    product: Product,
+    mode: PushMode,
+    bare: bool,
+) -> list[Delivery]:
+    """Push the reports of one account that are ready at ``now``; stop at the first failure."""
+    deliveries: list[Delivery] = []
+    while taken := service.take(account.app_id, product, MAX_REPORTS, now):
+        delivered = False
+        try:
+            body, content_type = body_of(service.write(taken), account.secret_key, mode, bare=bare)
+            delivery = await _deliver(client, url, account.app_id, len(taken), body, content_type)
+            deliveries.append(delivery)
+            delivered = delivery.delivered
+        finally:
+            if not delivered:
+                service.put_back(account.app_id, product, taken)
+        if not delivered:
+            break
+    return deliveries
+
+
+async def _deliver(
+    client: httpx.AsyncClient, url: str, app_id: str, number: int, body: bytes, content_type: str
+) -> Delivery:
+    headers = {"appId": app_id, "Content-Type": content_type}
+    try:
+        answer = await client.post(url, content=body, headers=headers)
+    except httpx.HTTPError as error:
+        return Delivery(app_id, number, None, f"{type(error).__name__}: {error}")
+    return Delivery(app_id, number, answer.status_code, answer.text)

@@ -1,0 +1,96 @@
+"""The service's speed limit: an exact sliding window on a millisecond clock."""
+
+from collections import deque
+from math import floor
+from typing import Final, Protocol
+
+from attrs import field, frozen, validators
+
+from emay_voice_async.endpoints import Call
+
+__all__ = ["DEFAULT_LIMITS", "AnyLimit", "AnyLimits", "Limit", "Limits", "Window", "limit_of"]
+
+_DEFAULT_REQUESTS: Final = 10
+_DEFAULT_PERIOD: Final = 1.0
+
+
+class AnyLimit(Protocol):
+    """What a limit must tell; the client's ``RateLimit`` does, too."""
+
+    @property
+    def requests(self) -> int:
+        """Requests in any period."""
+
+    @property
+    def period(self) -> float:
+        """Seconds."""
+
+
+class AnyLimits(Protocol):
+    """What limits must tell; the client's ``RateLimits`` do, too."""
+
+    @property
+    def send(self) -> AnyLimit | None:
+        """Of the sends; None is unlimited."""
+
+    @property
+    def reports(self) -> AnyLimit | None:
+        """Of getReport; None is unlimited."""
+
+    @property
+    def balance(self) -> AnyLimit | None:
+        """Of getBalance; None is unlimited."""
+
+
+@frozen
+class Limit:
+    """At most ``requests`` requests are accepted in any ``period`` seconds."""
+
+    requests: int = field(default=_DEFAULT_REQUESTS, validator=validators.ge(1))
+    period: float = field(default=_DEFAULT_PERIOD, validator=validators.ge(0.001))
+
+
+@frozen
+class Limits:
+    """The limits of an account by kind of call, over both products; None is unlimited."""
+
+    send: AnyLimit | None = Limit()
+    reports: AnyLimit | None = Limit()
+    balance: AnyLimit | None = Limit()
+
+
+DEFAULT_LIMITS: Final = Limits()
+"""Ten requests a second of each kind."""
+
+
+def limit_of(limits: AnyLimits, call: Call) -> AnyLimit | None:
+    """Return the limit of one kind of call."""
+    return {Call.SEND: limits.send, Call.REPORTS: limits.reports, Call.BALANCE: limits.balance}[call]
+
+
+class Window:
+    """The requests that the service has counted lately, for one account and one kind of call."""
+
+    def __init__(self, limit: AnyLimit) -> None:
+        self._requests = limit.requests
+        self._period = _milliseconds(limit.period)
+        self._counted: deque[int] = deque()
+
+    def admit(self, now: float) -> bool:
+        """Count a request that arrives at ``now`` (POSIX seconds), or refuse it without counting it.
+
+        A request is forgotten once *more* than the period has passed: exactly one period later, it
+        still counts.
+        """
+        arrival = _milliseconds(now)
+        while self._counted and arrival - self._counted[0] > self._period:
+            self._counted.popleft()
+        if len(self._counted) >= self._requests:
+            return False
+        self._counted.append(arrival)
+        return True
+
+
+def _milliseconds(seconds: float) -> int:
+    # Rounded to the microsecond first: 1.001 s is slightly less than 1001 ms as a float.
+    return floor(round(seconds * 1000, 3))

@@ -1,0 +1,127 @@
+"""The README: its examples run, its tables agree with the code, its links lead somewhere."""
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import docutils.nodes
+import httpx
+import pytest
+from docutils.core import publish_doctree
+
+import emay_voice_async
+from emay_voice_async import CallState, errors
+from emay_voice_async.sandbox import Sandbox
+from emay_voice_async.sandbox.outcomes import MAGIC_NUMBERS
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.rst", ROOT / "CHANGELOG.rst"]
+
+
+def doctree(page: Path) -> docutils.nodes.document:
+    """Parse a page; anything that docutils warns of is an error."""
+    settings = {"report_level": 1, "halt_level": 2, "file_insertion_enabled": False}
+    return publish_doctree(page.read_text("utf-8"), str(page), settings_overrides=settings)
+
+
+README = doctree(ROOT / "README.rst")
+EXAMPLES = [
+    block.astext() for block in README.findall(docutils.nodes.literal_block) if "python" in block["classes"]
+]
+
+
+def tables() -> dict[str, list[list[str]]]:
+    """Collect the README's tables: the rows by the title of the first column."""
+    found = {}
+    for table in README.findall(docutils.nodes.table):
+        rows = [[cell.astext() for cell in row.children] for row in table.findall(docutils.nodes.row)]
+        found[rows[0][0]] = rows[1:]
+    return found
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Let whatever an example posts to http://emay.example reach a local service in process."""
+    sandbox = Sandbox()
+    monkeypatch.setenv("EMAY_VOICE_BASE_URL", "http://emay.example")
+    monkeypatch.setenv("EMAY_VOICE_APP_ID", sandbox.app_id)
+    monkeypatch.setenv("EMAY_VOICE_SECRET_KEY", sandbox.secret_key)
+    over_network = httpx.AsyncHTTPTransport.handle_async_request
+
+    async def route(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "emay.example":
+            return await httpx.ASGITransport(sandbox.app).handle_async_request(request)
+        return await over_network(self, request)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", route)
+    yield sandbox
+    assert sandbox.over_speed == 0
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.strip().splitlines()[-1][:40])
+def test_examples_run(example: str, service: Sandbox) -> None:
+    """Each example on the page runs as it stands, against the local service."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(example, "README.rst", "exec"), {"__name__": "example"})  # noqa: S102
+
+
+def test_the_examples_reach_the_service(service: Sandbox) -> None:
+    """The examples that send do send: the stream's 1,200 numbers are called, each once."""
+    [example] = [text for text in EXAMPLES if "def rows" in text]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(example, "README.rst", "exec"), {"__name__": "example"})  # noqa: S102
+    assert len({call.mobile for call in service.calls}) == len(service.calls) == 1200
+    assert printed.getvalue().count("accepted: ") == 3
+    assert "not sent: 1" in printed.getvalue()
+
+
+def test_the_table_of_states_is_the_code() -> None:
+    """The README lists every state, with the document's word and ours, and no other."""
+    rows = {name.strip("`"): (word, meaning) for name, word, meaning in tables()["state"]}
+    assert set(rows) == {state.name for state in CallState}
+    for state in CallState:
+        word, meaning = rows[state.name]
+        assert word == (state.meaning or "(in raw_state)")
+        assert meaning.startswith(state.english)
+
+
+def test_the_table_of_errors_is_the_code() -> None:
+    """The README names every class of error, and no other."""
+    text = " ".join(cell for row in tables()["error"] for cell in row) + " EmayVoiceError"
+    assert set(re.findall(r"\w+Error\b", text)) == {name for name in errors.__all__ if name.endswith("Error")}
+
+
+def test_the_table_of_magic_numbers_is_the_code() -> None:
+    """The README lists every magic number, and says how its call ends."""
+    rows = dict(tables()["digits"])
+    assert set(rows) == set(MAGIC_NUMBERS)
+    for digits, outcome in MAGIC_NUMBERS.items():
+        if outcome is not None and outcome.state in CallState.__members__:
+            assert rows[digits].startswith(outcome.state)
+        if outcome is not None and outcome.key:
+            assert f"pressed {outcome.key}" in rows[digits]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every link to a file of the project names one that is there; the others are https."""
+    for reference in doctree(page).findall(docutils.nodes.reference):
+        target = reference.get("refuri")
+        if target is not None and not target.startswith("https://"):
+            assert (ROOT / target).is_file(), target
+
+
+def test_names_on_the_page_exist() -> None:
+    """Every dotted name of the package on the page can be imported."""
+    dotted = {
+        node.astext()
+        for node in README.findall(docutils.nodes.literal)
+        if re.fullmatch(r"emay_voice_async(\.\w+)+", node.astext())
+    }
+    assert dotted
+    for name in dotted:
+        path = Path(emay_voice_async.__file__).parent.joinpath(*name.split(".")[1:])
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name
