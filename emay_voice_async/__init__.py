@@ -15,6 +15,7 @@ from emay_voice_async.errors import (
     OverSpeedError,
     PushError,
     RefusedError,
+    ReportTimeoutError,
     SendError,
 )
 from emay_voice_async.messages import Marketing, Notice, OnConnected, OnKey, VerificationCode, VoiceSms
@@ -48,6 +49,7 @@ __all__ = [
     "Refused",
     "RefusedError",
     "Report",
+    "ReportTimeoutError",
     "ResultCode",
     "SendError",
     "SendResult",

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from datetime import timedelta
 from decimal import Decimal
@@ -16,11 +16,13 @@ from attrs import evolve
 from emay_voice_async.endpoints import JOIN_BALANCE, VOICE_BALANCE, Call, Product
 from emay_voice_async.errors import InvalidRequestError, SendError, UsageError
 from emay_voice_async.exchange import Credentials, Exchanges, Stats
+from emay_voice_async.mailbox import Entry
 from emay_voice_async.messages import Message, check_text
 from emay_voice_async.pacing import LocalPacer, Pacer
+from emay_voice_async.recipients import Recipient
 from emay_voice_async.replies import read_balance
 from emay_voice_async.reports import ReportReader
-from emay_voice_async.results import Accepted, Outcome, Report, SendResult
+from emay_voice_async.results import Accepted, Outcome, Report, SendResult, Ticket, Unknown
 from emay_voice_async.sending import Recipients, Sender
 from emay_voice_async.transport import HttpClient, Transport
 from emay_voice_async.window import RateLimits
@@ -86,6 +88,7 @@ class AsyncEmayVoice:
         )
         self._sender = Sender(self._exchanges, max_concurrency=max_concurrency)
         self._reports = ReportReader(self._exchanges)
+        self._sent: set[Product] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -124,6 +127,7 @@ class AsyncEmayVoice:
         if self._loop is not None:
             self._check_loop()
         self._closed = True
+        self._reports.close()
         await self._exchanges.aclose()
 
     async def send(
@@ -145,8 +149,7 @@ class AsyncEmayVoice:
         sending anything again, because accepted numbers are called all the same. A source that
         fails half-way is the ``__cause__`` of a SendError.
         """
-        self._enter()
-        stream = self._sender.outcomes(message, to, deadline=self._instant(deadline), on_outcome=on_outcome)
+        stream = self._send(message, to, deadline, on_outcome)
         outcomes: list[Outcome] = []
         cause: Exception | None = None
         try:
@@ -176,8 +179,7 @@ class AsyncEmayVoice:
 
         Leaving the loop early stops what had no turn yet; what is under way ends in its own time.
         """
-        self._enter()
-        return self._sender.outcomes(message, to, deadline=self._instant(deadline))
+        return self._send(message, to, deadline, None)
 
     async def take_reports(
         self, number: int = 200, *, product: Product = Product.VOICE, deadline: float | None = None
@@ -194,6 +196,77 @@ class AsyncEmayVoice:
         """
         self._enter()
         return await self._reports.take(number, product, deadline=self._instant(deadline))
+
+    def reports(
+        self,
+        *,
+        follow: bool = False,
+        poll_interval: float = 5.0,
+        product: Product = Product.VOICE,
+        spool: str | os.PathLike[str] | None = None,
+    ) -> AsyncGenerator[Report, None]:
+        """Iterate over the status reports, each one once, whoever else takes reports.
+
+        Asks for 1,000 at a time while something comes. Then it ends, or with ``follow`` asks again
+        about every ``poll_interval`` seconds, for ever. Leaving the loop at any moment, in whatever
+        way, leaves every report that was not handed out to the next one who takes reports.
+
+        ``spool``: a folder for the raw answers, from before they are read until their last report
+        was handed out. What a process that was killed left there comes first, so that reports may
+        come twice but are never lost. One process at a time may use a folder. It stays in use for
+        every way of taking reports from this client.
+
+        Raises :class:`RefusedError`; :class:`NotSentError` unless ``follow`` is set (nothing was
+        removed); :class:`OutcomeUnknownError` (reports may have been removed; should their answer
+        come late, they are there for the next one), :class:`AnswerError` (whatever came is in its
+        ``body``, and in :attr:`broken_reports`).
+        """
+        self._enter()
+        _check_seconds("poll_interval", poll_interval)
+        return self._reports.stream(product, follow=follow, poll_interval=poll_interval, spool=spool)
+
+    async def wait_for_report(
+        self,
+        awaited: Ticket | str,
+        *,
+        timeout: float = 120.0,
+        product: Product | None = None,
+    ) -> Report:
+        """Wait until the report of one call comes; ``awaited`` is its ticket or its custom id.
+
+        One reader in the background asks for all who wait, and only while somebody waits; what it
+        brings besides remains for the others. ``product`` None asks for those that this client has
+        sent to. Reports given to :meth:`feed` count as well.
+
+        Raises :class:`ReportTimeoutError` after ``timeout`` seconds; the report is not lost if it
+        comes later. Raises :class:`RefusedError` when the service does not let this account ask.
+        """
+        self._enter()
+        _check_seconds("timeout", timeout)
+        return await self._reports.wait(awaited, self._products(product), timeout)
+
+    async def settle(
+        self,
+        unknown: Unknown,
+        *,
+        timeout: float = 120.0,
+        product: Product | None = None,
+    ) -> dict[Recipient, Report | None]:
+        """Find out by the reports what became of a batch whose outcome is unknown.
+
+        Returns the report of each recipient, in their order; None where none came within ``timeout``
+        seconds: that call was not made, or it has not ended yet.
+        """
+        self._enter()
+        _check_seconds("timeout", timeout)
+        custom_ids = [one.custom_id or "" for one in unknown.recipients]
+        reports = await self._reports.settle(custom_ids, self._products(product), timeout)
+        return dict(zip(unknown.recipients, reports, strict=True))
+
+    def feed(self, reports: Iterable[Report]) -> None:
+        """Give it reports that came by another way, such as a push; whoever waits for one gets it."""
+        for report in reports:
+            self._reports.mailbox.put(Entry(report))
 
     async def get_balance(
         self, *, product: Product = Product.VOICE, deadline: float | None = None
@@ -223,12 +296,29 @@ class AsyncEmayVoice:
     @property
     def undelivered_reports(self) -> tuple[Report, ...]:
         """Reports that arrived and that nobody has taken yet."""
-        return self._reports.undelivered
+        return self._reports.mailbox.reports
 
     @property
     def broken_reports(self) -> tuple[tuple[Any, str], ...]:
         """Pairs of raw value and reason, one for each report that could not be read."""
         return tuple(self._reports.broken)
+
+    def _send(
+        self,
+        message: Message,
+        to: Recipients,
+        deadline: float | None,
+        on_outcome: Callable[[Outcome], object] | None,
+    ) -> AsyncGenerator[Outcome, None]:
+        self._enter()
+        stream = self._sender.outcomes(message, to, deadline=self._instant(deadline), on_outcome=on_outcome)
+        self._sent.add(message.endpoint.product)
+        return stream
+
+    def _products(self, product: Product | None) -> set[Product]:
+        if product is not None:
+            return {product}
+        return self._sent or {Product.VOICE}
 
     def _enter(self) -> None:
         """Bind to the running loop on first use, and refuse any other."""

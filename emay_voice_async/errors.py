@@ -13,6 +13,7 @@
     |- NotSentError               certainly not acted on: safe to repeat
     |- OutcomeUnknownError        sent, no usable answer: may have been acted on and charged
     |  `- AnswerError             an answer outside the API document, kept whole
+    |- ReportTimeoutError         no report came in time; it can still come (also a TimeoutError)
     |- SendError                  some batch of a send was not accepted
     `- PushError                  a push that could not be decoded
 
@@ -34,6 +35,7 @@ __all__ = [
     "OverSpeedError",
     "PushError",
     "RefusedError",
+    "ReportTimeoutError",
     "SendError",
     "UsageError",
 ]
@@ -160,6 +162,21 @@ class AnswerError(OutcomeUnknownError):
 
     def __str__(self) -> str:
         return f"{super().__str__()} (HTTP {self.status}, {len(self.body)} bytes)"
+
+
+class ReportTimeoutError(EmayVoiceError, TimeoutError):
+    """The report that was awaited did not come in time: how the call ended is not known yet.
+
+    The report is not lost: when it comes, it is there for whoever asks for it next. ``seconds`` is
+    how long it was awaited.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"no report came within {self.seconds:.3g} seconds"
 
 
 class SendError(EmayVoiceError):

@@ -8,7 +8,7 @@ the lease of its slot at the right moment and nothing that it brings is lost.
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
@@ -95,6 +95,7 @@ class _Request:
     endpoint: Endpoint
     rest: bytes
     read: Callable[[Answer], Any]
+    first: Callable[[Answer], Awaitable[object]] | None
     deadline: float | None
     attempts: Attempts
 
@@ -137,6 +138,7 @@ class Exchanges:
         rest: bytes,
         read: Callable[[Answer], _Result],
         *,
+        first: Callable[[Answer], Awaitable[object]] | None = None,
         deadline: float | None = None,
         attempts: Attempts | None = None,
     ) -> _Result:
@@ -146,9 +148,10 @@ class Exchanges:
         together. Raises what ``read`` raises, :class:`NotSentError` or :class:`OutcomeUnknownError`.
 
         When the caller is cancelled, ``read`` is still called with the answer if the request may
-        have left: whatever must not be lost is for ``read`` to put away.
+        have left: whatever must not be lost is for ``read`` to put away. ``first`` is awaited before
+        it, for what takes time.
         """
-        request = _Request(endpoint, rest, read, deadline, attempts or Attempts())
+        request = _Request(endpoint, rest, read, first, deadline, attempts or Attempts())
         started: float | None = None
         again = False
         while True:
@@ -218,6 +221,8 @@ class Exchanges:
         answer = await self._post(request, signed_at, lease, progress)
         over_speed = False
         try:
+            if request.first is not None:
+                await request.first(answer)
             return request.read(answer)
         except OverSpeedError:
             over_speed = True

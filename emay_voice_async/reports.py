@@ -1,52 +1,246 @@
-"""Status reports: getReport removes what it returns, so nothing that arrived is ever dropped."""
+"""Status reports without loss: getReport removes what it returns, so nothing that arrived is dropped.
 
-from collections import deque
-from typing import Any
+Every report that arrives, pulled or fed from a push, goes to the mailbox first. It is put there by
+the request itself and not by its caller, so that a caller who is cancelled or runs out of time
+loses nothing.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from emay_voice_async.endpoints import JOIN_REPORTS, MAX_REPORTS, VOICE_REPORTS, Endpoint, Product
-from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.exchange import Exchanges
+from emay_voice_async.errors import (
+    AnswerError,
+    EmayVoiceError,
+    InvalidRequestError,
+    NotSentError,
+    OutcomeUnknownError,
+    OverSpeedError,
+    RefusedError,
+    ReportTimeoutError,
+    UsageError,
+)
+from emay_voice_async.exchange import Attempts, Exchanges
 from emay_voice_async.forms import reports_form
+from emay_voice_async.mailbox import Entry, Key, Mailbox, Page, jittered, key_of, put_aside, remove
 from emay_voice_async.replies import Answer, read_reports
-from emay_voice_async.results import Report
+from emay_voice_async.results import Report, Ticket
+from emay_voice_async.spool import Spool
 
 __all__ = ["ReportReader"]
 
-_ENDPOINTS = {end.product: end for end in (VOICE_REPORTS, JOIN_REPORTS)}
+logger = logging.getLogger(__name__)
+
+_ENDPOINTS: Final = {end.product: end for end in (VOICE_REPORTS, JOIN_REPORTS)}
+WAITING_INTERVAL: Final = 2.0
+"""Seconds between two questions while somebody waits for one report."""
 
 
 class ReportReader:
-    """Asks for reports and keeps each one until somebody takes it.
-
-    An answer is put away by the request itself, not by whoever waits for it: reports whose taker
-    was cancelled or ran out of time are there for the next one.
-    """
+    """Asks for reports, one getReport of each product at a time, and gives them out."""
 
     def __init__(self, exchanges: Exchanges) -> None:
-        self._exchanges = exchanges
-        self._kept: dict[Product, deque[Report]] = {product: deque() for product in Product}
         self.broken: list[tuple[Any, str]] = []
-
-    @property
-    def undelivered(self) -> tuple[Report, ...]:
-        """The reports that arrived and were not taken, oldest first, one product after the other."""
-        return tuple(report for kept in self._kept.values() for report in kept)
+        self.mailbox = Mailbox()
+        self._exchanges = exchanges
+        self._spool: Spool | None = None
+        self._polls: dict[Product, tuple[asyncio.Task[int], Attempts]] = {}
+        self._awaited: set[Product] = set()
+        self._reader: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def take(self, number: int, product: Product, *, deadline: float | None = None) -> list[Report]:
         """Take up to ``number`` reports: those kept if there are any, else what one getReport brings."""
         _check_number(number)
-        kept = self._kept[product]
-        if not kept:
-            await self._ask(number, _ENDPOINTS[product], deadline)
-        return [kept.popleft() for _ in range(min(number, len(kept)))]
+        if not self.mailbox.count(product):
+            await self._poll(product, number, deadline)
+        taken: list[Report] = []
+        while len(taken) < number and (entry := self.mailbox.pop(product)) is not None:
+            taken.append(entry.take())
+        return taken
 
-    async def _ask(self, number: int, endpoint: Endpoint, deadline: float | None) -> None:
-        def keep(answer: Answer) -> None:
+    async def stream(
+        self, product: Product, *, follow: bool, poll_interval: float, spool: str | os.PathLike[str] | None
+    ) -> AsyncGenerator[Report, None]:
+        """Yield each report once; ask on while something comes, then end or slow down."""
+        if spool is not None:
+            await self._use_spool(Spool(spool))
+        while True:
+            while (entry := self.mailbox.pop(product)) is not None:
+                try:
+                    yield entry.report
+                finally:
+                    entry.take()
+            came = await self._ask_on(product, follow=follow)
+            if not came and not self.mailbox.count(product):
+                if not follow:
+                    return
+                await self.mailbox.news(poll_interval)
+
+    async def wait(self, awaited: Ticket | str, products: Iterable[Product], patience: float) -> Report:
+        """Wait for one report; raise :class:`ReportTimeoutError` after ``patience`` seconds."""
+        return (await self._find(key_of(awaited), products, patience)).take()
+
+    async def settle(
+        self, custom_ids: Sequence[str], products: Iterable[Product], patience: float
+    ) -> list[Report | None]:
+        """Wait for the reports of all these custom ids; None for each that did not come in time."""
+        products = tuple(products)
+        tasks = [
+            asyncio.ensure_future(self._find_or_none(("custom", custom_id), products, patience))
+            for custom_id in custom_ids
+        ]
+        try:
+            await asyncio.wait(tasks)
+            entries = [task.result() for task in tasks]
+        except BaseException:
+            # Cancelled, or refused by the service: what came all the same is for somebody else.
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            done = [task for task in tasks if not task.cancelled() and task.exception() is None]
+            self.mailbox.put_back(entry for task in done if (entry := task.result()) is not None)
+            raise
+        return [None if entry is None else entry.take() for entry in entries]
+
+    def close(self) -> None:
+        """End the background reader, and let go of everybody who waits."""
+        self._closed = True
+        if self._reader is not None:
+            self._reader.cancel()
+        self.mailbox.fail(UsageError("client", "was closed while a report was awaited"))
+        self.mailbox.wake()
+
+    async def _find_or_none(self, key: Key, products: Iterable[Product], patience: float) -> Entry | None:
+        try:
+            return await self._find(key, products, patience)
+        except ReportTimeoutError:
+            return None
+
+    async def _find(self, key: Key, products: Iterable[Product], patience: float) -> Entry:
+        """Have the background reader ask as long as somebody waits, and wait."""
+        self._awaited.update(products)
+        if self._reader is None or self._reader.done():
+            self._reader = self._exchanges.keep(asyncio.ensure_future(self._read()))
+        return await self.mailbox.find(key, patience)
+
+    async def _read(self) -> None:
+        while self.mailbox.awaited:
+            came = 0
+            for product in tuple(self._awaited):
+                try:
+                    came += await self._ask_on(product, follow=True)
+                except RefusedError as error:
+                    self.mailbox.fail(error)
+                except OutcomeUnknownError as error:
+                    logger.warning("reports may have been lost: %s", error)
+            if self.mailbox.awaited and not came:
+                await asyncio.sleep(jittered(WAITING_INTERVAL))
+        self._awaited.clear()
+
+    async def _ask_on(self, product: Product, *, follow: bool) -> int:
+        """Ask once; where certainly nothing was removed, whoever follows outlives a bad moment."""
+        try:
+            return await self._poll(product, MAX_REPORTS, None)
+        except (NotSentError, OverSpeedError) as error:
+            if self._closed:
+                raise UsageError("client", "was closed while reports were awaited") from error
+            if not follow:
+                raise
+            logger.warning("asking for reports goes on after a pause: %s", error)
+            return 0
+
+    async def _poll(self, product: Product, number: int, deadline: float | None) -> int:
+        """Have one getReport made, or wait for the one that is under way; return how many it brought.
+
+        One at a time, so that reports are put away in the order in which the service gave them.
+        """
+        loop = asyncio.get_running_loop()
+        while (poll := self._polls.get(product)) is not None and not poll[0].done():
+            patience = None if deadline is None else max(0.0, deadline - loop.time())
+            await asyncio.wait({poll[0]}, timeout=patience)
+            if not poll[0].done():
+                raise OutcomeUnknownError("the deadline passed before the reports came")
+            if not poll[0].cancelled():
+                return poll[0].result()
+            # Its caller was cancelled before it left.
+        attempts = Attempts()
+        task = loop.create_task(self._ask(product, number, deadline, attempts))
+        self._exchanges.keep(task).add_done_callback(_retrieve)
+        self._polls[product] = task, attempts
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            if not attempts.under_way:
+                task.cancel()
+            raise
+        return task.result()
+
+    async def _ask(self, product: Product, number: int, deadline: float | None, attempts: Attempts) -> int:
+        files: list[Path] = []
+
+        async def spool(answer: Answer) -> None:
+            if self._spool is not None:
+                try:
+                    files.append(await asyncio.to_thread(self._spool.write, product, answer.body))
+                except OSError:
+                    # Reports in memory only are better than none.
+                    logger.exception("the answer could not be spooled")
+
+        def keep(answer: Answer) -> int:
+            entries, count = self._open(_ENDPOINTS[product], answer, files[0] if files else None)
+            for entry in entries:
+                self.mailbox.put(entry)
+            return count
+
+        return await self._exchanges.call(
+            _ENDPOINTS[product], reports_form(number), keep, first=spool, deadline=deadline, attempts=attempts
+        )
+
+    def _open(self, endpoint: Endpoint, answer: Answer, file: Path | None) -> tuple[list[Entry], int]:
+        """Read an answer; return its reports, and how many there were with the broken ones."""
+        try:
             reports, broken = read_reports(endpoint, answer)
-            self._kept[endpoint.product].extend(reports)
-            self.broken.extend(broken)
+        except AnswerError as error:
+            # Also for whoever left before the answer came and will never see the error.
+            self.broken.append((error.body, str(error)))
+            if file is not None:
+                put_aside(file)
+            raise
+        except RefusedError:
+            if file is not None:
+                remove(file)
+            raise
+        self.broken.extend(broken)
+        page = None if file is None else Page(file, len(reports), bool(broken))
+        if page is not None:
+            page.close_if_empty()
+        return [Entry(report, page) for report in reports], len(reports) + len(broken)
 
-        await self._exchanges.call(endpoint, reports_form(number), keep, deadline=deadline)
+    async def _use_spool(self, spool: Spool) -> None:
+        """Spool from now on, and put what a former process left in front of everything."""
+        if self._spool is not None:
+            if self._spool.path != spool.path:
+                raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
+            return
+        self._spool = spool
+        entries: list[Entry] = []
+        for file, product, body in await asyncio.to_thread(lambda: list(spool.leftovers())):
+            try:
+                entries += self._open(_ENDPOINTS[product], Answer(200, body), file)[0]
+            except EmayVoiceError as error:
+                logger.warning("an answer in the spool cannot be read: %s", error)
+        self.mailbox.put_back(entries)
+
+
+def _retrieve(task: "asyncio.Task[int]") -> None:
+    """Take note of an exception for which no caller is left."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _check_number(number: int) -> None:

@@ -8,7 +8,6 @@ import httpx
 from attrs import define
 
 from emay_voice_async.errors import (
-    AnswerError,
     EmayVoiceError,
     InvalidRequestError,
     NotSentError,
@@ -129,8 +128,8 @@ class Transport:
         """Send one request, once, and read the whole answer.
 
         Redirects are not followed, and a shared client's own headers, parameters, cookies and
-        credentials are not sent. Raises :class:`NotSentError` (safe to repeat),
-        :class:`OutcomeUnknownError`, or :class:`AnswerError` when the answer broke off.
+        credentials are not sent. Raises :class:`NotSentError` (safe to repeat) or
+        :class:`OutcomeUnknownError`.
         """
         request = httpx.Request(
             "POST",
@@ -152,7 +151,7 @@ class Transport:
             raise
         except Exception as error:
             raise _converted(error, path, progress) from error
-        return await _read(response, path)
+        return await _read(response)
 
     async def aclose(self) -> None:
         """Close the client if it is our own."""
@@ -171,18 +170,18 @@ class Transport:
         return self._own
 
 
-async def _read(response: httpx.Response, path: str) -> Answer:
+async def _read(response: httpx.Response) -> Answer:
+    """Read the body; what came of one that breaks off is kept, since it may hold reports."""
     body = bytearray()
+    broken_off = None
     try:
         async for piece in response.aiter_bytes():
             body += piece
     except Exception as error:
-        raise AnswerError(
-            f"the answer broke off ({type(error).__name__})", path, response.status_code, bytes(body)
-        ) from error
+        broken_off = type(error).__name__
     finally:
         await response.aclose()
-    return Answer(response.status_code, bytes(body), response.headers.get("date"))
+    return Answer(response.status_code, bytes(body), response.headers.get("date"), broken_off)
 
 
 def _converted(error: Exception, path: str, progress: Progress) -> EmayVoiceError:

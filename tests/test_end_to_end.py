@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from attrs import evolve
-from virtual_time import VirtualLoop, now, run
+from virtual_time import CancellingLoop, cancel_everywhere, now, run
 
 from emay_voice_async import (
     Accepted,
@@ -407,7 +407,7 @@ class TestSpeed:
             async with over_socket(sandbox, rate_limits=limits, max_concurrency=64) as voice:
                 sends = voice.send(VerificationCode("4711"), mobiles(120))
                 balances = [voice.get_balance() for _ in range(60)]
-                reports = [voice.take_reports(product=product) for product in [*Product] * 30]
+                reports = [self.ask(voice, product, times=30) for product in Product]
                 await asyncio.gather(sends, *balances, *reports)
                 assert voice.stats.over_speed == 0
                 assert voice.stats.requests == len(sandbox.received) == 240
@@ -415,6 +415,12 @@ class TestSpeed:
         asyncio.run(main())
         assert sandbox.over_speed == 0
         assert len(sandbox.calls) == 120
+
+    @staticmethod
+    async def ask(voice: AsyncEmayVoice, product: Product, *, times: int) -> None:
+        """Ask for reports again and again, never with one that is kept in between."""
+        for _ in range(times):
+            await voice.take_reports(1000, product=product)
 
     def test_another_process_on_the_account(self) -> None:
         """Somebody else uses the account, too: both get everything through, nobody is called twice."""
@@ -444,37 +450,6 @@ class TestSpeed:
 
         run(main())
         assert not sandbox.calls
-
-
-class CancellingLoop(VirtualLoop):
-    """Cancels a task at the n-th turn of the loop."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.turn = 0
-        self.cancel_at = 0
-        self.victim: asyncio.Task[Any] | None = None
-
-    def _run_once(self) -> None:
-        if self.victim is not None:
-            self.turn += 1
-            if self.turn == self.cancel_at:
-                self.victim.cancel()
-        super()._run_once()  # type: ignore[misc]
-
-
-def cancel_everywhere(scenario: Callable[[], Callable[[CancellingLoop], Awaitable[None]]]) -> int:
-    """Play a scenario again and again, cancelling its victim one turn later each time."""
-    turn = 0
-    while True:
-        turn += 1
-        with asyncio.Runner(loop_factory=CancellingLoop) as runner:
-            loop = runner.get_loop()
-            assert isinstance(loop, CancellingLoop)
-            loop.cancel_at = turn
-            runner.run(scenario()(loop))  # type: ignore[arg-type]
-            if loop.victim is not None and loop.turn < turn:
-                return turn
 
 
 class TestCancellation:

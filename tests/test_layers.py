@@ -23,7 +23,7 @@ ORDER = (
         "window",
         "certainty",
     ),
-    ("pacing", "transport", "exchange", "sending", "reports", "client"),
+    ("pacing", "transport", "exchange", "sending", "spool", "mailbox", "reports", "client", "receiver"),
     ("sandbox", "demo", "cli", "__main__"),
 )
 RANKS = {module: rank for rank, modules in enumerate(ORDER) for module in modules}

@@ -2,8 +2,8 @@
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 _Result = TypeVar("_Result")
 
@@ -62,3 +62,34 @@ def now() -> float:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     return loop.now
+
+
+class CancellingLoop(VirtualLoop):
+    """Cancels a task at the n-th turn of the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = 0
+        self.cancel_at = 0
+        self.victim: asyncio.Task[Any] | None = None
+
+    def _run_once(self) -> None:
+        if self.victim is not None:
+            self.turn += 1
+            if self.turn == self.cancel_at:
+                self.victim.cancel()
+        super()._run_once()  # type: ignore[misc]
+
+
+def cancel_everywhere(scenario: Callable[[], Callable[[CancellingLoop], Awaitable[None]]]) -> int:
+    """Play a scenario again and again, cancelling its victim one turn later each time."""
+    turn = 0
+    while True:
+        turn += 1
+        with asyncio.Runner(loop_factory=CancellingLoop) as runner:
+            loop = runner.get_loop()
+            assert isinstance(loop, CancellingLoop)
+            loop.cancel_at = turn
+            runner.run(scenario()(loop))  # type: ignore[arg-type]
+            if loop.victim is not None and loop.turn < turn:
+                return turn

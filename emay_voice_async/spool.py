@@ -1,0 +1,64 @@
+"""Answers with reports on disk, from before they are read until every report in them was taken.
+
+A getReport removes what it returns, so a process that dies between the answer and the last report
+of it would lose the rest. A spool is a folder with one file for each answer. It serves one process
+at a time: another one would deliver the same reports again.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from emay_voice_async.endpoints import Product
+from emay_voice_async.errors import InvalidRequestError
+
+__all__ = ["Spool"]
+
+_SUFFIX: Final = ".json"
+WINDOWS: Final = os.name == "nt"
+"""Windows cannot open a folder to flush it, and needs not: its file system keeps a journal."""
+
+
+class Spool:
+    """A folder of raw answers. Its methods block: call them off the event loop."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise InvalidRequestError("spool", "must be a folder, or not exist yet")
+
+    def write(self, product: Product, body: bytes) -> Path:
+        """Write an answer so that it survives a crash of the host, and return its file.
+
+        The file appears under its name when it is complete; names sort by time.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        name = f"{time.time_ns():020}-{secrets.token_hex(4)}-{product.value}"
+        part = self.path / f"{name}.part"
+        with part.open("wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        whole = part.rename(self.path / f"{name}{_SUFFIX}")
+        self._flush_folder()
+        return whole
+
+    def leftovers(self) -> Iterator[tuple[Path, Product, bytes]]:
+        """Yield what a former process left, oldest first: file, product, and the answer's body."""
+        found = [
+            (file, product) for product in Product for file in self.path.glob(f"*-{product.value}{_SUFFIX}")
+        ]
+        for file, product in sorted(found, key=lambda pair: pair[0].name):
+            yield file, product, file.read_bytes()
+
+    def _flush_folder(self) -> None:
+        if WINDOWS:
+            return
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

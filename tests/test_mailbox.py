@@ -1,0 +1,221 @@
+"""Reports that arrived, until somebody takes them."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from virtual_time import now, run
+
+from emay_voice_async import InvalidRequestError, Product, Report, ReportTimeoutError, Ticket
+from emay_voice_async.errors import UsageError
+from emay_voice_async.mailbox import Entry, Mailbox, key_of
+
+
+def entry(number: int, *, custom: str = "", product: Product = Product.VOICE) -> Entry:
+    """Make a report that can be told from others."""
+    return Entry(Report(product, message_id=f"m{number}", custom_id=custom))
+
+
+def ids(mailbox: Mailbox, product: Product = Product.VOICE) -> list[str]:
+    """Take everything out."""
+    taken = []
+    while (one := mailbox.pop(product)) is not None:
+        taken.append(one.take().message_id)
+    return taken
+
+
+class TestOrder:
+    """First in, first out."""
+
+    def test_each_product_in_its_order(self) -> None:
+        """Reports of a product come out in the order in which they came in."""
+        mailbox = Mailbox()
+        for number in range(4):
+            mailbox.put(entry(number, product=Product.JOIN if number % 2 else Product.VOICE))
+        assert mailbox.count(Product.JOIN) == 2
+        assert [report.message_id for report in mailbox.reports] == ["m0", "m2", "m1", "m3"]
+        assert (ids(mailbox), ids(mailbox, Product.JOIN)) == (["m0", "m2"], ["m1", "m3"])
+
+    @given(st.lists(st.sampled_from(["put", "pop", "back", "find"]), max_size=60))
+    def test_nothing_is_lost_or_doubled(self, steps: list[str]) -> None:
+        """Whatever is put, taken, found and put back: each report is in one place, in order."""
+
+        async def main() -> None:
+            mailbox, model, number = Mailbox(), [], 0
+            for step in steps:
+                if step == "put":
+                    mailbox.put(entry(number, custom=f"c{number % 3}"))
+                    model.append(number)
+                    number += 1
+                elif step == "back":
+                    mailbox.put_back([entry(number), entry(number + 1)])
+                    model[:0] = [number, number + 1]
+                    number += 2
+                elif step == "pop":
+                    got = mailbox.pop(Product.VOICE)
+                    assert (got.report.message_id if got else None) == (f"m{model.pop(0)}" if model else None)
+                elif model:
+                    middle = model.pop(len(model) // 2)
+                    found = await mailbox.find(("message", f"m{middle}"), 1)
+                    assert found.report.message_id == f"m{middle}"
+            assert ids(mailbox) == [f"m{one}" for one in model]
+            assert mailbox._places == {}
+
+        run(main())
+
+    def test_one_custom_id_for_several_calls(self) -> None:
+        """Reports with the same custom id are found one after the other, the oldest first."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            for number in range(3):
+                mailbox.put(entry(number, custom="again"))
+            found = [(await mailbox.find(("custom", "again"), 1)).report.message_id for _ in range(3)]
+            assert found == ["m0", "m1", "m2"]
+
+        run(main())
+
+
+class TestFind:
+    """Waiting for the report of one call."""
+
+    def test_it_comes_later(self) -> None:
+        """A report that is awaited goes to whoever waits, and is not kept besides."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            waiting = asyncio.ensure_future(mailbox.find(("message", "m1"), 60))
+            await asyncio.sleep(5)
+            mailbox.put(entry(0))
+            mailbox.put(entry(1))
+            assert (await waiting).report.message_id == "m1"
+            assert ids(mailbox) == ["m0"]
+            assert not mailbox.awaited
+
+        run(main())
+
+    def test_it_does_not_come(self) -> None:
+        """After the patience an error says how long it was; a late report is kept for others."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            began = now()
+            with pytest.raises(ReportTimeoutError, match="within 60 seconds") as caught:
+                await mailbox.find(("message", "m1"), 60)
+            assert now() - began == 60
+            assert isinstance(caught.value, TimeoutError)
+            assert not mailbox.awaited
+            mailbox.put(entry(1))
+            assert ids(mailbox) == ["m1"]
+
+        run(main())
+
+    def test_several_wait_for_one(self) -> None:
+        """Everybody who waits for the same report gets it."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            waiting = [
+                asyncio.ensure_future(mailbox.find(key, 60))
+                for key in (("message", "m1"), ("message", "m1"), ("custom", "c"))
+            ]
+            await asyncio.sleep(1)
+            waiting[0].cancel()
+            mailbox.put(entry(1, custom="c"))
+            assert [(await one).report.message_id for one in waiting[1:]] == ["m1", "m1"]
+            assert ids(mailbox) == []
+
+        run(main())
+
+    @pytest.mark.parametrize("receivers", [1, 2])
+    def test_cancelled_in_the_moment_it_comes(self, receivers: int) -> None:
+        """A report whose every receiver is cancelled as it comes is there for the next one, in front."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            waiting = [asyncio.ensure_future(mailbox.find(("message", "m1"), 60)) for _ in range(receivers)]
+            await asyncio.sleep(1)
+            mailbox.put(entry(0))
+            mailbox.put(entry(1))
+            for one in waiting:
+                one.cancel()
+            await asyncio.wait(waiting)
+            assert ids(mailbox) == ["m1", "m0"]
+
+        run(main())
+
+    def test_one_of_two_is_cancelled_in_the_moment_it_comes(self) -> None:
+        """A report that somebody else got all the same is not kept besides."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            first = asyncio.ensure_future(mailbox.find(("message", "m1"), 60))
+            second = asyncio.ensure_future(mailbox.find(("message", "m1"), 60))
+            await asyncio.sleep(1)
+            mailbox.put(entry(1))
+            second.cancel()
+            await asyncio.wait([first, second])
+            assert first.result().report.message_id == "m1"
+            assert second.cancelled()
+            assert ids(mailbox) == []
+
+        run(main())
+
+    def test_none_will_come(self) -> None:
+        """When waiting makes no sense any more, everybody gets the error, also who is just leaving."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            waiting = [asyncio.ensure_future(mailbox.find(("message", "m1"), 60)) for _ in range(2)]
+            await asyncio.sleep(1)
+            mailbox.fail(UsageError("client", "is closed"))
+            waiting[1].cancel()
+            with pytest.raises(UsageError):
+                await waiting[0]
+            await asyncio.wait(waiting)
+            assert waiting[1].cancelled()
+
+        run(main())
+
+    def test_what_can_be_awaited(self) -> None:
+        """A ticket is found by its message id, one without by its custom id, a text as a custom id."""
+        assert key_of(Ticket("13800000000", "m1", "c")) == ("message", "m1")
+        assert key_of(Ticket("13800000000", "", "c")) == ("custom", "c")
+        assert key_of("c") == ("custom", "c")
+        for nothing in ("", None, 5, Ticket("13800000000", "", "")):
+            with pytest.raises(InvalidRequestError, match="awaited"):
+                key_of(nothing)  # type: ignore[arg-type]
+
+
+class TestNews:
+    """Waiting for anything at all."""
+
+    def test_a_report_ends_the_waiting(self) -> None:
+        """All who wait for news go on at once when a report is kept."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            waiting = [asyncio.ensure_future(mailbox.news(60)) for _ in range(2)]
+            await asyncio.sleep(1)
+            began = now()
+            mailbox.put(entry(0))
+            mailbox.wake()
+            await asyncio.wait(waiting)
+            assert now() == began
+            assert not mailbox._idle
+
+        run(main())
+
+    def test_the_interval_is_jittered(self) -> None:
+        """Without news it takes about the interval, and not always the same."""
+
+        async def main() -> None:
+            mailbox, times = Mailbox(), []
+            for _ in range(20):
+                began = now()
+                await mailbox.news(10)
+                times.append(now() - began)
+            assert 8 <= min(times) < max(times) <= 12
+
+        run(main())
