@@ -4,5 +4,4 @@ import sys
 
 from emay_voice_async.cli import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

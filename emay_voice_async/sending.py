@@ -24,8 +24,6 @@ from emay_voice_async.errors import (
     EmayVoiceError,
     InvalidRequestError,
     NotSentError,
-    OutcomeUnknownError,
-    RefusedError,
 )
 from emay_voice_async.exchange import Attempts, Exchanges
 from emay_voice_async.forms import send_form
@@ -212,7 +210,7 @@ class _Run:
                 attempts=batch.attempts,
             )
         except EmayVoiceError as error:
-            return _outcome(batch, error)
+            return _OUTCOMES[certainty_of(error)](index, recipients, error)
         except asyncio.CancelledError:
             if batch.error is None:
                 raise
@@ -220,14 +218,11 @@ class _Run:
         return Accepted(index, recipients, tickets)
 
 
-def _outcome(batch: _Batch, error: EmayVoiceError) -> Outcome:
-    match certainty_of(error):
-        case Certainty.REFUSED:
-            return Refused(batch.index, batch.recipients, cast(RefusedError, error))
-        case Certainty.UNKNOWN:
-            return Unknown(batch.index, batch.recipients, cast(OutcomeUnknownError, error))
-        case Certainty.NOT_SENT:
-            return NotSent(batch.index, batch.recipients, error)
+_OUTCOMES: Final[dict[Certainty, Callable[[int, tuple[Recipient, ...], Any], Outcome]]] = {
+    Certainty.REFUSED: Refused,
+    Certainty.NOT_SENT: NotSent,
+    Certainty.UNKNOWN: Unknown,
+}
 
 
 class _Source:

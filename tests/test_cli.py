@@ -1,10 +1,12 @@
 """The command line: arguments, exit codes, and that Ctrl-C ends the local service."""
 
+import importlib
 import io
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Coroutine
 
 import httpx
 import pytest
@@ -97,6 +99,28 @@ def test_an_interrupted_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in the middle of the demo exits with 130, and leaves nothing behind."""
     monkeypatch.setattr(sys, "stdout", _Interrupting("listens on"))
     assert cli.main(["demo"]) == 130
+
+
+def test_an_interrupt_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C that comes out of the event loop is an exit code, not a traceback."""
+
+    def interrupted(main: Coroutine[object, object, object]) -> None:
+        main.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("asyncio.run", interrupted)
+    assert cli.main(["demo"]) == 130
+
+
+def test_the_module_is_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``python -m emay_voice_async`` is the command line."""
+    monkeypatch.setattr(sys, "argv", ["emay_voice_async", "--help"])
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module("emay_voice_async.__main__")
+    assert caught.value.code == 0
+    assert "sandbox" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child process")

@@ -23,7 +23,18 @@ ORDER = (
         "window",
         "certainty",
     ),
-    ("pacing", "transport", "exchange", "sending", "spool", "mailbox", "reports", "client", "receiver"),
+    (
+        "pacing",
+        "transport",
+        "exchange",
+        "sending",
+        "spool",
+        "mailbox",
+        "reports",
+        "client",
+        "deduplication",
+        "receiver",
+    ),
     ("sandbox", "demo", "cli", "__main__"),
 )
 RANKS = {module: rank for rank, modules in enumerate(ORDER) for module in modules}

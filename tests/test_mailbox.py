@@ -122,6 +122,7 @@ class TestFind:
             ]
             await asyncio.sleep(1)
             waiting[0].cancel()
+            await asyncio.sleep(0)
             mailbox.put(entry(1, custom="c"))
             assert [(await one).report.message_id for one in waiting[1:]] == ["m1", "m1"]
             assert ids(mailbox) == []
@@ -171,6 +172,7 @@ class TestFind:
             await asyncio.sleep(1)
             mailbox.fail(UsageError("client", "is closed"))
             waiting[1].cancel()
+            await asyncio.sleep(0)
             with pytest.raises(UsageError):
                 await waiting[0]
             await asyncio.wait(waiting)

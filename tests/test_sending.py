@@ -469,6 +469,20 @@ class TestSendBatches:
         assert {type(outcome) for outcome in outcomes} == {Refused, NotSent}
         assert len(outcomes) == 40
 
+    def test_a_batch_that_somebody_else_cancels(self) -> None:
+        """A cancellation that did not come from the run itself is passed on, not made an outcome."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            before = asyncio.all_tasks()
+            sending = asyncio.ensure_future(voice.send(Notice("..."), "13800000000"))
+            await asyncio.sleep(1)
+            [batch] = [task for task in asyncio.all_tasks() - before if "_finish" in repr(task.get_coro())]
+            batch.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+
+        with_voice(Script(accepts(after=2)), main)
+
     def test_a_task_that_somebody_else_cancels(self) -> None:
         """When the loop is torn down around a send, the cancellation is not swallowed."""
 
