@@ -8,6 +8,7 @@ ERROR_OVER_SPEED          refused    yes: the service did not act, and did not c
 ERROR_TIMESTAMP           refused    once, if the answer's Date corrected our clock
 another result code       refused    never
 no connection             not sent   yes
+our own check             not sent   never
 anything else             unknown    balance queries only: a send may have rung a person, and a
                                      getReport may have removed reports
 ========================  =========  ===========================================================
@@ -18,7 +19,7 @@ from typing import Final
 
 from emay_voice_async.codes import ResultCode
 from emay_voice_async.endpoints import Call
-from emay_voice_async.errors import EmayVoiceError, NotSentError, OutcomeUnknownError, RefusedError
+from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSentError, RefusedError
 
 __all__ = ["Certainty", "Repeat", "certainty_of", "repeat_after"]
 
@@ -49,7 +50,8 @@ _TABLE: Final = (
     # class, certainty, the kinds of call that may be repeated
     (RefusedError, Certainty.REFUSED, frozenset[Call]()),
     (NotSentError, Certainty.NOT_SENT, _ALL),
-    (OutcomeUnknownError, Certainty.UNKNOWN, frozenset({Call.BALANCE})),
+    (InvalidRequestError, Certainty.NOT_SENT, frozenset[Call]()),
+    (EmayVoiceError, Certainty.UNKNOWN, frozenset({Call.BALANCE})),
 )
 
 

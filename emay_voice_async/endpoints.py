@@ -124,4 +124,4 @@ ENDPOINTS = (
     JOIN_REPORTS,
     JOIN_BALANCE,
 )
-"""All eight, in the order of the document."""
+"""All eight: for each product what sends, then the reports, then the balance."""

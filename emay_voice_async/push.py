@@ -14,6 +14,7 @@ __all__ = ["decode_plain_push", "decode_push", "decode_reports", "decrypt", "gun
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _FIELD: Final = "reports"
+_ENVELOPE: Final = frozenset({"code", "data"})
 
 
 def decode_push(body: bytes, secret_key: str | bytes, *, max_size: int = MAX_SIZE) -> list[Report]:
@@ -29,7 +30,8 @@ def decode_plain_push(body: bytes, content_type: str = "application/json") -> li
 
     Nothing signs a plain push: whoever knows the URL can send one. Raises :class:`PushError`.
     """
-    if content_type.partition(";")[0].strip().lower() != _FORM:
+    # JSON goes under the name of a form, too: Java's HttpURLConnection says so unless told otherwise.
+    if content_type.partition(";")[0].strip().lower() != _FORM or body.lstrip()[:1] in (b"{", b"["):
         return decode_reports(body)
     try:
         [text] = parse_qs(body.decode(), max_num_fields=100)[_FIELD]
@@ -39,7 +41,7 @@ def decode_plain_push(body: bytes, content_type: str = "application/json") -> li
 
 
 def decode_reports(data: bytes) -> list[Report]:
-    """Read the JSON of a push: the document's object, or a bare list of reports.
+    """Read the JSON of a push: the document's object, or a bare list of reports, or one alone.
 
     Voice and join reports may stand side by side. When some report cannot be read, the
     :class:`PushError` (stage "decode") carries the others in ``reports``.
@@ -48,18 +50,21 @@ def decode_reports(data: bytes) -> list[Report]:
         document = json.loads(data)
     except (ValueError, RecursionError):
         raise PushError("decode", "the data is not JSON") from None
-    entries = document.get("data") if isinstance(document, dict) else document
-    reports, broken = structure_reports(_entries(entries))
+    reports, broken = structure_reports(_entries(document))
     if broken:
         raise PushError("decode", "some reports cannot be read", reports, broken)
     return list(reports)
 
 
-def _entries(entries: object) -> Iterable[object]:
-    if entries is None:
-        return ()
-    if isinstance(entries, dict):
-        return (entries,)
-    if not isinstance(entries, list):
+def _entries(document: object) -> Iterable[object]:
+    if isinstance(document, dict):
+        if _ENVELOPE.isdisjoint(document):
+            return (document,)
+        document = document.get("data")
+        if document is None:
+            return ()
+        if isinstance(document, dict):
+            return (document,)
+    if not isinstance(document, list):
         raise PushError("decode", "the JSON holds no list of reports")
-    return entries
+    return document

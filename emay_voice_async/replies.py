@@ -6,8 +6,8 @@ else (another status, HTML, half a JSON text) did not come from the service as d
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -47,13 +47,24 @@ REFUSALS: Mapping[str, type[RefusedError]] = {
 """The class of a refusal by its code; any other code is a plain RefusedError."""
 
 
+_KEYS: Final[tuple[Callable[[Ticket | Recipient], object], ...]] = (
+    lambda one: (one.custom_id, one.mobile),
+    lambda one: one.custom_id,
+    lambda one: one.mobile,
+)
+
+
 @frozen
 class Answer:
-    """What came back over HTTP: the status, the whole body (decoded), and the Date header."""
+    """What came back over HTTP: the status, the whole body (decoded), and the Date header.
+
+    ``broken_off`` says why there is no more of the body than this; None: it is whole.
+    """
 
     status: int
     body: bytes = field(repr=False)
     date: str | None = None
+    broken_off: str | None = None
 
 
 def refusal(code: ResultCode | str, path: str) -> RefusedError:
@@ -97,7 +108,7 @@ def read_balance(endpoint: Endpoint, answer: Answer) -> Decimal:
     Raises :class:`RefusedError` or :class:`AnswerError`.
     """
     document = _accepted(endpoint, answer)
-    amount = document.get("balance", document.get("data"))
+    amount = _first(document, "balance", "data")
     if isinstance(amount, dict):
         amount = amount.get("balance")
     try:
@@ -108,23 +119,30 @@ def read_balance(endpoint: Endpoint, answer: Answer) -> Decimal:
 
 def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
     """Return the answer's JSON object if its code is SUCCESS, or raise."""
+    if answer.broken_off is not None:
+        raise _answer_error(f"the answer broke off ({answer.broken_off})", endpoint, answer)
     if answer.status != _OK:
         raise _answer_error("the HTTP status is not 200", endpoint, answer)
     # Money is never a float.
     parse_float = Decimal if endpoint.call is Call.BALANCE else None
     try:
         document = json.loads(answer.body, parse_float=parse_float)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         raise _answer_error("the answer is not JSON", endpoint, answer) from None
     if not isinstance(document, dict):
         raise _answer_error("the answer is not a JSON object", endpoint, answer)
-    code = document.get("code", document.get("responseCode"))
-    if not isinstance(code, str | int) or not str(code).strip():
+    code = _first(document, "code", "responseCode")
+    if not isinstance(code, str | int) or isinstance(code, bool) or not str(code).strip():
         raise _answer_error("the answer has no result code", endpoint, answer)
     code = result_code(str(code).strip())
     if code is not ResultCode.SUCCESS:
         raise refusal(code, endpoint.path)
     return document
+
+
+def _first(document: dict[str, Any], *names: str) -> Any:
+    """Return the first of these fields that says something; null is as good as absent."""
+    return next((document[name] for name in names if document.get(name) is not None), None)
 
 
 def _entries(document: dict[str, Any]) -> list[object]:
@@ -140,23 +158,28 @@ def _entries(document: dict[str, Any]) -> list[object]:
 
 
 def _in_order(tickets: Sequence[Ticket], recipients: Sequence[Recipient]) -> tuple[Ticket, ...]:
-    """Give each recipient its ticket: by custom id, else by number, else one without message id."""
-    by_id = {ticket.custom_id: ticket for ticket in tickets}
-    by_mobile = defaultdict(list)
-    named = {one.custom_id for one in recipients}
-    for ticket in tickets:
-        if ticket.custom_id not in named:
-            by_mobile[ticket.mobile].append(ticket)
+    """Give each recipient its ticket: by custom id and number, by custom id, by number, or a blank one.
+
+    In this order, because the document's own example gives one custom id to two numbers.
+    """
+    found: dict[int, str] = {}
+    left = list(tickets)
+    for key in _KEYS:
+        waiting: dict[object, deque[int]] = defaultdict(deque)
+        for place, one in enumerate(recipients):
+            if place not in found:
+                waiting[key(one)].append(place)
+        rest = []
+        for ticket in left:
+            places = waiting.get(key(ticket))
+            if places:
+                found[places.popleft()] = ticket.message_id
+            else:
+                rest.append(ticket)
+        left = rest
     return tuple(
-        _ticket_of(one, by_id.get(one.custom_id or ""), by_mobile.get(one.mobile, [])) for one in recipients
+        Ticket(one.mobile, found.get(place, ""), one.custom_id or "") for place, one in enumerate(recipients)
     )
-
-
-def _ticket_of(one: Recipient, own: Ticket | None, same_mobile: list[Ticket]) -> Ticket:
-    if own is None and same_mobile:
-        own = same_mobile.pop(0)
-    message_id = "" if own is None else own.message_id
-    return Ticket(one.mobile, message_id, one.custom_id or "")
 
 
 def _answer_error(reason: str, endpoint: Endpoint, answer: Answer) -> AnswerError:

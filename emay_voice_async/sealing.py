@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from emay_voice_async.errors import InvalidRequestError, PushError
+from emay_voice_async.messages import check_text
 
 __all__ = ["MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip"]
 
@@ -58,8 +59,11 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
     """Inflate one or more gzip members, never holding more than ``max_size`` bytes of output.
 
     Raises :class:`PushError`: stage "size" when the output would be larger than ``max_size``,
-    stage "inflate" when the data is not gzip, is cut off, is damaged, or has a tail.
+    stage "inflate" when the data is not gzip, is cut off, is damaged, or has a tail. A ``max_size``
+    below 0 is an :class:`InvalidRequestError`.
     """
+    if max_size < 0:
+        raise InvalidRequestError("max_size", "must not be negative", 0, max_size)
     output = bytearray()
     position = 0
     inflater = zlib.decompressobj(_GZIP_WINDOW)
@@ -84,6 +88,8 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
 
 
 def _cipher(secret_key: str | bytes) -> Cipher[modes.ECB]:
+    if isinstance(secret_key, str):
+        check_text("secret_key", secret_key)
     key = secret_key.encode() if isinstance(secret_key, str) else secret_key
     if len(key) not in (16, 24, 32):
         raise InvalidRequestError(

@@ -2,7 +2,8 @@
 
 Tolerant where the service is: numbers and texts stand for each other, null and "" for nothing,
 unknown fields are ignored, states come with blanks around them. What cannot be read raises
-:class:`ValueError` (or :class:`TypeError`), which the callers turn into the error of their place.
+:class:`ValueError` (or :class:`TypeError`, or :class:`OverflowError`), which the callers turn into
+the error of their place.
 """
 
 import math
@@ -50,7 +51,13 @@ def _state(value: object, _: object = None) -> CallState:
 
 def _beijing_time(value: object, _: object = None) -> datetime | None:
     text = _word(value)
-    return datetime.fromisoformat(text).replace(tzinfo=BEIJING) if text else None
+    if not text:
+        return None
+    if text.isdecimal():
+        # A count of milliseconds could pass for a compact date.
+        raise ValueError("a time was expected, not a number")
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=BEIJING) if time.tzinfo is None else time.astimezone(BEIJING)
 
 
 def _seconds(value: object, _: object = None) -> float | None:
@@ -67,7 +74,7 @@ def _recording(value: object, _: object = None) -> bytes | None:
     """Read a Java byte[]: base64 text, or a list of signed numbers, as JSON writers differ."""
     if isinstance(value, list):
         # bytes() refuses whatever is not a whole number of a byte.
-        return bytes(number + 256 if number < 0 else number for number in value) or None
+        return bytes(number + 256 if -128 <= number < 0 else number for number in value) or None
     text = "".join(_text(value).split())
     return b64decode(text, validate=True) or None
 
@@ -140,11 +147,14 @@ def structure_ticket(raw: object, product: Product) -> Ticket:
 
 
 def structure_report(raw: object, product: Product | None = None) -> Report:
-    """Read one status report; without ``product``, its own id field tells which product it is."""
+    """Read one status report; without ``product``, its own id fields tell which product it is."""
     values = _mapping(raw)
-    if product is None:
-        product = Product.JOIN if JOIN_REPORTS.message_id in values else Product.VOICE
-    return _REPORTS[product](values | {"product": product}, Report)
+    product = product or _product_of(values)
+    report = _REPORTS[product](values | {"product": product}, Report)
+    if not (report.message_id or report.custom_id or report.mobile):
+        # Unreadable rather than blank, so that whatever it was is kept as it came.
+        raise ValueError("the report does not name its call")
+    return report
 
 
 def structure_reports(
@@ -156,7 +166,7 @@ def structure_reports(
     for one in raw:
         try:
             reports.append(structure_report(one, product))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             broken.append((one, str(error)))
     return tuple(reports), tuple(broken)
 
@@ -164,6 +174,16 @@ def structure_reports(
 def structure_balance(raw: object) -> Decimal:
     """Read an amount of money exactly; JSON numbers must come parsed as Decimal."""
     return _converter.structure(raw, Decimal)
+
+
+def _product_of(values: Mapping[str, Any]) -> Product:
+    """Tell the product by the id fields that say something, or else by those that are there at all."""
+    named = {name for name in values if values[name] is not None}
+    for names in (named, values.keys()):
+        for end in (VOICE_REPORTS, JOIN_REPORTS):
+            if end.message_id in names or end.custom_id in names:
+                return end.product
+    return Product.VOICE
 
 
 def _mapping(raw: object) -> dict[str, Any]:

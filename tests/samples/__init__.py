@@ -1,0 +1,34 @@
+"""Recorded wire data, one folder a case; README.rst says where each comes from."""
+
+from pathlib import Path
+
+from emay_voice_async.replies import Answer
+
+__all__ = ["answer", "blob", "cases", "table"]
+
+_FOLDER = Path(__file__).parent
+
+
+def cases(pattern: str) -> list[str]:
+    """Return the names of the cases that match a pattern, sorted; there must be some."""
+    names = sorted(path.name for path in _FOLDER.glob(pattern) if path.is_dir())
+    assert names, f"no case matches {pattern}"
+    return names
+
+
+def blob(case: str, name: str = "body.*") -> bytes:
+    """Return the bytes of one file of a case, by default its body."""
+    [path] = (_FOLDER / case).glob(name)
+    return path.read_bytes()
+
+
+def answer(case: str) -> Answer:
+    """Return a case as an answer: the status that its head tells, 200 without one, and its body."""
+    status = int(blob(case, "head.txt").split()[1]) if (_FOLDER / case / "head.txt").exists() else 200
+    return Answer(status, blob(case))
+
+
+def table(name: str) -> list[tuple[str, ...]]:
+    """Return the rows of a table of the API document."""
+    lines = (_FOLDER / "tables" / f"{name}.tsv").read_text("utf-8").splitlines()
+    return [tuple(line.split("\t")) for line in lines]

@@ -1,0 +1,63 @@
+"""What hypothesis generates: texts, numbers, recipients, messages and JSON of every kind."""
+
+from hypothesis import strategies as st
+
+from emay_voice_async.messages import (
+    Marketing,
+    Message,
+    Notice,
+    OnConnected,
+    OnKey,
+    VerificationCode,
+    VoiceSms,
+)
+from emay_voice_async.recipients import Recipient
+
+__all__ = ["CHARACTERS", "JSON", "codes", "custom_ids", "messages", "mobiles", "people", "texts"]
+
+CHARACTERS = st.characters(exclude_categories=["Cs"])
+"""Every character that UTF-8 can encode: all of Unicode but the surrogates."""
+
+_scalars: st.SearchStrategy[object] = st.one_of(
+    st.none(), st.booleans(), st.integers(-(10**25), 10**25), st.floats(), st.text(max_size=8)
+)
+JSON: st.SearchStrategy[object] = st.recursive(
+    _scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+"""Any JSON value, with the numbers that only Python's reader and writer know."""
+
+
+def texts(max_size: int) -> st.SearchStrategy[str]:
+    """Generate texts that may be said: of any characters, not blank."""
+    return st.text(CHARACTERS, min_size=1, max_size=max_size).filter(lambda text: bool(text.strip()))
+
+
+mobiles = st.integers(0, 10**10 - 1).map("1{:010}".format)
+custom_ids = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters=","), min_size=1, max_size=64
+).filter(lambda text: bool(text.strip()))
+people = st.builds(Recipient, mobiles, custom_ids)
+codes = st.integers(0, 9999).map("{:04}".format) | st.integers(0, 999_999).map("{:06}".format)
+
+_spoken = {
+    "interactive_content": st.none() | texts(150),
+    "voicemail_content": st.none() | texts(150),
+    "interactive": st.none() | st.booleans(),
+}
+_triggers = st.builds(OnKey, st.sampled_from("0123456789")) | st.builds(OnConnected, st.integers(6, 60))
+
+messages: st.SearchStrategy[Message] = st.one_of(
+    st.builds(Notice, texts(200), **_spoken),
+    st.builds(Marketing, texts(200), **_spoken),
+    st.builds(VerificationCode, codes),
+    st.builds(
+        VoiceSms,
+        texts(200),
+        trigger=_triggers,
+        sms_content=st.none() | texts(300),
+        voicemail=st.none() | st.booleans(),
+        **_spoken,
+    ),
+)

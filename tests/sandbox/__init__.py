@@ -1,0 +1,1 @@
+"""Tests of the local service: nothing of the client is used here."""

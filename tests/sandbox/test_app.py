@@ -1,0 +1,313 @@
+"""The front: HTTP to requests, replies to HTTP; in process, in virtual time where time matters."""
+
+import asyncio
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+import pytest
+import virtual_time
+from starlette.types import Message
+
+from emay_voice_async.endpoints import ENDPOINTS
+from emay_voice_async.sandbox import Fault, Sandbox
+from sandbox.by_hand import APP_ID, KEY, MOBILE, NOW, form, in_process
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def sandbox(**settings: float) -> Sandbox:
+    """Make a service whose clock stands still."""
+    return Sandbox(app_id=APP_ID, secret_key=KEY, clock=lambda: NOW, **settings)  # type: ignore[arg-type]
+
+
+async def drive(local: Sandbox, messages: Sequence[Message], *, kind: str = "http") -> list[Message]:
+    """Call the application with a client that sends these messages and has then hung up."""
+    left, sent = list(messages), list[Message]()
+
+    async def receive() -> Message:
+        return left.pop(0) if left else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", FORM.encode())]
+    scope = {"type": kind, "method": "POST", "path": "/voice/send", "headers": headers, "client": None}
+    await local.app(scope, receive, send)
+    return sent
+
+
+def whole(path: str = "/voice/send") -> list[Message]:
+    """Make the messages of a right request."""
+    return [{"type": "http.request", "body": urlencode(form(path)).encode()}]
+
+
+class TestHttp:
+    """What is asked, and how."""
+
+    def test_a_request_is_answered(self) -> None:
+        """A form gets JSON, dated by the service's clock and by nobody else's."""
+
+        async def main() -> None:
+            async with in_process(sandbox(clock_offset=90.0).app) as client:
+                answer = await client.post("/voice/getBalance", data=form("/voice/getBalance"))
+            assert (answer.status_code, answer.json()) == (
+                200,
+                {"balance": "10000", "responseCode": "SUCCESS"},
+            )
+            assert answer.headers["content-type"] == "application/json;charset=utf-8"
+            assert answer.headers.get_list("date") == ["Tue, 14 Nov 2023 22:14:50 GMT"]
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])
+    @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD"])
+    def test_only_post_is_answered(self, path: str, method: str) -> None:
+        """The document knows POST only."""
+
+        async def main() -> None:
+            local = sandbox()
+            async with in_process(local.app) as client:
+                answer = await client.request(method, path, params=form(path))
+            assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+            assert [(one.method, one.path, one.status, one.acted) for one in local.received] == [
+                (method, path, 405, False)
+            ]
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("path", ["/", "/voice/send/", "/voice/Send", "/join/secure/send"])
+    def test_other_paths_are_unknown(self, path: str) -> None:
+        """There are eight endpoints and no more."""
+
+        async def main() -> None:
+            local = sandbox()
+            async with in_process(local.app) as client:
+                answer = await client.post(path, data=form("/voice/send"))
+            assert answer.status_code == 404
+            assert [(one.path, one.status, one.code) for one in local.received] == [(path, 404, None)]
+
+        asyncio.run(main())
+
+    def test_fields_are_read_from_the_body_only(self) -> None:
+        """What stands in the query is not part of the request."""
+
+        async def main() -> None:
+            async with in_process(sandbox().app) as client:
+                answer = await client.post("/voice/send", params=form("/voice/send"))
+            assert answer.json() == {"code": "ERROR_APPID"}
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize(
+        ("content_type", "code"),
+        [
+            (FORM, "SUCCESS"),
+            ("application/X-WWW-Form-Urlencoded; charset=UTF-8", "SUCCESS"),
+            ("application/json", "ERROR_APPID"),
+            ("", "ERROR_APPID"),
+        ],
+    )
+    def test_a_form_must_say_so(self, content_type: str, code: str) -> None:
+        """Only what is declared as a form is read as one."""
+
+        async def main() -> None:
+            body = urlencode(form("/voice/send")).encode()
+            async with in_process(sandbox().app) as client:
+                answer = await client.post(
+                    "/voice/send", content=body, headers={"Content-Type": content_type}
+                )
+            assert answer.json()["code"] == code
+
+        asyncio.run(main())
+
+    def test_addresses_are_those_of_the_connection(self) -> None:
+        """The client's address is what the account's list is compared with."""
+
+        async def main() -> None:
+            local = sandbox()
+            local.account.allowed_ips = {"10.1.2.3"}
+            codes = []
+            for address in ("10.1.2.3", "10.1.2.4"):
+                async with in_process(local.app, address) as client:
+                    answer = await client.post("/voice/send", data=form("/voice/send"))
+                    codes.append(answer.json()["code"])
+            assert codes == ["SUCCESS", "ERROR_CLIENT_IP"]
+            assert [one.client for one in local.received] == ["10.1.2.3", "10.1.2.4"]
+
+        asyncio.run(main())
+
+    def test_it_can_be_mounted(self) -> None:
+        """Below another application, paths are those behind its prefix."""
+
+        async def main() -> None:
+            local = sandbox()
+            sent: list[Message] = []
+
+            async def receive() -> Message:
+                return {"type": "http.request", "body": urlencode(form("/voice/send")).encode()}
+
+            async def send(message: Message) -> None:
+                sent.append(message)
+
+            await local.app(
+                {
+                    "type": "http",
+                    "method": "POST",
+                    "path": "/emay/voice/send",
+                    "root_path": "/emay",
+                    "headers": [(b"content-type", FORM.encode())],
+                },
+                receive,
+                send,
+            )
+            assert [(one.path, one.code, one.client) for one in local.received] == [
+                ("/voice/send", "SUCCESS", "")
+            ]
+
+        asyncio.run(main())
+
+    def test_other_scopes_are_passed_by(self) -> None:
+        """Whatever is not HTTP is none of its business."""
+        local = sandbox()
+        assert asyncio.run(drive(local, [], kind="lifespan")) == []
+        assert list(local.received) == []
+
+    def test_half_a_request_is_none(self) -> None:
+        """A client that hangs up in the middle of its request has sent nothing."""
+        local = sandbox()
+        half: Message = {"type": "http.request", "body": b"appId", "more_body": True}
+        assert asyncio.run(drive(local, [half])) == []
+        assert list(local.received) == []
+
+
+class TestRecord:
+    """What is kept of a request."""
+
+    def test_a_request_is_kept(self) -> None:
+        """The record tells what came, what was answered, and what was done."""
+
+        async def main() -> None:
+            local = sandbox()
+            fields = form("/voice/send", mobiles="12")
+            async with in_process(local.app) as client:
+                await client.post("/voice/send", data=fields)
+            [one] = local.received
+            assert (one.at, one.method, one.path, one.client) == (NOW, "POST", "/voice/send", "127.0.0.1")
+            assert (one.fields, one.fault, one.acted) == (fields, None, True)
+            assert (one.code, one.status) == ("ERROR_MOBILE_ERROR", 200)
+            assert fields["sign"] not in repr(one)
+
+        asyncio.run(main())
+
+    def test_refusals_for_speed_are_counted(self) -> None:
+        """ERROR_OVER_SPEED is counted apart, also when it is a fault."""
+
+        async def main() -> None:
+            local = sandbox()
+            local.fail_next(Fault.code("ERROR_OVER_SPEED"))
+            async with in_process(local.app) as client:
+                for _ in range(13):
+                    await client.post("/voice/getBalance", data=form("/voice/getBalance"))
+            assert local.over_speed == 3
+            assert [one.code for one in local.received].count("ERROR_OVER_SPEED") == 3
+
+        asyncio.run(main())
+
+
+class TestFaults:
+    """Faults without a socket; those of a socket are tested with the server."""
+
+    @pytest.mark.parametrize("fault", [Fault.reset(), Fault.reset(acts=True), Fault.cut()], ids=repr)
+    def test_a_broken_connection_is_raised(self, fault: Fault) -> None:
+        """Without a connection to break, the error of a broken one is raised."""
+
+        async def main() -> None:
+            local = sandbox()
+            local.fail_next(fault)
+            async with in_process(local.app) as client:
+                with pytest.raises(ConnectionResetError):
+                    await client.post("/voice/send", data=form("/voice/send"))
+            [one] = local.received
+            assert (one.fault, one.acted, one.code) == (fault.name, fault.acts, None)
+            assert len(local.calls) == fault.acts
+
+        asyncio.run(main())
+
+    def test_unknown_paths_use_up_no_fault(self) -> None:
+        """A fault waits for a request that the service would have answered."""
+
+        async def main() -> None:
+            local = sandbox()
+            local.fail_next(Fault.html())
+            async with in_process(local.app) as client:
+                await client.post("/elsewhere")
+                await client.get("/voice/send")
+                assert len(local.faults) == 1
+                answer = await client.post("/voice/send", data=form("/voice/send"))
+            assert answer.text.startswith("<html>")
+
+        asyncio.run(main())
+
+
+class TestTime:
+    """Requests and answers on their way."""
+
+    def test_each_way_takes_its_time(self) -> None:
+        """The request acts when it has arrived, and the answer comes when it has come back."""
+
+        async def main() -> None:
+            local = Sandbox(
+                app_id=APP_ID,
+                secret_key=KEY,
+                clock=virtual_time.now,
+                latency=iter([1.0, 2.0]).__next__,
+                answer_latency=iter([10.0, 20.0]).__next__,
+            )
+            start = virtual_time.now()
+            local.fail_next(Fault.delay(before=100.0, after=1000.0), skip=1)
+            ends = []
+            async with in_process(local.app) as client:
+                for _ in range(2):
+                    await client.post("/voice/send", data=form("/voice/send"))
+                    ends.append(virtual_time.now() - start)
+            assert ends == [11.0, 11.0 + 2.0 + 100.0 + 1000.0 + 20.0]
+            assert [one.at - start for one in local.received] == [1.0, 13.0]
+
+        virtual_time.run(main())
+
+    def test_who_hangs_up_is_not_waited_for(self) -> None:
+        """The way back ends with the connection; the service has acted."""
+
+        async def main() -> None:
+            local = sandbox()
+            local.fail_next(Fault.delay(after=3600.0))
+            start = virtual_time.now()
+            await drive(local, whole())
+            assert (virtual_time.now() - start, len(local.calls)) == (0.0, 1)
+
+        virtual_time.run(main())
+
+    def test_who_hangs_up_does_not_stop_the_service(self) -> None:
+        """A request that arrived is acted on, however late, and whoever waits for the answer."""
+
+        async def main() -> None:
+            local = sandbox()
+            local.fail_next(Fault.delay(before=3600.0))
+            start = virtual_time.now()
+            await drive(local, whole())
+            assert (virtual_time.now() - start, len(local.calls)) == (3600.0, 1)
+            assert local.calls[0].mobile == MOBILE
+
+        virtual_time.run(main())
+
+    def test_more_of_the_request_does_not_end_the_wait(self) -> None:
+        """Only hanging up does."""
+
+        async def main() -> None:
+            local = sandbox()
+            local.fail_next(Fault.delay(after=3600.0))
+            more: Message = {"type": "http.request", "body": b"", "more_body": False}
+            sent = await drive(local, [*whole(), more])
+            assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+
+        virtual_time.run(main())

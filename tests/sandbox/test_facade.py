@@ -1,0 +1,141 @@
+"""The local service as its users see it."""
+
+import asyncio
+import importlib.util
+import sys
+from decimal import Decimal
+
+import pytest
+
+from emay_voice_async import sandbox as front
+from emay_voice_async.sandbox import Account, Fault, Limits, Sandbox, ServiceType
+from sandbox.by_hand import MOBILE, NOW, account, form_of, in_process
+
+
+def ask(local: Sandbox, path: str, customer: Account | None = None, **changes: str) -> dict[str, object]:
+    """Ask in process; return the JSON."""
+
+    async def main() -> dict[str, object]:
+        async with in_process(local.app) as http:
+            fields = form_of(customer or local.account, path, NOW + local.clock_offset, **changes)
+            answer: dict[str, object] = (await http.post(path, data=fields)).json()
+            return answer
+
+    return asyncio.run(main())
+
+
+def still(accounts: tuple[Account, ...] = ()) -> Sandbox:
+    """Make a service whose clock stands still."""
+    return Sandbox(clock=lambda: NOW, accounts=accounts)
+
+
+class TestSettings:
+    """What can be chosen."""
+
+    def test_the_defaults(self) -> None:
+        """Without any settings there is one account for all services, with money."""
+        local = Sandbox()
+        assert (local.app_id, local.secret_key) == ("EUCP-EMY-SANDBOX-00001", "0123456789ABCDEF")
+        assert (local.balance, local.account.price) == (Decimal(10000), Decimal("0.1"))
+        assert set(local.account.services) == set(ServiceType)
+        assert (local.report_delay, local.clock_offset) == (0.0, 0.0)
+
+    def test_the_clock_is_the_hosts(self) -> None:
+        """Without a clock of the caller's, it is now."""
+
+        async def main() -> None:
+            local = Sandbox()
+            async with in_process(local.app) as http:
+                answer = await http.post("/voice/send", data=form_of(local.account, "/voice/send", NOW))
+            assert answer.json() == {"code": "ERROR_TIMESTAMP"}
+
+        asyncio.run(main())
+
+    def test_an_account_is_made_of_them(self) -> None:
+        """The settings of the first account reach it."""
+        local = Sandbox(
+            app_id="A",
+            secret_key="K",
+            services=[ServiceType.CODE],
+            balance=Decimal(1),
+            price=Decimal(1),
+            rate_limits=Limits(None, None, None),
+            allowed_ips=["127.0.0.1"],
+            clock=lambda: NOW,
+        )
+        assert ask(local, "/voice/send") == {"code": "ERROR_MESSAGE_TYPE"}
+        assert ask(local, "/voice/sendVFCode")["code"] == "SUCCESS"
+        assert ask(local, "/voice/sendVFCode") == {"code": "ERROR_NEEDMORE_BALANCE"}
+        assert {str(ask(local, "/voice/getBalance")["balance"]) for _ in range(20)} == {"0"}
+
+    def test_there_may_be_more_accounts(self) -> None:
+        """Further accounts are served, too, each with its own purse."""
+        other = account()
+        local = still((other,))
+        assert ask(local, "/voice/send", other)["code"] == "SUCCESS"
+        assert (local.balance, other.balance) == (Decimal(10000), Decimal("9999.9"))
+
+    def test_settings_can_change(self) -> None:
+        """Money, delay and clock can be set while the service runs."""
+        local = still()
+        local.balance = Decimal("0.1")
+        local.report_delay = 5.0
+        local.clock_offset = 300.0
+        assert ask(local, "/voice/send")["code"] == "SUCCESS"
+        assert ask(local, "/voice/send")["code"] == "ERROR_NEEDMORE_BALANCE"
+        assert ask(local, "/voice/getReport")["data"] == []
+        assert (local.balance, local.report_delay, local.clock_offset) == (0, 5.0, 300.0)
+
+
+class TestRecord:
+    """What can be looked up."""
+
+    def test_it_can_be_emptied(self) -> None:
+        """To forget is not to undo: reports still come, and money stays spent."""
+        local = still()
+        local.fail_next(Fault.code("ERROR_OVER_SPEED"), on="balance")
+        ask(local, "/voice/send")
+        ask(local, "/voice/getBalance")
+        assert (len(local.received), len(local.calls), local.over_speed) == (2, 1, 1)
+        local.forget()
+        assert (len(local.received), len(local.calls), local.over_speed) == (0, 0, 0)
+        assert (local.reports_waiting, local.balance) == (1, Decimal("9999.9"))
+        ask(local, "/voice/send")
+        assert local.calls[0].message_id == "20180427000000000002"
+
+    def test_it_shows_no_secret(self) -> None:
+        """The key is in no repr of it or of what it holds."""
+        local = still()
+        ask(local, "/voice/send")
+        assert repr(local) == "<Sandbox EUCP-EMY-SANDBOX-00001: 1 requests, 1 calls>"
+        shown = repr([local, local.account, local.app, local.received[0], local.calls[0]])
+        assert local.secret_key not in shown
+        assert MOBILE in shown
+
+    def test_planned_faults_can_be_dropped(self) -> None:
+        """What is planned can be counted and cleared."""
+        local = still()
+        local.fail_next(Fault.html(), skip=1, times=None)
+        assert len(local.faults) == 1
+        local.faults.clear()
+        assert ask(local, "/voice/getBalance")["responseCode"] == "SUCCESS"
+
+
+class TestFront:
+    """The package."""
+
+    def test_its_names_are_sorted(self) -> None:
+        """What is offered is there, in order: constants, then classes."""
+        assert sorted(front.__all__, key=lambda name: (not name.isupper(), name)) == front.__all__
+        assert all(hasattr(front, name) for name in front.__all__)
+
+    @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+    def test_without_its_extra(self, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever has not installed the extra is told how to."""
+        monkeypatch.setitem(sys.modules, missing, None)
+        spec = importlib.util.spec_from_file_location("front_again", front.__file__)
+        assert spec is not None
+        assert spec.loader is not None
+        with pytest.raises(ImportError, match=r'pip install "emay_voice_async\[sandbox\]"') as caught:
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        assert missing in str(caught.value)

@@ -1,0 +1,92 @@
+"""The magic numbers."""
+
+import re
+
+import pytest
+
+from emay_voice_async.codes import JOIN_STATES, VOICE_STATES
+from emay_voice_async.sandbox import outcomes
+from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, outcome
+
+
+@pytest.mark.parametrize(
+    ("digits", "state", "join_state"),
+    [
+        ("0000", "SUCCESS", "4"),
+        ("0001", "FAIL_CALL", "2"),
+        ("0002", "FAIL_ERROR_VOICE", "2"),
+        ("0003", "FAIL_UNKNOWN", "2"),
+        ("0004", "TIMEOUT", "3"),
+        ("0005", "FAIL_NEEDMORE_BALANCE", "2"),
+        ("0006", "FAIL_MOBILE", "2"),
+        ("0007", "FAIL_BLACKDICTIONARY", "2"),
+        ("0008", "FAIL_AUDITINGFAIL", "2"),
+        ("0009", "FAIL_APPID", "2"),
+        ("0010", "SUCCESS", "4"),
+        ("0011", "SUCCESS", "4"),
+        ("0014", "SUCCESS", "4"),
+    ],
+)
+def test_the_last_four_digits_decide(digits: str, state: str, join_state: str) -> None:
+    """Each number has its end, in the states of both products."""
+    ending = outcome(f"1390000{digits}", "hello")
+    assert ending is not None
+    assert (ending.state, ending.join_state) == (state, join_state)
+
+
+def test_every_listed_state_can_be_had() -> None:
+    """There is a number for each state of tables 3.1 and 3.3."""
+    endings = [ending for ending in (*MAGIC_NUMBERS.values(), ANSWERED) if ending is not None]
+    assert {ending.state for ending in endings} >= set(VOICE_STATES)
+    assert {ending.join_state for ending in endings} >= set(JOIN_STATES)
+
+
+def test_an_unlisted_state_can_be_had() -> None:
+    """0012 ends in a state that the document does not know, for both products."""
+    ending = outcome("13900000012", "hello")
+    assert ending is not None
+    assert ending.state not in VOICE_STATES
+    assert ending.join_state not in JOIN_STATES
+
+
+def test_keys_and_recordings_can_be_had() -> None:
+    """0010 presses 1 and leaves a recording with bytes that Java calls negative; 0011 presses 2."""
+    pressed, other = outcome("13900000010", "hello"), outcome("13900000011", "hello")
+    assert pressed is not None
+    assert pressed.recording is not None
+    assert other is not None
+    assert (pressed.key, other.key, other.recording) == ("1", "2", None)
+    assert max(pressed.recording) > 127
+
+
+def test_some_never_report() -> None:
+    """0013 has no outcome."""
+    assert outcome("13900000013", "hello") is None
+
+
+@pytest.mark.parametrize("mobile", ["13900000000", "13900000013", "12"])
+def test_black_words_stop_everybody(mobile: str) -> None:
+    """The content decides before the number does."""
+    ending = outcome(mobile, "有黑词的内容")
+    assert ending is not None
+    assert ending.state == "FAIL_BLACKDICTIONARY"
+
+
+@pytest.mark.parametrize("mobile", ["", "0001", "23900000000", "139000000000", "1390000000１"])
+def test_what_is_no_number_cannot_be_called(mobile: str) -> None:
+    """A bad number in an accepted list ends in FAIL_MOBILE."""
+    ending = outcome(mobile, "hello")
+    assert ending is not None
+    assert (ending.state, ending.message, ending.duration) == ("FAIL_MOBILE", "手机号错误", None)
+
+
+def test_the_docstring_has_the_table() -> None:
+    """The documented table is the one in force."""
+    rows = re.findall(r"^(\d{4}) +(.*)$", outcomes.__doc__ or "", re.MULTILINE)
+    assert [digits for digits, _ in rows] == list(MAGIC_NUMBERS)
+    for digits, text in rows:
+        ending = MAGIC_NUMBERS[digits]
+        if ending is None:
+            assert text == "no report ever comes"
+        else:
+            assert ending.state in text or text.startswith("a state that the API document does not list")

@@ -1,0 +1,281 @@
+"""The rules of the service: what happens when, with given instants."""
+
+from decimal import Decimal
+
+import pytest
+
+from emay_voice_async.endpoints import Product
+from emay_voice_async.sandbox.accounts import Account
+from emay_voice_async.sandbox.requests import Request
+from emay_voice_async.sandbox.service import Service
+from emay_voice_async.sandbox.speed import Limits
+from sandbox.by_hand import (
+    ENDPOINT,
+    MOBILE,
+    NOW,
+    REPORTS,
+    SENDS,
+    account,
+    data,
+    form,
+    form_of,
+    request,
+    service,
+)
+
+UNLIMITED = Limits(None, None, None)
+
+
+def unlimited(*, report_delay: float = 0.0, clock_offset: float = 0.0) -> Service:
+    """Make the rules of an account without speed limits."""
+    customer = account()
+    customer.rate_limits = UNLIMITED
+    rules = service(customer)
+    rules.report_delay, rules.clock_offset = report_delay, clock_offset
+    return rules
+
+
+def reports(
+    rules: Service, now: float = NOW, *, path: str = "/voice/getReport", number: str | None = None
+) -> list[object]:
+    """Take reports; return their mobiles."""
+    fields = form_of(account(), path, now + rules.clock_offset, number=number)
+    return [
+        entry["mobile"]
+        for entry in data(rules.answer(Request(ENDPOINT[path], fields, "127.0.0.1"), now).document)
+    ]
+
+
+def send(rules: Service, *mobiles: str, now: float = NOW) -> None:
+    """Send a notice."""
+    fields = form_of(account(), "/voice/send", now, mobiles=",".join(mobiles))
+    assert rules.answer(Request(ENDPOINT["/voice/send"], fields, "127.0.0.1"), now).code == "SUCCESS"
+
+
+class TestSend:
+    """Accepted sends."""
+
+    @pytest.mark.parametrize(
+        ("path", "names"),
+        [
+            ("/voice/send", ("mobiles", "customVoiceIds", "voiceId", "customVoiceId")),
+            ("/voice/sendVFCode", ("mobile", "customVoiceId", "voiceId", "customVoiceId")),
+            ("/voice/sendCTCode", ("mobiles", "customVoiceIds", "voiceId", "customVoiceId")),
+            ("/join/send", ("mobiles", "customJoinIds", "joinId", "customJoinId")),
+        ],
+    )
+    def test_the_answer_names_each_call(self, path: str, names: tuple[str, str, str, str]) -> None:
+        """There is an entry for each number with its two ids, under the names of the endpoint."""
+        mobiles, custom_ids, message_id, custom_id = names
+        changes = {mobiles: MOBILE, custom_ids: "mine"}
+        rules = service()
+        [entry] = data(rules.answer(request(path, **changes), NOW).document)
+        [call] = rules.calls
+        assert entry == {"mobile": MOBILE, message_id: call.message_id, custom_id: "mine"}
+
+    def test_each_call_is_remembered(self) -> None:
+        """A call is kept with all that a test wants to know of it."""
+        rules = service()
+        rules.answer(request("/join/send", mobiles=f"{MOBILE},13800000001", customJoinIds="a,b"), NOW)
+        first, second = rules.calls
+        assert (first.mobile, first.custom_id, second.mobile, second.custom_id) == (
+            MOBILE,
+            "a",
+            "13800000001",
+            "b",
+        )
+        assert (first.at, first.path, first.product, first.content) == (
+            NOW,
+            "/join/send",
+            Product.JOIN,
+            "请按一",
+        )
+        assert first.message_id != second.message_id
+        assert len(first.message_id) == 20
+
+    def test_without_custom_ids(self) -> None:
+        """The message id stands in, in the answer and in the report."""
+        rules = service()
+        [entry] = data(rules.answer(request("/voice/send"), NOW).document)
+        [report] = data(rules.answer(request("/voice/getReport"), NOW).document)
+        assert entry["customVoiceId"] == entry["voiceId"] == report["customVoiceId"] == report["voiceId"]
+        assert rules.calls[0].custom_id is None
+
+    def test_each_number_costs(self) -> None:
+        """The price is charged for each number, good or bad, without losing a cent."""
+        customer = account()
+        customer.balance, customer.price = Decimal(1), Decimal("0.1")
+        service(customer).answer(request("/voice/send", mobiles=f"{MOBILE},bad,{MOBILE}"), NOW)
+        assert customer.balance == Decimal("0.7")
+
+    def test_nothing_is_recognised(self) -> None:
+        """The same request twice makes two calls and two charges, custom ids or not."""
+        customer = account()
+        rules = service(customer)
+        again = request("/voice/send", customVoiceIds="same")
+        entries = [data(rules.answer(again, NOW).document)[0]["voiceId"] for _ in range(2)]
+        assert len(set(entries)) == len(rules.calls) == 2
+        assert customer.balance == Decimal("9999.8")
+
+
+class TestSpeed:
+    """The windows of an account."""
+
+    def test_kinds_are_counted_apart(self) -> None:
+        """Ten of each kind pass at once, over both products; the eleventh does not."""
+        rules = service()
+        for paths in (SENDS[:1] + SENDS[3:], REPORTS, ("/voice/getBalance", "/join/getBalance")):
+            codes = [rules.answer(request(paths[turn % 2]), NOW).code for turn in range(11)]
+            assert codes == ["SUCCESS"] * 10 + ["ERROR_OVER_SPEED"]
+
+    def test_accounts_are_counted_apart(self) -> None:
+        """One customer does not use up another one's requests."""
+        other = Account(app_id="OTHER", secret_key="0123456789ABCDEF")
+        rules = service(account(), other)
+        for _ in range(11):
+            rules.answer(request("/voice/getBalance"), NOW)
+        fields = form_of(other, "/voice/getBalance", NOW)
+        assert (
+            rules.answer(Request(ENDPOINT["/voice/getBalance"], fields, "127.0.0.1"), NOW).code == "SUCCESS"
+        )
+
+    def test_refusals_for_other_reasons_count(self) -> None:
+        """A wrong signature uses up the window like a right one."""
+        rules = service()
+        codes = [rules.answer(request("/voice/getBalance", sign="x"), NOW).code for _ in range(11)]
+        assert codes == ["ERROR_SIGN"] * 10 + ["ERROR_OVER_SPEED"]
+
+    def test_without_a_limit(self) -> None:
+        """None lets everything in."""
+        rules = unlimited()
+        assert {rules.answer(request("/voice/getBalance"), NOW).code for _ in range(50)} == {"SUCCESS"}
+
+    def test_the_offset_of_the_clock_does_not_matter(self) -> None:
+        """A clock that is set back does not close the window."""
+        rules = unlimited()
+        rules.accounts[account().app_id].rate_limits = Limits()
+        for _ in range(10):
+            rules.answer(request("/voice/getBalance"), NOW)
+        rules.clock_offset = -3600.0
+        assert rules.answer(request("/voice/getBalance"), NOW + 1.1).code == "SUCCESS"
+
+
+class TestReports:
+    """Status reports."""
+
+    def test_they_are_handed_out_once(self) -> None:
+        """What was handed out is gone."""
+        rules = unlimited()
+        send(rules, MOBILE, "13800000001")
+        assert reports(rules) == [MOBILE, "13800000001"]
+        assert reports(rules) == []
+
+    def test_they_take_their_time(self) -> None:
+        """A report is there when the delay has passed, and not before."""
+        rules = unlimited(report_delay=5.0)
+        send(rules, MOBILE)
+        assert reports(rules, NOW + 4.999) == []
+        assert rules.reports_waiting == 1
+        assert reports(rules, NOW + 5.0) == [MOBILE]
+        assert rules.reports_waiting == 0
+
+    def test_the_one_that_is_ready_first_comes_first(self) -> None:
+        """The order is that of becoming ready, then that of the calls."""
+        rules = unlimited(report_delay=5.0)
+        send(rules, "13800000001", "13800000002")
+        rules.report_delay = 1.0
+        send(rules, "13800000003")
+        assert reports(rules, NOW + 9) == ["13800000003", "13800000001", "13800000002"]
+
+    @pytest.mark.parametrize(
+        ("number", "taken"),
+        [
+            (None, 200),
+            ("", 200),
+            ("1", 1),
+            ("999", 999),
+            ("1000", 1000),
+            ("1001", 1000),
+            ("0", 1000),
+            ("-1", 1000),
+        ],
+    )
+    def test_how_many(self, number: str | None, taken: int) -> None:
+        """200 come unless told otherwise; a number out of bounds counts as 1,000."""
+        rules = unlimited()
+        for _ in range(3):
+            send(rules, *[MOBILE] * 500)
+        assert len(reports(rules, number=number)) == taken
+        assert rules.reports_waiting == 1500 - taken
+
+    def test_products_have_their_own(self) -> None:
+        """Voice SMS are reported under /join only."""
+        rules = unlimited()
+        rules.answer(request("/join/send"), NOW)
+        send(rules, "13800000001")
+        assert reports(rules, path="/join/getReport") == [MOBILE]
+        assert reports(rules) == ["13800000001"]
+
+    def test_accounts_have_their_own(self) -> None:
+        """One customer does not get another one's reports."""
+        other = Account(app_id="OTHER", secret_key="0123456789ABCDEF")
+        rules = service(account(), other)
+        send(rules, MOBILE)
+        fields = form_of(other, "/voice/getReport", NOW)
+        asked = Request(ENDPOINT["/voice/getReport"], fields, "127.0.0.1")
+        assert data(rules.answer(asked, NOW).document) == []
+        assert reports(rules) == [MOBILE]
+
+    def test_some_never_come(self) -> None:
+        """The call to 0013 is made and never reported."""
+        rules = unlimited()
+        send(rules, "13800000013", MOBILE)
+        assert len(rules.calls) == 2
+        assert reports(rules, NOW + 10**6) == [MOBILE]
+
+    def test_times_are_those_of_the_service(self) -> None:
+        """The time of a call is told by the clock that clients see."""
+        rules = unlimited()
+        send(rules, MOBILE)
+        rules.clock_offset = 90.0
+        fields = form_of(account(), "/voice/getReport", NOW + 90)
+        [report] = data(
+            rules.answer(Request(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).document
+        )
+        assert report["callingTime"] == "2023-11-15 06:14:50"
+
+    def test_what_is_put_back_is_where_it_was(self) -> None:
+        """Reports that were put back come again, before those that became ready later."""
+        rules = unlimited()
+        send(rules, "13800000001", "13800000002", "13800000003")
+        taken = rules.take(account().app_id, Product.VOICE, 2, NOW)
+        assert [one.call.mobile for one in taken] == ["13800000001", "13800000002"]
+        rules.put_back(account().app_id, Product.VOICE, taken)
+        assert reports(rules) == ["13800000001", "13800000002", "13800000003"]
+
+
+class TestClock:
+    """The clock that clients see."""
+
+    def test_it_may_be_off(self) -> None:
+        """With an offset, only timestamps by the service's clock are right."""
+        rules = unlimited(clock_offset=600.0)
+        wrong = rules.answer(request("/voice/getReport"), NOW).code
+        fields = form_of(account(), "/voice/getReport", NOW + 600)
+        right = rules.answer(Request(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).code
+        assert (wrong, right) == ("ERROR_TIMESTAMP", "SUCCESS")
+
+
+def test_a_balance_is_what_is_left() -> None:
+    """Both products tell the same purse."""
+    rules = service()
+    rules.answer(request("/voice/send"), NOW)
+    assert rules.answer(request("/voice/getBalance"), NOW).document["balance"] == "9999.9"
+    assert rules.answer(request("/join/getBalance"), NOW).document["data"] == "9999.9"
+
+
+def test_a_record_shows_no_secrets() -> None:
+    """Neither accounts nor requests show a key or a signature."""
+    shown = repr(account()) + repr(request("/voice/send"))
+    assert account().secret_key not in shown
+    assert form("/voice/send")["sign"] not in shown

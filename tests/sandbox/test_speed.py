@@ -1,0 +1,84 @@
+"""The exact sliding window."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emay_voice_async import RateLimits
+from emay_voice_async.endpoints import Call
+from emay_voice_async.sandbox.speed import DEFAULT_LIMITS, Limit, Limits, Window, limit_of
+from sandbox.by_hand import NOW
+
+
+class TestWindow:
+    """What is let in."""
+
+    def test_the_limit_is_reached(self) -> None:
+        """Exactly as many requests as allowed come in at one instant."""
+        window = Window(Limit(3, 1.0))
+        assert [window.admit(NOW) for _ in range(5)] == [True, True, True, False, False]
+
+    @pytest.mark.parametrize(("milliseconds", "admitted"), [(999, False), (1000, False), (1001, True)])
+    def test_a_request_counts_for_the_whole_period(self, milliseconds: int, admitted: bool) -> None:
+        """After exactly one period a request still counts; a millisecond later it does not."""
+        window = Window(Limit(1, 1.0))
+        window.admit(NOW)
+        assert window.admit(NOW + milliseconds / 1000) is admitted
+
+    def test_what_is_refused_does_not_count(self) -> None:
+        """Refusals do not keep the window closed."""
+        window = Window(Limit(1, 1.0))
+        assert [window.admit(NOW + tenth / 10) for tenth in range(12)] == [True, *[False] * 10, True]
+
+    def test_the_clock_ticks_in_milliseconds(self) -> None:
+        """Parts of a millisecond are cut off before they are compared."""
+        window = Window(Limit(1, 1.0))
+        window.admit(NOW + 0.0009)
+        assert window.admit(NOW + 1.001)
+
+    @given(
+        requests=st.integers(1, 5),
+        period=st.integers(1, 40),
+        gaps=st.lists(st.integers(0, 30), max_size=60),
+        start=st.integers(0, 2_000_000_000_000),
+    )
+    def test_it_is_exact(self, requests: int, period: int, gaps: list[int], start: int) -> None:
+        """It decides as the plain definition does, at any instant of the clock."""
+        window = Window(Limit(requests, period / 1000))
+        counted: list[int] = []
+        now = start
+        for gap in gaps:
+            now += gap
+            right = sum(now - one <= period for one in counted) < requests
+            if right:
+                counted.append(now)
+            assert window.admit(now / 1000) is right
+
+
+class TestLimits:
+    """The settings."""
+
+    def test_ten_a_second_is_the_default(self) -> None:
+        """Each kind of call has its own limit of ten a second."""
+        assert [limit_of(DEFAULT_LIMITS, call) for call in Call] == [Limit(10, 1.0)] * 3
+
+    def test_each_kind_has_its_own(self) -> None:
+        """The limits are found by the kind of call."""
+        limits = Limits(send=Limit(1), reports=None, balance=Limit(3))
+        assert [limit_of(limits, call) for call in (Call.SEND, Call.REPORTS, Call.BALANCE)] == [
+            Limit(1),
+            None,
+            Limit(3),
+        ]
+
+    def test_those_of_the_client_do(self) -> None:
+        """One object can set both sides."""
+        limit = limit_of(RateLimits(), Call.SEND)
+        assert limit is not None
+        assert (limit.requests, limit.period) == (10, 1.0)
+
+    @pytest.mark.parametrize(("requests", "period"), [(0, 1.0), (1, 0.0), (1, -1.0)])
+    def test_a_limit_lets_something_through(self, requests: int, period: float) -> None:
+        """No request at all, or no time at all, is no limit."""
+        with pytest.raises(ValueError, match="must be >="):
+            Limit(requests, period)

@@ -1,0 +1,226 @@
+"""The error tree: as drawn, complete when copied, and silent about what nobody should see."""
+
+import copy
+import inspect
+import logging
+import pickle
+import re
+import traceback
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emay_voice_async import errors
+from emay_voice_async.codes import ResultCode
+from emay_voice_async.errors import (
+    AccountError,
+    AnswerError,
+    BalanceError,
+    ContentError,
+    EmayVoiceError,
+    InvalidRequestError,
+    NotSentError,
+    OutcomeUnknownError,
+    OverSpeedError,
+    PushError,
+    RefusedError,
+    ReportTimeoutError,
+    SendError,
+    UsageError,
+)
+from emay_voice_async.recipients import Recipient
+from emay_voice_async.results import Accepted, NotSent, Refused, SendResult, Ticket, Unknown
+
+MOBILE = "13812345678"
+BODY = f'{{"code":"SUCCESS","data":[{{"mobile":"{MOBILE}"}}]'.encode()
+TO = (Recipient(MOBILE, "order-1"),)
+RESULT = SendResult(
+    (
+        Accepted(0, TO, (Ticket(MOBILE, "20170392833833891100", "order-1"),)),
+        Refused(1, TO, BalanceError(ResultCode.ERROR_NEEDMORE_BALANCE, "余额不足", "/voice/send")),
+        Unknown(2, TO, AnswerError("the answer is not JSON", "/voice/send", 200, BODY)),
+        NotSent(3, TO, NotSentError("ConnectError", "/voice/send")),
+    )
+)
+EXAMPLES: tuple[EmayVoiceError, ...] = (
+    EmayVoiceError("something"),
+    InvalidRequestError("content", "must have at most 200 characters", 200, "201 characters", 7),
+    InvalidRequestError("client", "is wrong"),
+    UsageError("client", "is closed; make a new one"),
+    RefusedError("ERROR_SOMETHING_NEW", "", "/voice/send"),
+    OverSpeedError(ResultCode.ERROR_OVER_SPEED, "请求超速", "/voice/send"),
+    AccountError(ResultCode.ERROR_SIGN, "签名错误", "/voice/getBalance"),
+    BalanceError(ResultCode.ERROR_NEEDMORE_BLANCE, "余额不足", "/join/send"),
+    ContentError(ResultCode.ERROR_LONG_CONTENT, "语音内容过长", "/voice/send"),
+    NotSentError("ConnectError", "/voice/send"),
+    NotSentError("the send was stopped"),
+    OutcomeUnknownError("ReadTimeout", "/voice/send"),
+    OutcomeUnknownError("ReadTimeout"),
+    AnswerError("the answer is not JSON", "/voice/send", 200, BODY),
+    SendError(RESULT),
+    ReportTimeoutError(30.5),
+    PushError("decrypt", "the body is not encrypted with this account's key"),
+    PushError("decode", "some reports cannot be read", (), (({"mobile": MOBILE}, "no"),)),
+)
+each_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+
+
+def _drawn() -> dict[str, tuple[str, str]]:
+    """Read the tree in the module's docstring: name -> (name of its parent, what is said of it)."""
+    drawing = (errors.__doc__ or "").split("::\n\n")[1].split("\n\n")[0]
+    tree: dict[str, tuple[str, str]] = {}
+    above: list[str] = []
+    for line in inspect.cleandoc(drawing).splitlines():
+        found = re.fullmatch(r"((?:[|`]?[ -]  ?)*)(?:[|`]- )?(\w+)( .*)?", line)
+        assert found, line
+        depth = line.index(found[2]) // 3
+        del above[depth:]
+        tree[found[2]] = (above[-1] if above else "Exception", (found[3] or "").strip())
+        above.append(found[2])
+    return tree
+
+
+def _classes() -> list[type[EmayVoiceError]]:
+    return [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, EmayVoiceError)
+    ]
+
+
+class TestTree:
+    """The drawing and the classes."""
+
+    def test_the_drawing_shows_every_class_under_its_parent(self) -> None:
+        """The tree in the module's docstring is the tree of the classes, none missing and none extra."""
+        assert {name: parent for name, (parent, _) in _drawn().items()} == {
+            kind.__name__: kind.__bases__[0].__name__ for kind in _classes()
+        }
+
+    def test_the_drawing_names_the_other_bases(self) -> None:
+        """A class that is an exception of Python's as well is drawn with it."""
+        for kind in _classes():
+            others = [base.__name__ for base in kind.__bases__[1:]]
+            assert re.findall(r"also an? (\w+)", _drawn()[kind.__name__][1]) == others
+
+    def test_the_module_offers_the_tree(self) -> None:
+        """``__all__`` is the tree, sorted."""
+        assert errors.__all__ == sorted(_drawn())
+
+    def test_every_class_is_explained(self) -> None:
+        """Each class has a docstring of its own that ends its first sentence."""
+        for kind in _classes():
+            assert "." in vars(kind)["__doc__"]
+
+    def test_the_examples_here_cover_the_tree(self) -> None:
+        """The tests below leave out no class."""
+        assert {type(error) for error in EXAMPLES} == set(_classes())
+
+
+class TestCopies:
+    """Errors cross processes: worker pools pickle them."""
+
+    @each_example
+    @pytest.mark.parametrize(
+        "duplicate",
+        [copy.copy, copy.deepcopy, *(lambda e, p=p: pickle.loads(pickle.dumps(e, p)) for p in range(2, 6))],  # noqa: S301
+        ids=["copy", "deepcopy", "pickle 2", "pickle 3", "pickle 4", "pickle 5"],
+    )
+    def test_a_copy_keeps_every_field(
+        self, error: EmayVoiceError, duplicate: Callable[[EmayVoiceError], EmayVoiceError]
+    ) -> None:
+        """Copying and pickling keep class, fields and texts, whatever the protocol."""
+        twin = duplicate(error)
+        assert twin is not error
+        assert type(twin) is type(error)
+        assert (str(twin), repr(twin)) == (str(error), repr(error))
+        assert vars(twin).keys() == vars(error).keys()
+        if not isinstance(error, SendError):  # whose outcomes hold errors, which compare by identity
+            assert vars(twin) == vars(error)
+            assert twin.args == error.args
+
+    def test_a_copied_send_keeps_its_outcomes(self) -> None:
+        """The outcomes of a pickled SendError have their recipients, tickets and errors."""
+        twin = pickle.loads(pickle.dumps(SendError(RESULT)))  # noqa: S301
+        assert twin.result.tickets == RESULT.tickets
+        assert [one.recipients for one in twin.result.outcomes] == [TO] * 4
+        assert twin.result.unknown[0].error.body == BODY
+        assert twin.result.refused[0].error.code is ResultCode.ERROR_NEEDMORE_BALANCE
+
+    def test_fields_are_arguments(self) -> None:
+        """Each field is an argument of the constructor and is found in ``args`` in the same order."""
+        for error in EXAMPLES[1:]:
+            names = list(inspect.signature(type(error).__init__).parameters)[1:]
+            assert tuple(getattr(error, name) for name in names) == error.args
+
+
+class TestTexts:
+    """What an error shows of itself."""
+
+    @each_example
+    def test_neither_numbers_nor_bodies_are_shown(self, error: EmayVoiceError) -> None:
+        """``str``, ``repr``, tracebacks and log lines have no whole phone number and no body."""
+        shown = [
+            str(error),
+            repr(error),
+            "".join(traceback.format_exception(error)),
+            logging.Formatter().formatException((type(error), error, None)),
+            f"{error!s} {error!r} {error}",
+        ]
+        for text in shown:
+            assert text
+            assert MOBILE not in text
+            assert '"data"' not in text
+            assert "order-1" not in text
+
+    @pytest.mark.parametrize(
+        ("error", "text"),
+        [
+            (EXAMPLES[1], "content at position 7: must have at most 200 characters (found 201 characters)"),
+            (EXAMPLES[2], "client: is wrong"),
+            (EXAMPLES[4], "/voice/send was refused: ERROR_SOMETHING_NEW"),
+            (EXAMPLES[5], "/voice/send was refused: ERROR_OVER_SPEED (请求超速)"),
+            (EXAMPLES[9], "/voice/send was not sent: ConnectError"),
+            (EXAMPLES[10], "not sent: the send was stopped"),
+            (EXAMPLES[11], "the outcome of /voice/send is unknown: ReadTimeout"),
+            (EXAMPLES[12], "the outcome is unknown: ReadTimeout"),
+            (
+                EXAMPLES[13],
+                f"the outcome of /voice/send is unknown: the answer is not JSON (HTTP 200, {len(BODY)} bytes)",
+            ),
+            (
+                EXAMPLES[14],
+                ", ".join(
+                    f"{name}: 1 numbers in 1 batches"
+                    for name in ("accepted", "refused", "unknown", "not sent")
+                ),
+            ),
+            (EXAMPLES[15], "no report came within 30.5 seconds"),
+            (EXAMPLES[16], "decrypt: the body is not encrypted with this account's key"),
+        ],
+    )
+    def test_the_text_says_what_happened(self, error: EmayVoiceError, text: str) -> None:
+        """``str`` is the sentence for people, and ``repr`` the class around it."""
+        assert str(error) == text
+        assert repr(error) == f"{type(error).__name__}({text!r})"
+
+    @given(body=st.binary(min_size=8).map(lambda body: body.hex().encode()), status=st.integers(100, 599))
+    def test_a_body_is_counted_only(self, body: bytes, status: int) -> None:
+        """Whatever the body of an answer, its text tells the status and the length of it."""
+        error = AnswerError("the answer is not JSON", "/voice/send", status, body)
+        assert error.body == body
+        assert body.decode() not in str(error) + repr(error)
+        assert f"(HTTP {status}, {len(body)} bytes)" in str(error)
+
+    def test_a_code_is_its_text(self) -> None:
+        """A listed code is shown as the service writes it, not as a member of an enumeration."""
+        assert "ResultCode" not in repr(EXAMPLES[5])
+
+    def test_errors_can_be_told_apart_from_values(self) -> None:
+        """Errors that Python code already knows are caught as such."""
+        assert isinstance(EXAMPLES[1], ValueError)
+        assert isinstance(EXAMPLES[3], RuntimeError)
+        assert isinstance(EXAMPLES[15], TimeoutError)
+        assert not isinstance(EXAMPLES[4], ValueError)
