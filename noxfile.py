@@ -12,6 +12,7 @@ import nox
 SUPPORTED = ("3.11", "3.12", "3.13")
 
 nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["lint", "types", "tests", "docs", "demo", "build"]
 
 

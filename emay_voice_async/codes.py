@@ -25,7 +25,7 @@ class ResultCode(StrEnum):
     meaning: str
     english: str
 
-    def __new__(cls, code: str, meaning: str, english: str) -> Self:
+    def __new__(cls, code: str, meaning: str = "", english: str = "") -> Self:
         """Make a code that carries its meanings."""
         member = str.__new__(cls, code)
         member._value_ = code
@@ -122,7 +122,7 @@ class CallState(Enum):
     meaning: str
     english: str
 
-    def __new__(cls, state: str, meaning: str, english: str) -> Self:
+    def __new__(cls, state: str, meaning: str = "", english: str = "") -> Self:
         """Make a state that carries its meanings."""
         member = object.__new__(cls)
         member._value_ = state

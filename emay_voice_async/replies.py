@@ -6,6 +6,7 @@ else (another status, HTML, half a JSON text) did not come from the service as d
 """
 
 import json
+import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -30,6 +31,7 @@ from emay_voice_async.structuring import structure_balance, structure_reports, s
 __all__ = ["REFUSALS", "Answer", "read_balance", "read_reports", "read_tickets", "refusal"]
 
 _OK: Final = 200
+_CODE: Final = re.compile("[A-Z][A-Z0-9_]*")
 
 REFUSALS: Mapping[str, type[RefusedError]] = {
     ResultCode.ERROR_OVER_SPEED: OverSpeedError,
@@ -132,9 +134,10 @@ def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise _answer_error("the answer is not a JSON object", endpoint, answer)
     code = _first(document, "code", "responseCode")
-    if not isinstance(code, str | int) or isinstance(code, bool) or not str(code).strip():
+    if not isinstance(code, str) or not _CODE.fullmatch(code.strip()):
+        # Something else's code, a gateway's perhaps: it would not be certain that nobody is called.
         raise _answer_error("the answer has no result code", endpoint, answer)
-    code = result_code(str(code).strip())
+    code = result_code(code.strip())
     if code is not ResultCode.SUCCESS:
         raise refusal(code, endpoint.path)
     return document

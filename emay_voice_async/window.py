@@ -22,6 +22,7 @@ __all__ = ["HOST_TICK", "RateLimit", "RateLimits", "Window", "tolerance"]
 _SERVICE_TICK: Final = 0.001
 _DRIFT: Final = 0.001
 _CALM: Final = 5
+_LONGEST: Final = 86_400
 
 
 HOST_TICK: Final = time.get_clock_info("monotonic").resolution
@@ -43,8 +44,10 @@ def _check_requests(_: object, __: object, value: int) -> None:
 
 
 def _check_period(_: object, __: object, value: float) -> None:
-    if not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise InvalidRequestError("rate limit period", "must be a finite number of seconds above 0", 0)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= _LONGEST:
+        raise InvalidRequestError(
+            "rate limit period", f"must be a number of seconds above 0, up to {_LONGEST}", 0
+        )
 
 
 @frozen
@@ -91,7 +94,7 @@ class Window:
     def slots(self, now: float) -> int:
         """Return how many slots there are at this moment: the limit in force."""
         while now >= self._recovers_at:
-            self._slots += 1
+            self._slots = min(self._limit.requests, self._slots + 1)
             full = self._slots == self._limit.requests
             self._recovers_at = math.inf if full else self._recovers_at + _CALM * self._hold
         return self._slots
@@ -126,8 +129,9 @@ class Window:
     def lower(self, now: float) -> bool:
         """Halve the slots, at most once a period; return whether this ended a time of full speed."""
         slots = self.slots(now)
+        calm = self._recovers_at == math.inf
         if now >= self._lowers_again_at:
             self._lowers_again_at = now + self._hold
             self._slots = max(1, slots // 2)
-            self._recovers_at = now + _CALM * self._hold if self._limit.requests > 1 else math.inf
-        return slots == self._limit.requests
+            self._recovers_at = now + _CALM * self._hold
+        return calm

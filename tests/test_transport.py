@@ -46,6 +46,19 @@ def make(kind: type[Exception]) -> Exception:
 class TestErrors:
     """httpx's exceptions to ours."""
 
+    def test_only_these_are_certain(self) -> None:
+        """No more than these failures happen before the first byte; all others leave the outcome open."""
+        certain = {kind for kind, ours in ERRORS.items() if ours is NotSentError}
+        assert certain == {
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.PoolTimeout,
+            httpx.ProxyError,
+            httpx.UnsupportedProtocol,
+            httpx.InvalidURL,
+        }
+        assert set(ERRORS.values()) == {NotSentError, OutcomeUnknownError}
+
     def test_none_is_forgotten(self) -> None:
         """Every exception class of httpx that has no subclasses stands in the table."""
         leaves = {kind for kind in httpx_exceptions() if not kind.__subclasses__()}
