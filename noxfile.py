@@ -73,6 +73,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the decoding of pushes, guided by coverage; not part of the default run."""
+    session.install(".", "atheris")
+    session.run("python", "benchmarks/fuzz_push.py", *(session.posargs or ["-runs=200000"]))
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the distributions; the wheel must work by itself and hold what it should."""
     session.install("build", "twine")
