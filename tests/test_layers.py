@@ -20,6 +20,7 @@ ORDER = (
         "replies",
         "sealing",
         "push",
+        "plain_pushes",
         "window",
         "certainty",
     ),

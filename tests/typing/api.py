@@ -33,6 +33,7 @@ from emay_voice_async import (
     Refused,
     RefusedError,
     Report,
+    ReportTimeoutError,
     ResultCode,
     SendError,
     SendResult,
@@ -44,6 +45,7 @@ from emay_voice_async import (
 from emay_voice_async.endpoints import Call
 from emay_voice_async.pacing import Lease
 from emay_voice_async.push import decode_plain_push, decode_push, decode_reports, decrypt, gunzip
+from emay_voice_async.receiver import PushReceiver, RecentReports, Rejected
 from emay_voice_async.sandbox import Sandbox
 
 
@@ -111,6 +113,8 @@ async def everything(voice: AsyncEmayVoice) -> None:
                     assert_type(error, EmayVoiceError)
     except InvalidRequestError as error:
         assert_type(error.position, int | None)
+    except ReportTimeoutError as error:
+        assert_type(error.seconds, float)
     except AnswerError as error:
         assert_type(error.body, bytes)
     except (OverSpeedError, AccountError, BalanceError, ContentError, NotSentError, SendError):
@@ -120,6 +124,11 @@ async def everything(voice: AsyncEmayVoice) -> None:
     assert_type(await voice.get_balance(product=Product.JOIN, deadline=5.0), Decimal)
     assert_type(voice.clock_offset, timedelta)
     assert_type(voice.stats.limits.send, RateLimit | None)
+    async for report in voice.reports(follow=True, poll_interval=5.0, spool="folder"):
+        assert_type(report, Report)
+    assert_type(await voice.wait_for_report(result.tickets[0], timeout=120), Report)
+    assert_type(await voice.settle(result.unknown[0], timeout=120), dict[Recipient, Report | None])
+    voice.feed(voice.undelivered_reports)
     assert_type(voice.undelivered_reports, tuple[Report, ...])
 
 
@@ -144,6 +153,30 @@ def pushes(body: bytes) -> list[Report]:
     except PushError as error:
         assert_type(error.stage, str)
         raise
+
+
+async def receiving() -> None:
+    """A receiver of pushes, for one account and for many."""
+
+    async def on_reports(reports: list[Report]) -> None:
+        assert_type(reports[0].succeeded, bool)
+
+    async def on_rejected(rejected: Rejected) -> None:
+        assert_type(rejected.error, PushError)
+
+    async def key_of(app_id: str) -> str | None:
+        return None
+
+    PushReceiver({"app_id": "secret_key"}, on_reports, allow_plain=False)
+    PushReceiver(
+        key_of,
+        on_reports,
+        allow_plain=True,
+        plain_networks=["203.0.113.0/24"],
+        plain_token="...",
+        on_rejected=on_rejected,
+        deduplicate=RecentReports(),
+    )
 
 
 async def sandbox() -> None:
