@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from attrs import evolve
+from fastapi import FastAPI
 from virtual_time import CancellingLoop, cancel_everywhere, now, run
 
 from emay_voice_async import (
@@ -43,9 +44,13 @@ from emay_voice_async import (
 from emay_voice_async.codes import JOIN_RESULT_CODES, VOICE_RESULT_CODES
 from emay_voice_async.endpoints import Call
 from emay_voice_async.messages import Message
+from emay_voice_async.receiver import PushReceiver, RecentReports
 from emay_voice_async.replies import REFUSALS
 from emay_voice_async.results import Outcome
 from emay_voice_async.sandbox import Fault, Sandbox, ServiceType
+from emay_voice_async.sandbox.pushing import PushMode
+from emay_voice_async.sandbox.replies import Recordings
+from emay_voice_async.sandbox.server import serve
 
 MESSAGES: list[Message] = [
     Notice("您的快递已到"),
@@ -519,3 +524,75 @@ class TestCancellation:
             return play
 
         assert cancel_everywhere(scenario) > 20
+
+
+class TestPushes:
+    """The local service pushes over real HTTP to a receiver that is mounted in a web application."""
+
+    @pytest.mark.parametrize("mode", ["encrypted", "json", "form"])
+    @pytest.mark.parametrize("bare", [False, True])
+    @pytest.mark.parametrize("recordings", ["base64", "signed"])
+    @pytest.mark.parametrize("message", [MESSAGES[0], MESSAGES[3]], ids=kind)
+    def test_every_shape_arrives(
+        self, mode: PushMode, bare: bool, recordings: Recordings, message: Message
+    ) -> None:
+        """Encrypted or plain, in each shape: every report arrives once, whole, and whoever waits gets it."""
+        sandbox = Sandbox(recordings=recordings)
+        product = message.endpoint.product
+        got: list[Report] = []
+
+        async def on_reports(reports: list[Report]) -> None:
+            got.extend(reports)
+            app.state.voice.feed(reports)
+
+        receiver = PushReceiver(
+            {sandbox.app_id: sandbox.secret_key},
+            on_reports,
+            allow_plain=True,
+            plain_networks=["127.0.0.1/32"],
+        )
+        app = FastAPI()
+        app.mount("/emay", receiver)
+
+        async def main() -> None:
+            async with serve(app) as own_url, over_socket(sandbox) as voice:
+                app.state.voice = voice
+                tickets = (await voice.send(message, [f"1380000{one:04}" for one in range(12)])).tickets
+                # Whoever waits asks the service, too; here the push is to be first.
+                sandbox.fail_next(Fault.code("ERROR_OVER_SPEED"), on=Call.REPORTS, times=None)
+                waiting = asyncio.ensure_future(voice.wait_for_report(tickets[10], timeout=20))
+                deliveries = await sandbox.push(f"{own_url}/emay/", mode=mode, bare=bare, product=product)
+                assert [delivery.delivered for delivery in deliveries] == [True]
+                report = await waiting
+                assert (report.message_id, report.key_pressed) == (tickets[10].message_id, "1")
+                assert report.recording is not None
+                assert report.recording.startswith(b"RIFF")
+                assert [one.message_id for one in got] == [ticket.message_id for ticket in tickets]
+                assert sandbox.reports_waiting == 0
+
+        asyncio.run(main())
+
+    def test_what_is_not_handled_comes_again(self) -> None:
+        """A handler that fails is not taken for a success: the service keeps the reports and repeats them."""
+        sandbox = Sandbox()
+        got: list[Report] = []
+
+        async def on_reports(reports: list[Report]) -> None:
+            got.extend(reports)
+            if len(got) == 1:
+                raise ZeroDivisionError
+
+        receiver = PushReceiver({sandbox.app_id: sandbox.secret_key}, on_reports, deduplicate=RecentReports())
+
+        async def main() -> None:
+            async with serve(receiver) as own_url, over_socket(sandbox) as voice:
+                await voice.send(Notice("..."), "13800000000")
+                [first] = await sandbox.push(f"{own_url}/")
+                assert (first.delivered, sandbox.reports_waiting) == (False, 1)
+                [plain] = await sandbox.push(f"{own_url}/", mode="json")
+                assert (plain.delivered, sandbox.reports_waiting) == (False, 1)
+                [second] = await sandbox.push(f"{own_url}/")
+                assert (second.delivered, sandbox.reports_waiting) == (True, 0)
+                assert len(got) == 2
+
+        asyncio.run(main())
