@@ -43,6 +43,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual time, as coarse as the clock is."""
         return self.now // self._tick * self._tick if getattr(self, "_tick", 0.0) else self.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for threads as long as it takes: for them the time does not jump."""
+        await super().shutdown_default_executor()
+
 
 def run(main: Coroutine[object, object, _Result], *, tick: float = 0.0) -> _Result:
     """Run a coroutine in virtual time; whatever it leaves behind is an error."""
