@@ -119,7 +119,7 @@ class TestSpeed:
         share = 0.97 if tick < 0.01 else 0.94
         assert len(trips) / took >= share * safe
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=1000)
     @given(
         requests=st.integers(1, 12),
         period=st.sampled_from([0.1, 0.5, 1.0, 3.0]),
