@@ -1,7 +1,6 @@
 """``AsyncEmayVoice``: the whole service through one client."""
 
 import asyncio
-import math
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -9,7 +8,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from attrs import evolve
 
@@ -30,6 +29,7 @@ from emay_voice_async.window import RateLimits
 __all__ = ["AsyncEmayVoice"]
 
 _BALANCES = {end.product: end for end in (VOICE_BALANCE, JOIN_BALANCE)}
+_LONGEST: Final = 10**9
 _ENVIRONMENT = {
     "base_url": "EMAY_VOICE_BASE_URL",
     "app_id": "EMAY_VOICE_APP_ID",
@@ -80,6 +80,8 @@ class AsyncEmayVoice:
         _check_seconds("timeout", timeout)
         if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool) or max_concurrency < 1:
             raise InvalidRequestError("max_concurrency", "must be a whole number of at least 1", 1)
+        if not isinstance(rate_limits, RateLimits):
+            raise InvalidRequestError("rate_limits", "must be RateLimits", None, type(rate_limits).__name__)
         self._app_id = app_id
         self._transport = Transport(base_url, http_client, timeout)
         self._pacer = LocalPacer(rate_limits, cold_start=cold_start) if pacer is None else pacer
@@ -88,7 +90,6 @@ class AsyncEmayVoice:
         )
         self._sender = Sender(self._exchanges, max_concurrency=max_concurrency)
         self._reports = ReportReader(self._exchanges)
-        self._sent: set[Product] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -121,8 +122,9 @@ class AsyncEmayVoice:
     async def aclose(self) -> None:
         """Close the client: nothing new goes out, and what is under way is waited for.
 
-        It waits twice the ``timeout`` at most. Closing again does nothing. A shared
-        ``http_client`` stays open.
+        It waits twice the ``timeout`` at most. What waits for a slot is not sent. A closing that is
+        cancelled goes on in the background. Closing again does nothing. A shared ``http_client`` stays
+        open.
         """
         if self._loop is not None:
             self._check_loop()
@@ -173,7 +175,8 @@ class AsyncEmayVoice:
         """Send to any number of recipients; yield the outcome of each batch, in input order.
 
         A sized list is checked whole right here (:class:`InvalidRequestError`); a stream is checked
-        as it is read, and a bad entry becomes a ``NotSent`` of its own. Nothing is sent before the
+        as it is read, and a bad entry becomes a ``NotSent`` of its own, in front of the batch that is
+        being gathered. Nothing is sent before the
         first iteration, and no further ahead is read than ``max_concurrency`` batches. After a
         refusal of the account or its balance, the rest comes out as ``NotSent``.
 
@@ -195,6 +198,7 @@ class AsyncEmayVoice:
         next call returns them), :class:`AnswerError` (whatever came is in its ``body``).
         """
         self._enter()
+        _check_product(product)
         return await self._reports.take(number, product, deadline=self._instant(deadline))
 
     def reports(
@@ -223,6 +227,7 @@ class AsyncEmayVoice:
         """
         self._enter()
         _check_seconds("poll_interval", poll_interval)
+        _check_product(product)
         return self._reports.stream(product, follow=follow, poll_interval=poll_interval, spool=spool)
 
     async def wait_for_report(
@@ -231,19 +236,20 @@ class AsyncEmayVoice:
         *,
         timeout: float = 120.0,
         product: Product | None = None,
+        poll: bool = True,
     ) -> Report:
         """Wait until the report of one call comes; ``awaited`` is its ticket or its custom id.
 
         One reader in the background asks for all who wait, and only while somebody waits; what it
         brings besides remains for the others. ``product`` None asks for those that this client has
-        sent to. Reports given to :meth:`feed` count as well.
+        made calls of. Reports given to :meth:`feed` count as well; with ``poll=False`` only those do.
 
         Raises :class:`ReportTimeoutError` after ``timeout`` seconds; the report is not lost if it
         comes later. Raises :class:`RefusedError` when the service does not let this account ask.
         """
         self._enter()
         _check_seconds("timeout", timeout)
-        return await self._reports.wait(awaited, self._products(product), timeout)
+        return await self._reports.wait(awaited, self._products(product) if poll else (), timeout)
 
     async def settle(
         self,
@@ -264,7 +270,13 @@ class AsyncEmayVoice:
         return dict(zip(unknown.recipients, reports, strict=True))
 
     def feed(self, reports: Iterable[Report]) -> None:
-        """Give it reports that came by another way, such as a push; whoever waits for one gets it."""
+        """Give it reports that came by another way, such as a push; whoever waits for one gets it.
+
+        The others are kept until somebody takes them: hand over only what will be taken. Call it in
+        the client's own event loop.
+        """
+        if self._loop is not None:
+            self._check_loop()
         for report in reports:
             self._reports.mailbox.put(Entry(report))
 
@@ -277,7 +289,7 @@ class AsyncEmayVoice:
         usable answer came.
         """
         self._enter()
-        endpoint = _BALANCES[product]
+        endpoint = _BALANCES[_check_product(product)]
         return await self._exchanges.call(
             endpoint, b"", lambda answer: read_balance(endpoint, answer), deadline=self._instant(deadline)
         )
@@ -300,7 +312,7 @@ class AsyncEmayVoice:
 
     @property
     def broken_reports(self) -> tuple[tuple[Any, str], ...]:
-        """Pairs of raw value and reason, one for each report that could not be read."""
+        """Pairs of raw value and reason: reports, and whole answers (bytes), that could not be read."""
         return tuple(self._reports.broken)
 
     def _send(
@@ -311,14 +323,12 @@ class AsyncEmayVoice:
         on_outcome: Callable[[Outcome], object] | None,
     ) -> AsyncGenerator[Outcome, None]:
         self._enter()
-        stream = self._sender.outcomes(message, to, deadline=self._instant(deadline), on_outcome=on_outcome)
-        self._sent.add(message.endpoint.product)
-        return stream
+        return self._sender.outcomes(message, to, deadline=self._instant(deadline), on_outcome=on_outcome)
 
     def _products(self, product: Product | None) -> set[Product]:
         if product is not None:
-            return {product}
-        return self._sent or {Product.VOICE}
+            return {_check_product(product)}
+        return self._sender.products or {Product.VOICE}
 
     def _enter(self) -> None:
         """Bind to the running loop on first use, and refuse any other."""
@@ -329,7 +339,11 @@ class AsyncEmayVoice:
         self._check_loop()
 
     def _check_loop(self) -> None:
-        if self._loop is not asyncio.get_running_loop():
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if self._loop is not running:
             raise UsageError(
                 "client",
                 "belongs to the event loop of its first call; make one client for each event loop, inside"
@@ -349,6 +363,12 @@ def _check_credential(name: str, value: object) -> None:
         raise InvalidRequestError(name, "must not begin or end with white space")
 
 
+def _check_product(product: Product) -> Product:
+    if not isinstance(product, Product):
+        raise InvalidRequestError("product", "must be a Product", None, type(product).__name__)
+    return product
+
+
 def _check_seconds(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
-        raise InvalidRequestError(name, "must be a finite number of seconds above 0", 0)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= _LONGEST:
+        raise InvalidRequestError(name, f"must be a number of seconds above 0, up to {_LONGEST}", 0)

@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from attrs import define, evolve, field, frozen
 
@@ -43,6 +43,8 @@ MAX_REPEAT_TIME: Final = 60.0
 """Seconds after which a request is not repeated any more."""
 FIRST_PAUSE: Final = 0.2
 """Seconds before the first repeat for want of a connection, doubled each time, jittered."""
+LARGEST_CORRECTION: Final = timedelta(days=36_525)
+"""A host without a battery wakes up in 1970; a Date that is further off is not a clock's."""
 SMALLEST_CORRECTION: Final = 2.0
 """A Date header tells whole seconds, so that less than this corrects nothing."""
 
@@ -80,11 +82,12 @@ class Stats:
 class Attempts:
     """How far a call has come, for whoever may want to stop it.
 
-    ``under_way``: a request of it may be at the service just now. ``last``: set it to have nothing
-    repeated any more.
+    ``under_way``: a request of it may be at the service just now. ``posted``: one ever may have been.
+    ``last``: set it to have nothing repeated any more.
     """
 
     under_way: bool = False
+    posted: bool = False
     last: bool = False
     corrected: bool = False
     repeats: dict[Repeat, int] = field(factory=dict)
@@ -121,6 +124,9 @@ class Exchanges:
         self._clock = clock
         self._closed = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._queued: set[asyncio.Task[Any]] = set()
+        self._evicted: set[asyncio.Task[Any]] = set()
+        self._closing: asyncio.Task[None] | None = None
 
     def count(self, **more: float) -> None:
         """Add to the named figures of the statistics."""
@@ -168,23 +174,38 @@ class Exchanges:
                 return result
 
     async def aclose(self) -> None:
-        """Let nothing new out, wait (bounded) for what is under way, and close the transport."""
+        """Let nothing new out, wait (bounded) for what is under way, and close the transport.
+
+        A closing that is cancelled goes on in the background: breaking off what is under way could
+        lose reports.
+        """
         self._closed = True
-        try:
-            while self._tasks:
-                await asyncio.wait(self._tasks)
-        finally:
-            await self._transport.aclose()
+        if self._closing is None:
+            for task in self._queued:
+                self._evicted.add(task)
+                task.cancel()
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._transport.aclose()
 
     async def _slot(self, request: _Request, *, again: bool) -> Lease:
         loop = asyncio.get_running_loop()
         path, deadline = request.endpoint.path, request.deadline
         started = loop.time()
         try:
-            async with asyncio.timeout_at(deadline):
-                lease = await self._pacer.acquire(request.endpoint.call, again=again)
-        except TimeoutError:
-            raise NotSentError("the deadline passed before there was a slot", path) from None
+            async with asyncio.timeout_at(deadline) as bound:
+                lease = await self._acquire(request, again=again)
+        except (NotSentError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            reason = f"the pacer failed ({type(error).__name__})"
+            if bound.expired():
+                reason = "the deadline passed before there was a slot"
+            raise NotSentError(reason, path) from error
         finally:
             self.count(waited=loop.time() - started)
         if self._closed:
@@ -195,13 +216,29 @@ class Exchanges:
             raise NotSentError("the deadline passed before there was a slot", path)
         return lease
 
+    async def _acquire(self, request: _Request, *, again: bool) -> Lease:
+        """Wait for a slot; closing the client ends the waiting."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._queued.add(task)
+        try:
+            return await self._pacer.acquire(request.endpoint.call, again=again)
+        except asyncio.CancelledError:
+            if task not in self._evicted:
+                raise
+            self._evicted.discard(task)
+            task.uncancel()
+            raise NotSentError(
+                "the client was closed before there was a slot", request.endpoint.path
+            ) from None
+        finally:
+            self._queued.discard(task)
+
     async def _attempt(self, request: _Request, lease: Lease) -> Any:
         loop = asyncio.get_running_loop()
-        deadline = request.deadline
-        patience = self._timeout if deadline is None else min(self._timeout, deadline - loop.time())
+        patience = self._patience(request)
         progress = Progress()
+        request.attempts.posted = request.attempts.under_way = True
         task = self.keep(loop.create_task(self._exchange(request, lease, progress)))
-        request.attempts.under_way = True
         try:
             await asyncio.wait({task}, timeout=patience)
         finally:
@@ -217,8 +254,7 @@ class Exchanges:
 
     async def _exchange(self, request: _Request, lease: Lease, progress: Progress) -> Any:
         """Post once, read the answer, and end the lease at the right moment whatever happens."""
-        signed_at = self._clock() + self.clock_offset.total_seconds()
-        answer = await self._post(request, signed_at, lease, progress)
+        answer, signed_at = await self._post(request, lease, progress)
         over_speed = False
         try:
             if request.first is not None:
@@ -236,30 +272,34 @@ class Exchanges:
             # A gateway's answer is not the service's: behind it the request may still be waiting.
             lease.end(after=self._timeout if answer.status in _GATEWAY else 0.0, over_speed=over_speed)
 
-    async def _post(self, request: _Request, at: float, lease: Lease, progress: Progress) -> Answer:
-        endpoint = request.endpoint
-        body = signed(endpoint, self._credentials.app_id, self._credentials.secret_key, at, request.rest)
-        self.count(requests=1)
+    async def _post(self, request: _Request, lease: Lease, progress: Progress) -> tuple[Answer, float]:
+        """Sign and post; return the answer and the instant of the stamp, or end the lease and raise."""
+        endpoint, credentials = request.endpoint, self._credentials
         try:
-            # Twice the caller's patience: a late answer is still worth having.
-            async with asyncio.timeout(2 * self._timeout):
-                return await self._transport.post(endpoint.path, body, progress)
-        except NotSentError:
-            lease.give_back()
-            raise
+            at = self._clock() + self.clock_offset.total_seconds()
+            body = signed(endpoint, credentials.app_id, credentials.secret_key, at, request.rest)
+            self.count(requests=1)
+            answer = await self._transport.post(endpoint.path, body, progress, self._patience(request))
         except OutcomeUnknownError:
             # The connection is over, so that the request cannot arrive any more.
             lease.end()
             raise
-        except (TimeoutError, asyncio.CancelledError) as error:
-            # It was us who gave up: the request may still be on its way.
-            if not progress.written:
+        except BaseException as error:
+            if not progress.written or isinstance(error, NotSentError):
                 lease.give_back()
-                raise
-            lease.end(after=self._timeout)
+            else:
+                # It was us who gave up: the request may still be on its way.
+                lease.end(after=self._timeout)
             if isinstance(error, TimeoutError):
                 raise OutcomeUnknownError("no answer came at all", endpoint.path) from None
             raise
+        return answer, at
+
+    def _patience(self, request: _Request) -> float:
+        """Return the seconds that the caller waits for an answer from now on."""
+        if request.deadline is None:
+            return self._timeout
+        return max(0.0, min(self._timeout, request.deadline - asyncio.get_running_loop().time()))
 
     async def _may_repeat(self, request: _Request, error: EmayVoiceError, started: float) -> bool:
         """Decide by the table of certainty, within the caps, and wait the pause that is due."""
@@ -286,12 +326,13 @@ class Exchanges:
     def _correct_clock(self, answer: Answer, signed_at: float) -> bool:
         """Learn the service's clock from the Date header; return whether that changes anything."""
         try:
-            theirs = parsedate_to_datetime(answer.date or "").replace(tzinfo=UTC)
-        except ValueError:
+            told = parsedate_to_datetime(answer.date or "")
+        except (ValueError, OverflowError):
             return False
-        ours = datetime.fromtimestamp(self._clock(), UTC)
-        offset = theirs - ours
-        corrected = abs(theirs.timestamp() - signed_at) >= SMALLEST_CORRECTION
+        theirs = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+        offset = theirs - datetime.fromtimestamp(self._clock(), UTC)
+        wrong = abs(theirs.timestamp() - signed_at)
+        corrected = wrong >= SMALLEST_CORRECTION and abs(offset) <= LARGEST_CORRECTION
         if corrected:
             self.clock_offset = offset
             logger.warning("the clock of this host is off by %s; requests are stamped accordingly", offset)

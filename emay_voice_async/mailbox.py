@@ -14,28 +14,39 @@ from emay_voice_async.endpoints import Product
 from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, ReportTimeoutError
 from emay_voice_async.results import Report, Ticket
 
-__all__ = ["Entry", "Key", "Mailbox", "Page", "jittered", "key_of", "put_aside", "remove"]
+__all__ = ["Entry", "Key", "Mailbox", "Page", "jittered", "keys_of", "put_aside", "remove"]
 
 logger = logging.getLogger(__name__)
 
 _JITTER: Final = 0.2
 
 Key = tuple[str, str]
-"""What a report is awaited by: ("message", its message id) or ("custom", its custom id)."""
+"""What a report is awaited by: ("message", its message id), ("custom", its custom id), or ("nameless", its
+custom id) if it has no message id."""
 
 
-def key_of(awaited: Ticket | str) -> Key:
-    """Return what to look for: the message id if the ticket has one, else the custom id."""
-    if isinstance(awaited, Ticket) and awaited.message_id:
-        return "message", awaited.message_id
-    custom_id = awaited.custom_id if isinstance(awaited, Ticket) else awaited
-    if not isinstance(custom_id, str) or not custom_id:
+def keys_of(awaited: Ticket | str) -> tuple[Key, ...]:
+    """Return what to look for: a text is a custom id; a ticket is its message id.
+
+    The custom id of a ticket counts only in reports without a message id: it may have been used for
+    an earlier call as well.
+    """
+    if isinstance(awaited, Ticket):
+        keys = (("message", awaited.message_id), ("nameless", awaited.custom_id))
+        if not awaited.message_id:
+            keys = (("custom", awaited.custom_id), ("custom", ""))
+    else:
+        keys = (("custom", awaited), ("custom", ""))
+    found = tuple((kind, value) for kind, value in keys if isinstance(value, str) and value)
+    if not found:
         raise InvalidRequestError("awaited", "must be a Ticket or a custom id", None, type(awaited).__name__)
-    return "custom", custom_id
+    return found
 
 
 def _keys(report: Report) -> list[Key]:
-    keys = (("message", report.message_id), ("custom", report.custom_id))
+    custom = "custom", report.custom_id
+    nameless = "nameless", "" if report.message_id else report.custom_id
+    keys = (("message", report.message_id), custom, nameless)
     return [(kind, value) for kind, value in keys if value]
 
 
@@ -88,6 +99,8 @@ class Entry:
 
     report: Report
     page: Page | None = None
+    handover: "_Handover | None" = None
+    """Set when it went to somebody who waits for it."""
 
     def take(self) -> Report:
         """Count it as taken."""
@@ -99,11 +112,25 @@ class Entry:
 
 @define(eq=False)
 class _Handover:
-    """A report on its way to those who wait for it."""
+    """A report on its way to those who wait for it; ``holders`` counts who has not given it back."""
 
     entry: Entry
-    receivers: int
-    taken: bool = False
+    holders: int
+    opened: bool = False
+
+    def open(self) -> Entry:
+        """Return the report; its spooled answer is counted by the first one only."""
+        page = None if self.opened else self.entry.page
+        self.opened = True
+        return Entry(self.entry.report, page, self)
+
+
+@define(eq=False)
+class _Waiter:
+    """Somebody who waits for a report by any of these keys."""
+
+    keys: tuple[Key, ...]
+    future: "asyncio.Future[_Handover]"
 
 
 class Mailbox:
@@ -114,7 +141,7 @@ class Mailbox:
         self._places: dict[Key, OrderedDict[int, Product]] = {}
         self._last = 0
         self._first = 0
-        self._waiters: dict[Key, list[asyncio.Future[_Handover]]] = {}
+        self._waiters: dict[Key, list[_Waiter]] = {}
         self._idle: set[asyncio.Future[None]] = set()
 
     @property
@@ -123,7 +150,7 @@ class Mailbox:
         return tuple(entry.report for entries in self._entries.values() for entry in entries.values())
 
     @property
-    def awaited(self) -> bool:
+    def is_awaited(self) -> bool:
         """Whether somebody waits for a report by its id."""
         return bool(self._waiters)
 
@@ -133,11 +160,12 @@ class Mailbox:
 
     def put(self, entry: Entry) -> None:
         """Hand a report to those who wait for just this one, or keep it for whoever comes next."""
-        waiting = [one for key in _keys(entry.report) for one in self._waiters.pop(key, ())]
+        waiting = {id(one): one for key in _keys(entry.report) for one in self._waiters.get(key, ())}
         if waiting:
             handover = _Handover(entry, len(waiting))
-            for one in waiting:
-                one.set_result(handover)
+            for one in waiting.values():
+                self._forget(one)
+                one.future.set_result(handover)
             return
         self._last += 1
         self._insert(entry, self._last)
@@ -170,48 +198,59 @@ class Mailbox:
             if not one.done():
                 one.set_result(None)
 
-    async def find(self, key: Key, patience: float) -> Entry:
-        """Take out the report with this id, waiting up to ``patience`` seconds for it to come.
+    async def find(self, keys: tuple[Key, ...], patience: float) -> Entry:
+        """Take out the report with one of these ids, waiting up to ``patience`` seconds for it to come.
 
         Raises :class:`ReportTimeoutError`, or the error given to :meth:`fail`.
         """
-        for place, product in self._places.get(key, {}).items():
-            return self._remove(product, place)
-        waiter: asyncio.Future[_Handover] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(key, []).append(waiter)
+        for key in keys:
+            for place, product in self._places.get(key, {}).items():
+                return self._remove(product, place)
+        waiter = _Waiter(keys, asyncio.get_running_loop().create_future())
+        for key in keys:
+            self._waiters.setdefault(key, []).append(waiter)
         try:
-            await asyncio.wait({waiter}, timeout=patience)
+            await asyncio.wait({waiter.future}, timeout=patience)
         except asyncio.CancelledError:
-            self._leave(key, waiter)
+            self._leave(waiter)
             raise
-        if not waiter.done():
-            self._leave(key, waiter)
+        if not waiter.future.done():
+            self._leave(waiter)
             raise ReportTimeoutError(patience)
-        handover = waiter.result()
-        # Whoever else waits for the same report gets it too, but it is counted as taken once.
-        entry = Entry(handover.entry.report) if handover.taken else handover.entry
-        handover.taken = True
-        return entry
+        return waiter.future.result().open()
+
+    def give_back(self, entry: Entry) -> None:
+        """Put a report that was found in front of all others, unless somebody else got it, too."""
+        if entry.handover is None:
+            self.put_back([entry])
+        else:
+            self._drop(entry.handover)
 
     def fail(self, error: EmayVoiceError) -> None:
         """Let everybody who waits for a report by its id know that none will come."""
-        for waiters in self._waiters.values():
-            for waiter in waiters:
-                waiter.set_exception(error)
+        for waiter in [one for waiters in self._waiters.values() for one in waiters]:
+            if not waiter.future.done():
+                waiter.future.set_exception(error)
         self._waiters.clear()
 
-    def _leave(self, key: Key, waiter: "asyncio.Future[_Handover]") -> None:
+    def _leave(self, waiter: _Waiter) -> None:
         """Stop waiting; a report that came in this very moment is for somebody else."""
-        if not waiter.done():
+        if not waiter.future.done():
+            self._forget(waiter)
+        elif waiter.future.exception() is None:
+            self._drop(waiter.future.result())
+
+    def _drop(self, handover: _Handover) -> None:
+        handover.holders -= 1
+        if not handover.holders:
+            self.put_back([handover.entry])
+
+    def _forget(self, waiter: _Waiter) -> None:
+        for key in waiter.keys:
             waiters = self._waiters[key]
             waiters.remove(waiter)
             if not waiters:
                 del self._waiters[key]
-        elif waiter.exception() is None:
-            handover = waiter.result()
-            handover.receivers -= 1
-            if not handover.receivers and not handover.taken:
-                self.put_back([handover.entry])
 
     def _insert(self, entry: Entry, place: int) -> None:
         self._entries[entry.report.product][place] = entry

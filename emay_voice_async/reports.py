@@ -26,7 +26,7 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange import Attempts, Exchanges
 from emay_voice_async.forms import reports_form
-from emay_voice_async.mailbox import Entry, Key, Mailbox, Page, jittered, key_of, put_aside, remove
+from emay_voice_async.mailbox import Entry, Key, Mailbox, Page, jittered, keys_of, put_aside, remove
 from emay_voice_async.replies import Answer, read_reports
 from emay_voice_async.results import Report, Ticket
 from emay_voice_async.spool import Spool
@@ -36,6 +36,7 @@ __all__ = ["ReportReader"]
 logger = logging.getLogger(__name__)
 
 _ENDPOINTS: Final = {end.product: end for end in (VOICE_REPORTS, JOIN_REPORTS)}
+_OK: Final = 200
 WAITING_INTERVAL: Final = 2.0
 """Seconds between two questions while somebody waits for one report."""
 
@@ -51,13 +52,16 @@ class ReportReader:
         self._polls: dict[Product, tuple[asyncio.Task[int], Attempts]] = {}
         self._awaited: set[Product] = set()
         self._reader: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[None] | None = None
         self._closed = False
 
     async def take(self, number: int, product: Product, *, deadline: float | None = None) -> list[Report]:
         """Take up to ``number`` reports: those kept if there are any, else what one getReport brings."""
         _check_number(number)
-        if not self.mailbox.count(product):
-            await self._poll(product, number, deadline)
+        while not self.mailbox.count(product):
+            if not await self._poll(product, number, deadline):
+                break
+            # Else, with nothing kept, somebody else was quicker: there may be more.
         taken: list[Report] = []
         while len(taken) < number and (entry := self.mailbox.pop(product)) is not None:
             taken.append(entry.take())
@@ -82,28 +86,35 @@ class ReportReader:
                 await self.mailbox.news(poll_interval)
 
     async def wait(self, awaited: Ticket | str, products: Iterable[Product], patience: float) -> Report:
-        """Wait for one report; raise :class:`ReportTimeoutError` after ``patience`` seconds."""
-        return (await self._find(key_of(awaited), products, patience)).take()
+        """Wait for one report; raise :class:`ReportTimeoutError` after ``patience`` seconds.
+
+        Without ``products`` nobody asks for it: it has to be fed.
+        """
+        return (await self._find(keys_of(awaited), products, patience)).take()
 
     async def settle(
         self, custom_ids: Sequence[str], products: Iterable[Product], patience: float
     ) -> list[Report | None]:
         """Wait for the reports of all these custom ids; None for each that did not come in time."""
+        if not custom_ids:
+            return []
         products = tuple(products)
         tasks = [
-            asyncio.ensure_future(self._find_or_none(("custom", custom_id), products, patience))
+            asyncio.ensure_future(self._find_or_none((("custom", custom_id),), products, patience))
             for custom_id in custom_ids
         ]
         try:
             await asyncio.wait(tasks)
             entries = [task.result() for task in tasks]
         except BaseException:
-            # Cancelled, or refused by the service: what came all the same is for somebody else.
-            for task in tasks:
+            # Cancelled, or refused by the service: what came all the same is for somebody else. Nothing is
+            # awaited here, since a second cancellation would come in between.
+            for task in reversed(tasks):
                 task.cancel()
-            await asyncio.wait(tasks)
-            done = [task for task in tasks if not task.cancelled() and task.exception() is None]
-            self.mailbox.put_back(entry for task in done if (entry := task.result()) is not None)
+                if task.done():
+                    self._give_back(task)
+                else:
+                    task.add_done_callback(self._give_back)
             raise
         return [None if entry is None else entry.take() for entry in entries]
 
@@ -115,32 +126,48 @@ class ReportReader:
         self.mailbox.fail(UsageError("client", "was closed while a report was awaited"))
         self.mailbox.wake()
 
-    async def _find_or_none(self, key: Key, products: Iterable[Product], patience: float) -> Entry | None:
+    def _give_back(self, task: "asyncio.Task[Entry | None]") -> None:
+        if not task.cancelled() and task.exception() is None and (entry := task.result()) is not None:
+            self.mailbox.give_back(entry)
+
+    async def _find_or_none(
+        self, keys: tuple[Key, ...], products: Iterable[Product], patience: float
+    ) -> Entry | None:
         try:
-            return await self._find(key, products, patience)
+            return await self._find(keys, products, patience)
         except ReportTimeoutError:
             return None
 
-    async def _find(self, key: Key, products: Iterable[Product], patience: float) -> Entry:
+    async def _find(self, keys: tuple[Key, ...], products: Iterable[Product], patience: float) -> Entry:
         """Have the background reader ask as long as somebody waits, and wait."""
         self._awaited.update(products)
-        if self._reader is None or self._reader.done():
+        if self._awaited and (self._reader is None or self._reader.done()):
             self._reader = self._exchanges.keep(asyncio.ensure_future(self._read()))
-        return await self.mailbox.find(key, patience)
+        return await self.mailbox.find(keys, patience)
 
     async def _read(self) -> None:
-        while self.mailbox.awaited:
+        # A task may begin at once; whoever it reads for begins to wait right after.
+        await asyncio.sleep(0)
+        while self.mailbox.is_awaited and self._awaited:
             came = 0
             for product in tuple(self._awaited):
-                try:
-                    came += await self._ask_on(product, follow=True)
-                except RefusedError as error:
-                    self.mailbox.fail(error)
-                except OutcomeUnknownError as error:
-                    logger.warning("reports may have been lost: %s", error)
-            if self.mailbox.awaited and not came:
+                came += await self._read_once(product)
+            if self.mailbox.is_awaited and not came:
                 await asyncio.sleep(jittered(WAITING_INTERVAL))
         self._awaited.clear()
+
+    async def _read_once(self, product: Product) -> int:
+        try:
+            return await self._ask_on(product, follow=True)
+        except OutcomeUnknownError as error:
+            logger.warning("reports may have been lost: %s", error)
+        except EmayVoiceError as error:
+            # It will not pass. Whoever waits for the other product goes on waiting.
+            logger.warning("no reports of %s can be had: %s", product, error)
+            self._awaited.discard(product)
+            if not self._awaited:
+                self.mailbox.fail(error)
+        return 0
 
     async def _ask_on(self, product: Product, *, follow: bool) -> int:
         """Ask once; where certainly nothing was removed, whoever follows outlives a bad moment."""
@@ -165,9 +192,9 @@ class ReportReader:
             await asyncio.wait({poll[0]}, timeout=patience)
             if not poll[0].done():
                 raise OutcomeUnknownError("the deadline passed before the reports came")
-            if not poll[0].cancelled():
+            if not poll[0].cancelled() and poll[0].exception() is None:
                 return poll[0].result()
-            # Its caller was cancelled before it left.
+            # Its caller was cancelled or out of time, or was told what is wrong: now it is our turn.
         attempts = Attempts()
         task = loop.create_task(self._ask(product, number, deadline, attempts))
         self._exchanges.keep(task).add_done_callback(_retrieve)
@@ -206,8 +233,10 @@ class ReportReader:
         try:
             reports, broken = read_reports(endpoint, answer)
         except AnswerError as error:
-            # Also for whoever left before the answer came and will never see the error.
-            self.broken.append((error.body, str(error)))
+            # Also for whoever left before the answer came and will never see the error. (Another status
+            # did not come from what holds the reports.)
+            if error.status == _OK:
+                self.broken.append((error.body, str(error)))
             if file is not None:
                 put_aside(file)
             raise
@@ -222,22 +251,36 @@ class ReportReader:
         return [Entry(report, page) for report in reports], len(reports) + len(broken)
 
     async def _use_spool(self, spool: Spool) -> None:
-        """Spool from now on, and put what a former process left in front of everything."""
-        if self._spool is not None:
-            if self._spool.path != spool.path:
-                raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
-            return
-        self._spool = spool
+        """Spool from now on; return when what a former process left is in front of everything."""
+        if self._spool is None:
+            self._spool = spool
+            self._loading = self._exchanges.keep(asyncio.ensure_future(self._load(spool)))
+            self._loading.add_done_callback(_retrieve)
+        elif self._spool.path != spool.path:
+            raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
+        if self._loading is not None:
+            # Not awaited itself: a caller who is cancelled must not break it off.
+            await asyncio.wait({self._loading})
+            self._loading.result()
+
+    async def _load(self, spool: Spool) -> None:
+        try:
+            await asyncio.to_thread(spool.prepare)
+            found = await asyncio.to_thread(lambda: list(spool.leftovers()))
+        except OSError as error:
+            self._spool = None
+            rule = "must be a folder that can be read and written"
+            raise InvalidRequestError("spool", rule, None, type(error).__name__) from error
         entries: list[Entry] = []
-        for file, product, body in await asyncio.to_thread(lambda: list(spool.leftovers())):
+        for file, product, body in found:
             try:
-                entries += self._open(_ENDPOINTS[product], Answer(200, body), file)[0]
+                entries += self._open(_ENDPOINTS[product], Answer(_OK, body), file)[0]
             except EmayVoiceError as error:
                 logger.warning("an answer in the spool cannot be read: %s", error)
         self.mailbox.put_back(entries)
 
 
-def _retrieve(task: "asyncio.Task[int]") -> None:
+def _retrieve(task: "asyncio.Task[Any]") -> None:
     """Take note of an exception for which no caller is left."""
     if not task.cancelled():
         task.exception()

@@ -1,6 +1,7 @@
 """Fan-out: any number of recipients to batches, and each batch to an outcome."""
 
 import asyncio
+import inspect
 import logging
 import secrets
 from collections import deque
@@ -18,12 +19,14 @@ from typing import Any, Final, cast
 from attrs import define, field
 
 from emay_voice_async.certainty import Certainty, certainty_of
+from emay_voice_async.endpoints import Product
 from emay_voice_async.errors import (
     AccountError,
     BalanceError,
     EmayVoiceError,
     InvalidRequestError,
     NotSentError,
+    OutcomeUnknownError,
 )
 from emay_voice_async.exchange import Attempts, Exchanges
 from emay_voice_async.forms import send_form
@@ -47,6 +50,8 @@ Recipients = str | Recipient | Iterable[str | Recipient] | AsyncIterable[str | R
 """Whom a send goes to: one, a list, or a stream of any length."""
 
 _TOKEN_BYTES: Final = 10
+_AHEAD: Final = 16
+"""How many times the requests in flight may be kept behind a first one that is slow."""
 _END: Final = object()
 
 
@@ -72,9 +77,13 @@ class _Batch:
 
 
 class Sender:
-    """Sends messages for one client, up to ``max_concurrency`` requests in flight for each send."""
+    """Sends messages for one client, up to ``max_concurrency`` requests in flight for each send.
+
+    ``products``: those of which calls have been made, as far as is known.
+    """
 
     def __init__(self, exchanges: Exchanges, *, max_concurrency: int) -> None:
+        self.products: set[Product] = set()
         self._exchanges = exchanges
         self._max_concurrency = max_concurrency
 
@@ -98,8 +107,11 @@ class Sender:
                 None,
                 type(message).__name__,
             )
+        if inspect.iscoroutinefunction(on_outcome):
+            raise InvalidRequestError("on_outcome", "must be a plain function: nobody would await it")
         source = _Source(to, message.endpoint.max_batch)
-        return _Run(self._exchanges, message, source, deadline, on_outcome).outcomes(self._max_concurrency)
+        run = _Run(self._exchanges, self.products, message, source, deadline, on_outcome)
+        return run.outcomes(self._max_concurrency)
 
 
 class _Run:
@@ -108,69 +120,98 @@ class _Run:
     def __init__(
         self,
         exchanges: Exchanges,
+        products: set[Product],
         message: Message,
         source: "_Source",
         deadline: float | None,
         on_outcome: Callable[[Outcome], object] | None,
     ) -> None:
         self._exchanges = exchanges
+        self._products = products
         self._message = message
         self._source = source
         self._deadline = deadline
         self._on_outcome = on_outcome
         self._stopped: EmayVoiceError | None = None
         self._under_way: deque[tuple[_Batch, asyncio.Task[Outcome]]] = deque()
-        self._reading: asyncio.Task[_Batch | None] | None = None
-        self._exhausted = False
-        self._failure: BaseException | None = None
+        self._unfinished = 0
+        self._news: asyncio.Future[None] | None = None
 
     async def outcomes(self, max_concurrency: int) -> AsyncGenerator[Outcome, None]:
+        """Yield the outcomes in input order while batches are read and sent."""
+        reading = asyncio.get_running_loop().create_task(self._read_on(max_concurrency))
+        reading.add_done_callback(self._tell)
         try:
-            while await self._something_happens(max_concurrency):
+            while not reading.done() or self._under_way:
                 while self._under_way and self._under_way[0][1].done():
                     yield self._under_way.popleft()[1].result()
-            if self._failure is not None:
-                raise self._failure
+                    self._tell()
+                if not reading.done() or self._under_way:
+                    await self._change()
+            reading.result()
         finally:
-            await self._leave()
+            ending = self._stop(NotSentError("the send was stopped before this batch had its turn"))
+            reading.cancel()
+            await asyncio.wait([reading, *ending])
+            # Whoever left early does not care how the reading would have ended.
+            reading.cancelled() or reading.exception()
 
-    async def _something_happens(self, max_concurrency: int) -> bool:
-        """Read on if there is room, and wait for a batch to come in or for the first one's end."""
-        loop = asyncio.get_running_loop()
-        if self._reading is None and not self._exhausted and len(self._under_way) < max_concurrency:
-            self._reading = loop.create_task(self._source.read())
-        tasks: list[asyncio.Task[Any]] = [] if self._reading is None else [self._reading]
-        if self._under_way:
-            tasks.append(self._under_way[0][1])
-        if not tasks:
-            return False
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if self._reading is not None and self._reading.done():
-            self._take_in(self._reading, loop)
-            self._reading = None
-        return True
+    async def _read_on(self, max_concurrency: int) -> None:
+        """Read the source to its end, in one task, starting a batch whenever there is room for it."""
+        while True:
+            while not self._has_room(max_concurrency):
+                await self._change()
+            batch = await self._next()
+            if batch is None:
+                return
+            self._start(batch)
+            self._tell()
 
-    def _take_in(self, read: "asyncio.Task[_Batch | None]", loop: asyncio.AbstractEventLoop) -> None:
-        self._failure = read.exception()
-        batch = None if self._failure is not None else read.result()
-        if batch is None:
-            self._exhausted = True
-        else:
-            self._start(batch, loop)
+    async def _next(self) -> _Batch | None:
+        """Read a batch; a stream that keeps silent is waited for until the deadline at most."""
+        if not self._source.may_wait:
+            return await self._source.read()
+        try:
+            async with asyncio.timeout_at(self._deadline) as bound:
+                return await self._source.read()
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            raise NotSentError("the deadline passed before all recipients were read") from None
 
-    async def _leave(self) -> None:
-        """Stop what had no turn, and the reading; what is under way goes on without this run."""
-        ending = self._stop(NotSentError("the send was stopped before this batch had its turn"))
-        if self._reading is not None:
-            self._reading.cancel()
-            ending.append(self._reading)
-        if ending:
-            await asyncio.wait(ending)
+    def _has_room(self, max_concurrency: int) -> bool:
+        """Tell whether to read on: so many in flight, and no further ahead than those.
 
-    def _start(self, batch: _Batch, loop: asyncio.AbstractEventLoop) -> None:
+        Only while the first batch keeps the finished ones behind it waiting, more may come: one slow
+        answer must not hold up all the others.
+        """
+        if not self._under_way:
+            return True
+        stuck = not self._under_way[0][1].done()
+        most = _AHEAD * max_concurrency if stuck else max_concurrency
+        return self._unfinished < max_concurrency and len(self._under_way) < most
+
+    def _tell(self, _: object = None) -> None:
+        """Wake the reading and the yielding: something has changed."""
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def _change(self) -> None:
+        if self._news is None or self._news.done():
+            self._news = asyncio.get_running_loop().create_future()
+        await asyncio.wait({self._news})
+
+    def _start(self, batch: _Batch) -> None:
         batch.error = batch.error or self._stopped
+        self._unfinished += 1
         # The client owns the task, so that it ends in its own time if this run is left.
-        self._under_way.append((batch, self._exchanges.keep(loop.create_task(self._finish(batch)))))
+        task = self._exchanges.keep(asyncio.get_running_loop().create_task(self._finish(batch)))
+        self._under_way.append((batch, task))
+        task.add_done_callback(self._finished)
+
+    def _finished(self, _: object) -> None:
+        self._unfinished -= 1
+        self._tell()
 
     def _stop(self, error: EmayVoiceError) -> list[asyncio.Task[Any]]:
         """Call off every batch that had no turn; return their tasks, which end at once."""
@@ -186,6 +227,8 @@ class _Run:
             type(outcome)
         ]
         self._exchanges.count(**{name: len(outcome.recipients)})
+        if isinstance(outcome, Accepted | Unknown):
+            self._products.add(self._message.endpoint.product)
         if isinstance(outcome, Refused) and isinstance(outcome.error, AccountError | BalanceError):
             self._stop(NotSentError(f"the send was stopped: {outcome.error}", outcome.error.path))
         if self._on_outcome is not None:
@@ -211,6 +254,13 @@ class _Run:
             )
         except EmayVoiceError as error:
             return _OUTCOMES[certainty_of(error)](index, recipients, error)
+        except Exception as error:
+            # Nobody thought of it, and one batch must not hide what became of the others.
+            logger.exception("a batch failed")
+            reason = f"{type(error).__name__} in the client"
+            if batch.attempts.posted:
+                return Unknown(index, recipients, OutcomeUnknownError(reason, endpoint.path))
+            return NotSent(index, recipients, NotSentError(reason, endpoint.path))
         except asyncio.CancelledError:
             if batch.error is None:
                 raise
@@ -248,13 +298,29 @@ class _Source:
             raise InvalidRequestError(
                 "to", "must be a number, a Recipient, or an iterable of those", None, type(to).__name__
             )
+        self.may_wait = self._stream is not None
+        self._failure: Exception | None = None
         self._gathered: list[Recipient] = []
         self._seen: dict[str, int] = {}
         self._position = 0
         self._index = 0
 
     async def read(self) -> _Batch | None:
-        """Return the next full batch, or a bad recipient by itself, or None at the end."""
+        """Return the next full batch, or a bad recipient by itself, or None at the end.
+
+        An error of the source itself is raised after a batch of what was read before it.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return await self._gather()
+        except Exception as error:
+            if not self._gathered:
+                raise
+            self._failure = error
+            return self._full()
+
+    async def _gather(self) -> _Batch | None:
         while (item := await self._next()) is not _END:
             one = recipient(item)
             position = self._position

@@ -5,6 +5,7 @@ of it would lose the rest. A spool is a folder with one file for each answer. It
 at a time: another one would deliver the same reports again.
 """
 
+import logging
 import os
 import secrets
 import time
@@ -16,6 +17,8 @@ from emay_voice_async.endpoints import Product
 from emay_voice_async.errors import InvalidRequestError
 
 __all__ = ["Spool"]
+
+logger = logging.getLogger(__name__)
 
 _SUFFIX: Final = ".json"
 WINDOWS: Final = os.name == "nt"
@@ -29,6 +32,16 @@ class Spool:
         self.path = Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise InvalidRequestError("spool", "must be a folder, or not exist yet")
+
+    def prepare(self) -> None:
+        """Make the folder, and try whether it can be written: reports are removed before it is needed.
+
+        Raises :class:`OSError`.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        probe = self.path / f"{secrets.token_hex(8)}.part"
+        probe.write_bytes(b"")
+        probe.unlink()
 
     def write(self, product: Product, body: bytes) -> Path:
         """Write an answer so that it survives a crash of the host, and return its file.
@@ -52,7 +65,12 @@ class Spool:
             (file, product) for product in Product for file in self.path.glob(f"*-{product.value}{_SUFFIX}")
         ]
         for file, product in sorted(found, key=lambda pair: pair[0].name):
-            yield file, product, file.read_bytes()
+            try:
+                body = file.read_bytes()
+            except OSError:
+                logger.exception("a spooled answer cannot be read")
+            else:
+                yield file, product, body
 
     def _flush_folder(self) -> None:
         if WINDOWS:

@@ -1,6 +1,8 @@
 """One POST over httpx, and httpx's exceptions to ours: the only module that knows httpx."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -82,10 +84,11 @@ class Progress:
         """Whether bytes may have left."""
         return self.headers or (self.started and not self.traced)
 
-    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Follow the events of httpcore; they come before the thing that they name."""
         self.traced = True
-        if event.endswith("send_request_headers.started"):
+        to_proxy = getattr(info.get("request"), "method", None) == b"CONNECT"
+        if event.endswith("send_request_headers.started") and not to_proxy:
             if self.abandoned:
                 raise NotSentError("it was given up before it was written")
             self.headers = True
@@ -109,7 +112,7 @@ def checked_base_url(base_url: str) -> str:
         raise InvalidRequestError("base_url", rule, None, found)
     if not parts.hostname or port == 0:
         raise InvalidRequestError("base_url", rule, None, "no host")
-    if parts.query or parts.fragment or "@" in parts.netloc:
+    if "?" in base_url or "#" in base_url or "@" in parts.netloc:
         raise InvalidRequestError("base_url", rule, None, "a user, a query or a fragment")
     return base_url.rstrip("/")
 
@@ -119,17 +122,23 @@ class Transport:
 
     def __init__(self, base_url: str, http_client: HttpClient | None, timeout: float) -> None:
         self.base_url = checked_base_url(base_url)
+        if not isinstance(http_client, httpx.AsyncClient | None):
+            raise InvalidRequestError(
+                "http_client", "must be an httpx.AsyncClient", None, type(http_client).__name__
+            )
         self._shared = http_client
         self._own: HttpClient | None = None
-        # Reading and writing are bounded by whoever calls, who may want a late answer all the same.
-        self._timeouts = httpx.Timeout(2 * timeout, connect=timeout, pool=timeout).as_dict()
+        self._timeout = timeout
 
-    async def post(self, path: str, body: bytes, progress: Progress) -> Answer:
-        """Send one request, once, and read the whole answer.
+    async def post(self, path: str, body: bytes, progress: Progress, patience: float | None = None) -> Answer:
+        """Send one request, once, and read the whole answer, for twice the timeout at most.
+
+        A connection of the pool is waited for half of ``patience`` seconds (None: of the timeout):
+        whoever waits that long for the whole must be told that nothing was sent.
 
         Redirects are not followed, and a shared client's own headers, parameters, cookies and
         credentials are not sent. Raises :class:`NotSentError` (safe to repeat) or
-        :class:`OutcomeUnknownError`.
+        :class:`OutcomeUnknownError`; :class:`TimeoutError` when not even the head of an answer came.
         """
         request = httpx.Request(
             "POST",
@@ -137,7 +146,12 @@ class Transport:
             headers=_HEADERS,
             content=body,
             extensions={
-                "timeout": self._timeouts,
+                "timeout": {
+                    "connect": self._timeout,
+                    "pool": (self._timeout if patience is None else patience) / 2,
+                    "read": 2 * self._timeout,
+                    "write": 2 * self._timeout,
+                },
                 "trace": progress.trace,
             },
         )
@@ -145,13 +159,16 @@ class Transport:
         if client.is_closed:
             raise NotSentError("the http_client is closed", path)
         progress.started = True
+        # Twice what the caller waits: a late answer is still worth having.
+        end = asyncio.get_running_loop().time() + 2 * self._timeout
         try:
-            response = await client.send(request, stream=True, auth=None, follow_redirects=False)
-        except EmayVoiceError:
+            async with asyncio.timeout_at(end):
+                response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+        except (EmayVoiceError, TimeoutError):
             raise
         except Exception as error:
             raise _converted(error, path, progress) from error
-        return await _read(response)
+        return await _read(response, end)
 
     async def aclose(self) -> None:
         """Close the client if it is our own."""
@@ -170,17 +187,20 @@ class Transport:
         return self._own
 
 
-async def _read(response: httpx.Response) -> Answer:
+async def _read(response: httpx.Response, end: float) -> Answer:
     """Read the body; what came of one that breaks off is kept, since it may hold reports."""
     body = bytearray()
     broken_off = None
     try:
-        async for piece in response.aiter_bytes():
-            body += piece
+        async with asyncio.timeout_at(end):
+            async for piece in response.aiter_bytes():
+                body += piece
     except Exception as error:
         broken_off = type(error).__name__
     finally:
-        await response.aclose()
+        # However the connection ends: what came has come.
+        with suppress(Exception):
+            await response.aclose()
     return Answer(response.status_code, bytes(body), response.headers.get("date"), broken_off)
 
 

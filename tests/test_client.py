@@ -63,6 +63,10 @@ class TestConstructor:
             ({"max_concurrency": 1.5}, "max_concurrency"),
             ({"max_concurrency": True}, "max_concurrency"),
             ({"base_url": "ftp://service"}, "base_url"),
+            ({"timeout": 10**400}, "timeout"),
+            ({"http_client": httpx.Client()}, "http_client"),
+            ({"rate_limits": None}, "rate_limits"),
+            ({"rate_limits": RateLimit(1, 1.0)}, "rate_limits"),
         ],
     )
     def test_bad_arguments(self, options: dict[str, Any], field: str) -> None:
@@ -249,6 +253,21 @@ class TestBalance:
         [request] = script.requests
         assert request.url.path == f"/{product.value}/getBalance"
         assert set(fields_of(request)) == {"appId", "sign"}
+
+    def test_what_is_no_product(self) -> None:
+        """A text is not a product, wherever one is asked for."""
+
+        async def main() -> None:
+            async with make() as voice:
+                for call in (voice.get_balance, voice.take_reports):
+                    with pytest.raises(InvalidRequestError, match="product"):
+                        await call(product="join")  # type: ignore[arg-type]
+                with pytest.raises(InvalidRequestError, match="product"):
+                    voice.reports(product="join")  # type: ignore[arg-type]
+                with pytest.raises(InvalidRequestError, match="product"):
+                    await voice.wait_for_report("c", product="join")  # type: ignore[arg-type]
+
+        run(main())
 
     @pytest.mark.parametrize("deadline", [0, -1, float("nan"), "5"])
     def test_a_bad_deadline(self, deadline: Any) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from email.utils import formatdate
 from itertools import pairwise
@@ -245,7 +245,30 @@ class TestClock:
             in_world(World(refused, answers(SUCCESS)), main)
         assert len(caplog.messages) == 1
 
-    @pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}, dated(1)])
+    def test_a_date_with_a_zone(self) -> None:
+        """A Date that names another zone than GMT means that zone."""
+
+        async def main(world: World) -> None:
+            world.clock_error = 7200
+            await world.call()
+            assert world.exchanges.clock_offset == pytest.approx(
+                timedelta(hours=-2), abs=timedelta(seconds=3)
+            )
+
+        date = "Sun, 13 Sep 2020 20:43:20 +0800"
+        refused = answers({"code": "ERROR_TIMESTAMP"}, headers={"date": date})
+        in_world(World(refused, answers(SUCCESS)), main)
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"date": "yesterday"},
+            dated(1),
+            {"date": "Fri, 31 Dec 9999 23:59:59 GMT"},
+            {"date": "Mon, 01 Jan 99999999999 00:00:00 GMT"},
+        ],
+    )
     def test_nothing_to_correct(self, headers: dict[str, str]) -> None:
         """Without a usable Date, or with one that agrees with ours, a repeat would fail alike."""
 
@@ -326,6 +349,28 @@ class TestLease:
             assert await world.seconds_until_a_slot() == 0
 
         in_world(World(raises(httpx.ConnectError("..."))), main)
+
+    def test_a_connection_that_cannot_even_be_closed(self) -> None:
+        """An answer that breaks off, and whose closing fails as well, ends its lease all the same."""
+
+        class Broken(httpx.AsyncByteStream):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                yield b"{"
+                raise httpx.ReadError("...")
+
+            async def aclose(self) -> None:
+                raise httpx.CloseError("...")
+
+        async def step(_: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, stream=Broken())
+
+        async def main(world: World) -> None:
+            with pytest.raises(AnswerError) as caught:
+                await world.call()
+            assert caught.value.body == b"{"
+            assert 1 < await world.seconds_until_a_slot() < 1.01
+
+        in_world(World(step), main)
 
     def test_the_reader_itself_fails(self) -> None:
         """Whatever goes wrong with an answer, its slot comes back."""
@@ -408,6 +453,62 @@ class TestTimeout:
 
         in_world(World(answers(SUCCESS), traced=True, connecting=1000), main)
 
+    def test_an_answer_that_trickles(self) -> None:
+        """An answer that is not whole in twice the timeout is kept as far as it came."""
+
+        class Trickle(httpx.AsyncByteStream):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                for _ in range(1000):
+                    yield b" "
+                    await asyncio.sleep(1)
+
+        async def step(_: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, stream=Trickle())
+
+        seen: list[Answer] = []
+
+        async def main(world: World) -> None:
+            with pytest.raises(OutcomeUnknownError):
+                await world.exchanges.call(VOICE_REPORTS, b"", seen.append)
+
+        in_world(World(step), main)
+        [answer] = seen
+        assert (answer.body, answer.broken_off) == (b" " * 60, "TimeoutError")
+
+    def test_waiting_for_a_connection_of_a_shared_pool(self) -> None:
+        """What waits in vain for a connection of a shared client is not sent, and says so in time."""
+
+        async def main() -> None:
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                await reader.read()
+                writer.close()
+                await writer.wait_closed()
+                gone.set()
+
+            gone = asyncio.Event()
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1), trust_env=False) as client:
+                exchanges = Exchanges(
+                    Transport(url, client, 0.4),
+                    LocalPacer(RateLimits(send=None)),
+                    Credentials("app", "secret"),
+                    timeout=0.4,
+                    clock=lambda: EPOCH,
+                )
+                first = asyncio.ensure_future(exchanges.call(VOICE_SEND, b"", read(VOICE_SEND)))
+                await asyncio.sleep(0.05)
+                with pytest.raises(NotSentError, match="PoolTimeout"):
+                    await exchanges.call(VOICE_SEND, b"", read(VOICE_SEND), attempts=Attempts(last=True))
+                with pytest.raises(OutcomeUnknownError):
+                    await first
+                await exchanges.aclose()
+            await gone.wait()
+            server.close()
+            await server.wait_closed()
+
+        asyncio.run(main())
+
     def test_closing_waits_for_what_is_under_way(self) -> None:
         """Closing the client lets a request end whose caller left, so that its answer is read."""
 
@@ -431,10 +532,41 @@ class TestTimeout:
                 first = asyncio.ensure_future(world.call())
                 second = asyncio.ensure_future(world.call())
                 await asyncio.sleep(1)
+                closed = now()
+            # Not a moment longer than what is under way.
+            assert now() - closed == 4
             assert await first == ()
             with pytest.raises(NotSentError, match="closed"):
                 await second
             assert len(world.script.requests) == 1
+
+        run(main())
+
+    def test_a_slot_that_comes_as_the_client_is_closed(self) -> None:
+        """A slot that is given in the very turn of the closing is given back, and nothing is sent."""
+
+        async def main() -> None:
+            world = World(answers(SUCCESS))
+            async with world:
+                lease = await world.exchanges._pacer.acquire(Call.SEND)
+                waiting = asyncio.ensure_future(world.call())
+                await asyncio.sleep(0)
+                lease.give_back()
+            with pytest.raises(NotSentError, match="closed"):
+                await waiting
+            assert not world.script.requests
+
+        run(main())
+
+    def test_nothing_leaves_after_closing(self) -> None:
+        """Even with a free slot."""
+
+        async def main() -> None:
+            world = World(answers(SUCCESS))
+            async with world:
+                pass
+            with pytest.raises(NotSentError, match="closed"):
+                await world.call()
 
         run(main())
 

@@ -9,7 +9,7 @@ from virtual_time import now, run
 
 from emay_voice_async import InvalidRequestError, Product, Report, ReportTimeoutError, Ticket
 from emay_voice_async.errors import UsageError
-from emay_voice_async.mailbox import Entry, Mailbox, key_of
+from emay_voice_async.mailbox import Entry, Mailbox, keys_of
 
 
 def entry(number: int, *, custom: str = "", product: Product = Product.VOICE) -> Entry:
@@ -57,7 +57,7 @@ class TestOrder:
                     assert (got.report.message_id if got else None) == (f"m{model.pop(0)}" if model else None)
                 elif model:
                     middle = model.pop(len(model) // 2)
-                    found = await mailbox.find(("message", f"m{middle}"), 1)
+                    found = await mailbox.find((("message", f"m{middle}"),), 1)
                     assert found.report.message_id == f"m{middle}"
             assert ids(mailbox) == [f"m{one}" for one in model]
             assert mailbox._places == {}
@@ -71,7 +71,7 @@ class TestOrder:
             mailbox = Mailbox()
             for number in range(3):
                 mailbox.put(entry(number, custom="again"))
-            found = [(await mailbox.find(("custom", "again"), 1)).report.message_id for _ in range(3)]
+            found = [(await mailbox.find((("custom", "again"),), 1)).report.message_id for _ in range(3)]
             assert found == ["m0", "m1", "m2"]
 
         run(main())
@@ -85,13 +85,13 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = asyncio.ensure_future(mailbox.find(("message", "m1"), 60))
+            waiting = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
             await asyncio.sleep(5)
             mailbox.put(entry(0))
             mailbox.put(entry(1))
             assert (await waiting).report.message_id == "m1"
             assert ids(mailbox) == ["m0"]
-            assert not mailbox.awaited
+            assert not mailbox.is_awaited
 
         run(main())
 
@@ -102,10 +102,10 @@ class TestFind:
             mailbox = Mailbox()
             began = now()
             with pytest.raises(ReportTimeoutError, match="within 60 seconds") as caught:
-                await mailbox.find(("message", "m1"), 60)
+                await mailbox.find((("message", "m1"),), 60)
             assert now() - began == 60
             assert isinstance(caught.value, TimeoutError)
-            assert not mailbox.awaited
+            assert not mailbox.is_awaited
             mailbox.put(entry(1))
             assert ids(mailbox) == ["m1"]
 
@@ -117,7 +117,7 @@ class TestFind:
         async def main() -> None:
             mailbox = Mailbox()
             waiting = [
-                asyncio.ensure_future(mailbox.find(key, 60))
+                asyncio.ensure_future(mailbox.find((key,), 60))
                 for key in (("message", "m1"), ("message", "m1"), ("custom", "c"))
             ]
             await asyncio.sleep(1)
@@ -135,7 +135,9 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = [asyncio.ensure_future(mailbox.find(("message", "m1"), 60)) for _ in range(receivers)]
+            waiting = [
+                asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(receivers)
+            ]
             await asyncio.sleep(1)
             mailbox.put(entry(0))
             mailbox.put(entry(1))
@@ -151,8 +153,8 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            first = asyncio.ensure_future(mailbox.find(("message", "m1"), 60))
-            second = asyncio.ensure_future(mailbox.find(("message", "m1"), 60))
+            first = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
+            second = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
             await asyncio.sleep(1)
             mailbox.put(entry(1))
             second.cancel()
@@ -168,7 +170,7 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = [asyncio.ensure_future(mailbox.find(("message", "m1"), 60)) for _ in range(2)]
+            waiting = [asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(2)]
             await asyncio.sleep(1)
             mailbox.fail(UsageError("client", "is closed"))
             waiting[1].cancel()
@@ -182,12 +184,60 @@ class TestFind:
 
     def test_what_can_be_awaited(self) -> None:
         """A ticket is found by its message id, one without by its custom id, a text as a custom id."""
-        assert key_of(Ticket("13800000000", "m1", "c")) == ("message", "m1")
-        assert key_of(Ticket("13800000000", "", "c")) == ("custom", "c")
-        assert key_of("c") == ("custom", "c")
+        assert keys_of(Ticket("13800000000", "m1", "c")) == (("message", "m1"), ("nameless", "c"))
+        assert keys_of(Ticket("13800000000", "m1", "")) == (("message", "m1"),)
+        assert keys_of(Ticket("13800000000", "", "c")) == (("custom", "c"),)
+        assert keys_of("c") == (("custom", "c"),)
         for nothing in ("", None, 5, Ticket("13800000000", "", "")):
             with pytest.raises(InvalidRequestError, match="awaited"):
-                key_of(nothing)  # type: ignore[arg-type]
+                keys_of(nothing)  # type: ignore[arg-type]
+
+    def test_a_report_without_message_id(self) -> None:
+        """A ticket's custom id finds a report that has no message id, and none of another call."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            keys = keys_of(Ticket("13800000000", "m1", "c"))
+            waiting = asyncio.ensure_future(mailbox.find(keys, 60))
+            await asyncio.sleep(1)
+            mailbox.put(entry(0, custom="c"))
+            assert mailbox.is_awaited
+            mailbox.put(Entry(Report(Product.VOICE, custom_id="c")))
+            assert (await waiting).report.message_id == ""
+            assert not mailbox.is_awaited
+            assert ids(mailbox) == ["m0"]
+
+        run(main())
+
+    @pytest.mark.parametrize("keeper", [None, 0, 1])
+    def test_giving_back_what_several_got(self, keeper: int | None) -> None:
+        """A report goes back only when everybody who got it gives it back."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            waiting = [asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(2)]
+            await asyncio.sleep(1)
+            mailbox.put(entry(1))
+            for place, one in enumerate(await asyncio.gather(*waiting)):
+                if place == keeper:
+                    one.take()
+                else:
+                    mailbox.give_back(one)
+            assert ids(mailbox) == (["m1"] if keeper is None else [])
+
+        run(main())
+
+    def test_giving_back_what_was_there_already(self) -> None:
+        """A report that nobody had to wait for goes back to the front."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            for number in range(3):
+                mailbox.put(entry(number))
+            mailbox.give_back(await mailbox.find((("message", "m1"),), 60))
+            assert ids(mailbox) == ["m1", "m0", "m2"]
+
+        run(main())
 
 
 class TestNews:

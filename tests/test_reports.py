@@ -57,6 +57,11 @@ async def living(script: Script, main: Callable[[AsyncEmayVoice], Awaitable[Any]
         return await main(voice)
 
 
+def in_real_time(script: Script, main: Callable[[AsyncEmayVoice], Awaitable[Any]]) -> Any:
+    """Run ``main`` in real time: a disk is written by another thread, which no clock can hurry."""
+    return asyncio.run(living(script, main))
+
+
 def ids(reports: list[Report] | tuple[Report, ...]) -> list[str]:
     """List the message ids of reports."""
     return [report.message_id for report in reports]
@@ -205,6 +210,30 @@ class TestTake:
             assert first.cancelled()
 
         with_voice(script, main, rate_limits=RateLimits(reports=RateLimit(1, 1.0)))
+
+    def test_one_taker_takes_all_that_came_for_two(self) -> None:
+        """An empty list means that there are none, and never that somebody else was quicker."""
+        script = Script(answers(page("1"), after=1), answers(page("2"), after=1), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            first, second = await asyncio.gather(voice.take_reports(1), voice.take_reports(200))
+            assert (ids(first), ids(second)) == (["1"], ["2"])
+
+        with_voice(script, main)
+
+    def test_the_deadline_of_the_first_taker(self) -> None:
+        """Who joins a request whose caller then runs out of time makes one of its own."""
+        script = Script(answers(page("1"), after=3), answers(page("2"), after=3))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            first = asyncio.ensure_future(voice.take_reports(deadline=1))
+            second = asyncio.ensure_future(voice.take_reports())
+            with pytest.raises(OutcomeUnknownError):
+                await first
+            # The late answer of the first came meanwhile.
+            assert ids(await second) == ["1", "2"]
+
+        with_voice(script, main)
 
 
 class TestStream:
@@ -450,7 +479,8 @@ class TestWait:
 
         async def main(voice: AsyncEmayVoice) -> None:
             assert (await voice.wait_for_report(Ticket("", "1", ""))).message_id == "1"
-            assert [raw for raw, _ in voice.broken_reports] == [b"<html>", b""]
+            # Of another status than 200 nothing is kept: it did not come from what holds the reports.
+            assert [raw for raw, _ in voice.broken_reports] == [b"<html>"]
 
         with_voice(script, main)
         assert caplog.text.count("may have been lost") == 3
@@ -514,10 +544,94 @@ class TestWait:
 
         with_voice(script, main)
 
+    @pytest.mark.parametrize("times", [1, 2, 3])
+    def test_settling_is_cancelled_more_than_once(self, times: int) -> None:
+        """However often it is cancelled, what came is there for somebody else."""
+        unknown = Unknown(
+            0, tuple(Recipient(f"1380000000{one}", f"c{one}") for one in range(4)), OutcomeUnknownError("...")
+        )
+        data = [{"voiceId": str(one), "customVoiceId": f"c{one}"} for one in (2, 0)]
 
-def in_real_time(script: Script, main: Callable[[AsyncEmayVoice], Awaitable[Any]]) -> Any:
-    """Run ``main`` in real time: a disk is written by another thread, which no clock can hurry."""
-    return asyncio.run(living(script, main))
+        async def main(voice: AsyncEmayVoice) -> None:
+            task = asyncio.ensure_future(voice.settle(unknown))
+            await asyncio.sleep(1)
+            voice.feed([Report(Product.VOICE, message_id="1", custom_id="c1")])
+            for _ in range(times):
+                task.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.sleep(0)
+            assert sorted(ids(voice.undelivered_reports)) == ["0", "1", "2"]
+
+        with_voice(Script(answers({"code": "SUCCESS", "data": data}), answers(page())), main)
+
+    def test_nobody_to_settle(self) -> None:
+        """A batch of nobody is settled at once."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            assert await voice.settle(Unknown(0, (), OutcomeUnknownError("..."))) == {}
+
+        with_voice(Script(answers(page())), main)
+
+    def test_waiting_for_pushes_alone(self) -> None:
+        """With ``poll=False`` nobody asks the service: the report has to be fed."""
+        script = Script(answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            waiting = asyncio.ensure_future(voice.wait_for_report("c", poll=False))
+            await asyncio.sleep(60)
+            voice.feed([Report(Product.VOICE, custom_id="c")])
+            assert (await waiting).custom_id == "c"
+
+        with_voice(script, main)
+        assert not script.requests
+
+    def test_a_product_that_may_not_be_asked_for(self) -> None:
+        """A refusal for one product leaves those alone who wait for the other."""
+
+        async def step(request: httpx.Request) -> httpx.Response:
+            if request.url.path.startswith("/join"):
+                return httpx.Response(200, json={"code": "ERROR_MESSAGE_TYPE"})
+            asked.append(request.url.path)
+            return httpx.Response(200, json=page("1") if len(asked) > 3 else page())
+
+        asked: list[str] = []
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            join = asyncio.ensure_future(voice.wait_for_report("c", product=Product.JOIN, timeout=60))
+            report = await voice.wait_for_report(Ticket("", "1", ""), product=Product.VOICE)
+            assert report.message_id == "1"
+            with pytest.raises((AccountError, ReportTimeoutError)):
+                await join
+
+        with_voice(Script(step), main)
+
+    def test_feeding_from_elsewhere(self) -> None:
+        """Another thread must not feed: whoever waits would not wake."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            await voice.take_reports()
+            with pytest.raises(UsageError):
+                await asyncio.to_thread(voice.feed, [Report(Product.VOICE)])
+            assert voice.undelivered_reports == ()
+
+        in_real_time(Script(answers(page())), main)
+
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+    def test_tasks_that_begin_at_once(self) -> None:
+        """With eager tasks the background reader reads, and sends are sent."""
+
+        async def main() -> None:
+            asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009
+            script = Script(accepts(), answers(page("1")), answers(page()))
+            await living(script, wait)
+
+        async def wait(voice: AsyncEmayVoice) -> None:
+            await voice.send(Notice("..."), "13800000000")
+            assert (await voice.wait_for_report(Ticket("", "1", ""))).message_id == "1"
+
+        run(main())
 
 
 class TestSpool:
@@ -599,6 +713,35 @@ class TestSpool:
             assert list(tmp_path.iterdir()) == []
 
         in_real_time(Script(code("ERROR_SIGN")), main)
+
+    def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
+        """It is refused before anything is asked for; a good one may be given after it."""
+        script = Script(answers(page("1")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            for _ in range(2):
+                with pytest.raises(InvalidRequestError, match="can be read and written"):
+                    await anext(voice.reports(spool="/dev/null/folder"))
+            assert not script.requests
+            assert [report.message_id async for report in voice.reports(spool=tmp_path)] == ["1"]
+
+        in_real_time(script, main)
+
+    def test_the_first_reader_of_leftovers_is_cancelled(self, tmp_path: Path) -> None:
+        """Leftovers are delivered to whoever comes next, and before anything new, also to a second loop."""
+        for name in "12":
+            Spool(tmp_path).write(Product.VOICE, json.dumps(page(name)).encode())
+        (tmp_path / "0-voice.json").mkdir()
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            first = asyncio.ensure_future(anext(voice.reports(spool=tmp_path)))
+            second = asyncio.ensure_future(anext(voice.reports(spool=tmp_path)))
+            await asyncio.sleep(0)
+            first.cancel()
+            assert (await second).message_id == "1"
+            assert [report.message_id async for report in voice.reports(spool=tmp_path)] == ["2", "3"]
+
+        in_real_time(Script(answers(page("3")), answers(page())), main)
 
     def test_a_folder_that_fails(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """When the folder goes away, reports are delivered all the same, and it is logged."""

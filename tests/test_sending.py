@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import httpx
@@ -31,7 +32,9 @@ from emay_voice_async import (
     VerificationCode,
     VoiceSms,
 )
+from emay_voice_async.endpoints import Call
 from emay_voice_async.messages import Message
+from emay_voice_async.pacing import Lease, LocalPacer
 
 FAST = RateLimits(send=None, reports=None, balance=None)
 MESSAGES = [
@@ -221,7 +224,7 @@ class TestSend:
 
         with pytest.raises(SendError) as caught:
             with_voice(script, lambda voice: voice.send(Notice("..."), rows()))
-        assert [ticket.mobile for ticket in caught.value.result.tickets] == mobiles(500)
+        assert [ticket.mobile for ticket in caught.value.result.tickets] == mobiles(600)
         assert isinstance(caught.value.__cause__, OSError)
 
     def test_the_source_fails_at_once(self) -> None:
@@ -495,6 +498,137 @@ class TestSendBatches:
                 await sending
 
         with_voice(Script(hangs), main)
+
+
+class TestTrouble:
+    """What nobody thought of."""
+
+    def test_a_pacer_that_fails(self) -> None:
+        """An error of a pacer concerns its batch alone: not sent, and the others have their outcomes."""
+
+        class Failing(LocalPacer):
+            count = 0
+
+            async def acquire(self, call: Call, *, again: bool = False) -> Lease:
+                self.count += 1
+                if self.count == 2:
+                    raise ConnectionError("the store is gone")
+                return await super().acquire(call, again=again)
+
+        script = Script(accepts(after=1))
+        with pytest.raises(SendError) as caught:
+            with_voice(
+                script,
+                lambda voice: voice.send(Notice("..."), mobiles(2500)),
+                pacer=Failing(RateLimits(send=None)),
+            )
+        kinds = [type(outcome) for outcome in caught.value.result.outcomes]
+        assert kinds == [Accepted, NotSent, Accepted, Accepted, Accepted]
+        assert "pacer failed" in str(caught.value.result.not_sent[0].error)
+
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_an_error_of_our_own(self, place: int, caplog: pytest.LogCaptureFixture) -> None:
+        """A fault in the client itself makes one batch unknown; it hides nothing, and costs no slot."""
+        readings = 0
+
+        def clock() -> float:
+            nonlocal readings
+            readings += 1
+            if readings == place + 1:
+                raise ZeroDivisionError
+            return 1_600_000_000.0
+
+        with pytest.raises(SendError) as caught:
+            with_voice(
+                Script(accepts()),
+                lambda voice: voice.send(Notice("..."), mobiles(1500)),
+                clock=clock,
+                max_concurrency=1,
+                limits=RateLimits(send=RateLimit(1, 1.0)),
+            )
+        kinds: list[type] = [Accepted] * 3
+        kinds[place] = Unknown
+        assert [type(outcome) for outcome in caught.value.result.outcomes] == kinds
+        assert "a batch failed" in caplog.text
+
+    def test_an_error_of_our_own_before_anything_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What fails before a request is made is not sent."""
+        monkeypatch.setattr("asyncio.timeout_at", None)
+        with pytest.raises(SendError) as caught:
+            with_voice(Script(accepts()), lambda voice: voice.send(Notice("..."), "13800000000"))
+        assert [type(outcome) for outcome in caught.value.result.outcomes] == [NotSent]
+
+    def test_a_stream_is_read_in_one_task(self) -> None:
+        """An async generator may keep its context open over its yields."""
+        variable: ContextVar[int] = ContextVar("variable")
+        tasks = set()
+
+        async def stream() -> AsyncIterator[str]:
+            token = variable.set(1)
+            async with asyncio.timeout(60):
+                for mobile in mobiles(40):
+                    tasks.add(asyncio.current_task())
+                    await asyncio.sleep(0.1)
+                    yield mobile
+            variable.reset(token)
+
+        result = with_voice(Script(accepts()), lambda voice: voice.send(VerificationCode("4711"), stream()))
+        assert len(result.tickets) == 40
+        assert len(tasks) == 1
+
+    def test_a_timeout_of_the_stream_itself(self) -> None:
+        """A stream that times out by itself is a source that fails, not a deadline."""
+
+        async def stream() -> AsyncIterator[str]:
+            yield "13800000000"
+            raise TimeoutError("mine")
+
+        with pytest.raises(SendError) as caught:
+            with_voice(Script(accepts()), lambda voice: voice.send(Notice("..."), stream(), deadline=60))
+        assert str(caught.value.__cause__) == "mine"
+        assert len(caught.value.result.tickets) == 1
+
+    def test_one_slow_answer_does_not_hold_up_the_others(self) -> None:
+        """While the first answer is awaited, the limit is used to the full by those behind it."""
+        script = Script(hangs, accepts())
+
+        async def main(voice: AsyncEmayVoice) -> float:
+            began = now()
+            outcomes = [one async for one in voice.send_batches(VerificationCode("4711"), mobiles(250))]
+            assert [outcome.index for outcome in outcomes] == list(range(250))
+            return now() - began
+
+        took = with_voice(script, main, limits=RateLimits(send=RateLimit(10, 1.0)))
+        assert took < 32
+
+    def test_a_silent_stream_and_a_deadline(self) -> None:
+        """A stream that keeps silent is left at the deadline; what it gave before has its outcome."""
+
+        async def stream() -> AsyncIterator[str]:
+            yield "13800000000"
+            await asyncio.Event().wait()
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            began = now()
+            with pytest.raises(SendError) as caught:
+                await voice.send(VerificationCode("4711"), stream(), deadline=5)
+            assert now() - began == 5
+            assert len(caught.value.result.tickets) == 1
+            assert "before all recipients were read" in str(caught.value.__cause__)
+
+        with_voice(Script(accepts()), main)
+
+    def test_a_callback_that_nobody_would_await(self) -> None:
+        """An async function as ``on_outcome`` is refused at once."""
+
+        async def on_outcome(_: object) -> None:
+            pytest.fail("it is not called")
+
+        with pytest.raises(InvalidRequestError, match="on_outcome"):
+            with_voice(
+                Script(accepts()),
+                lambda voice: voice.send(Notice("..."), "13800000000", on_outcome=on_outcome),
+            )
 
 
 FAULTS: dict[str, tuple[Step, type]] = {

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from scripted import Script, answers, fields_of, raises
@@ -195,7 +196,12 @@ class TestPost:
         """Connecting has the timeout; reading twice that, since late answers are still worth having."""
         script = Script(answers())
         run(post(script.client(), timeout=7))
-        assert script.requests[0].extensions["timeout"] == {"connect": 7, "pool": 7, "read": 14, "write": 14}
+        assert script.requests[0].extensions["timeout"] == {
+            "connect": 7,
+            "pool": 3.5,
+            "read": 14,
+            "write": 14,
+        }
 
     def test_the_answer_is_kept_whole(self) -> None:
         """Status, body and the Date header come back."""
@@ -287,6 +293,20 @@ class TestProgress:
 
         run(main())
 
+    def test_what_goes_to_a_proxy_is_not_the_request(self) -> None:
+        """The headers of a CONNECT open a tunnel; nothing of the request has left by then."""
+
+        async def main() -> None:
+            progress = Progress(started=True)
+            connect = httpcore.Request("CONNECT", "http://proxy/")
+            await progress.trace("http11.send_request_headers.started", {"request": connect})
+            assert not progress.written
+            post = httpcore.Request("POST", "http://service/")
+            await progress.trace("http11.send_request_headers.started", {"request": post})
+            assert progress.written
+
+        run(main())
+
     def test_an_abandoned_request_is_stopped_before_it_is_written(self) -> None:
         """A request that nobody wants any more does not leave when its connection comes at last."""
 
@@ -330,6 +350,8 @@ class TestBaseUrl:
             ("http://[::1", "something unreadable"),
             ("http://service/?a=1", "a user, a query or a fragment"),
             ("http://service/#a", "a user, a query or a fragment"),
+            ("http://service?", "a user, a query or a fragment"),
+            ("http://service/p#", "a user, a query or a fragment"),
             ("http://user:password@service", "a user, a query or a fragment"),
             ("http://ser vice", "white space"),
             (" http://service", "white space"),

@@ -63,7 +63,7 @@ def body_of(
             body = encrypt(compress(text.encode()), secret_key)
         case "form":
             body = urlencode({"reports": text}).encode()
-        case "json":
+        case _:
             body = text.encode()
     return body, _TYPES[mode]
 

@@ -26,6 +26,7 @@ __all__ = ["run", "serve"]
 _LOG: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 2048
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
+_TURNS_TO_CONNECT: Final = 3
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -63,8 +64,6 @@ class _Protocol(H11Protocol):
                 await app({**scope, CONNECTION: connection}, receive, send)
 
         self.app = connected
-        if self._server.ended:
-            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -78,7 +77,6 @@ class _Server:
     def __init__(self, app: ASGIApp) -> None:
         self.state = ServerState()
         self.connections: set[_Protocol] = set()
-        self.ended = False
         self._config = Config(
             app,
             interface="asgi3",
@@ -95,7 +93,6 @@ class _Server:
 
     async def end(self) -> None:
         """Cut off every connection, then what is still at work for it."""
-        self.ended = True
         connections = list(self.connections)
         for connection in connections:
             connection.transport.abort()
@@ -120,9 +117,23 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
     try:
         yield f"http://{host}:{listening.sockets[0].getsockname()[1]}"
     finally:
-        listening.close()
+        await _stop_accepting(listening)
         await server.end()
+        listening.close()
         await listening.wait_closed()
+
+
+async def _stop_accepting(listening: asyncio.Server) -> None:
+    """Take no more connections, and wait for those that are being taken.
+
+    A closed ``asyncio.Server`` would lose the latter: nobody would ever close them.
+    """
+    # Where the loop waits for no readiness (Windows), the few that come in this moment are lost.
+    with suppress(NotImplementedError):
+        for one in listening.sockets:
+            asyncio.get_running_loop().remove_reader(one.fileno())
+    for _ in range(_TURNS_TO_CONNECT):
+        await asyncio.sleep(0)
 
 
 async def run(

@@ -64,13 +64,11 @@ class Service:
         code = refusal_code(Case(request, account, now + self.clock_offset))
         if code is not None:
             return replies.refusal(request.endpoint, code)
-        match request.endpoint.call:
-            case Call.SEND:
-                return self._accept(request, account, now)
-            case Call.REPORTS:
-                return self._hand_out(request, account, now)
-            case Call.BALANCE:
-                return replies.balance(request.endpoint, account.balance)
+        if request.endpoint.call is Call.SEND:
+            return self._accept(request, account, now)
+        if request.endpoint.call is Call.REPORTS:
+            return self._hand_out(request, account, now)
+        return replies.balance(request.endpoint, account.balance)
 
     def take(self, app_id: str, product: Product, most: int, now: float) -> list[Waiting]:
         """Remove up to ``most`` ready reports, the ones that were ready first in front."""

@@ -84,7 +84,7 @@ class TestSettings:
         assert ask(local, "/voice/send")["code"] == "SUCCESS"
         assert ask(local, "/voice/send")["code"] == "ERROR_NEEDMORE_BALANCE"
         assert ask(local, "/voice/getReport")["data"] == []
-        assert (local.balance, local.report_delay, local.clock_offset) == (0, 5.0, 300.0)
+        assert (local.balance, local.report_delay, local.clock_offset) == (Decimal(0), 5.0, 300.0)
 
 
 class TestRecord:

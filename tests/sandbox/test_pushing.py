@@ -112,8 +112,9 @@ class TestPush:
 
         asyncio.run(main())
 
-    def test_over_a_socket(self) -> None:
-        """Without a client of the caller's, a push makes one, and closes it."""
+    def test_over_a_socket(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without a client of the caller's, a push makes one, which no proxy comes between."""
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
         async def main() -> None:
             local, receiver = await called(MOBILE), Receiver()

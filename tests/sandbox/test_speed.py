@@ -36,6 +36,13 @@ class TestWindow:
         window.admit(NOW + 0.0009)
         assert window.admit(NOW + 1.001)
 
+    def test_milliseconds_are_not_lost(self) -> None:
+        """An instant that a float cannot hold exactly is still the millisecond that it stands for."""
+        window = Window(Limit(1, 1.0))
+        window.admit(0.0)
+        assert 1.001 * 1000 < 1001
+        assert window.admit(1.001)
+
     @given(
         requests=st.integers(1, 5),
         period=st.integers(1, 40),
