@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from emay_voice_async.endpoints import JOIN_REPORTS, MAX_REPORTS, VOICE_REPORTS, Endpoint, Product
 from emay_voice_async.errors import (
@@ -211,7 +211,8 @@ class ReportReader:
         files: list[Path] = []
 
         async def spool(answer: Answer) -> None:
-            if self._spool is not None:
+            # Another status did not come from what holds the reports.
+            if self._spool is not None and answer.status == _OK:
                 try:
                     files.append(await asyncio.to_thread(self._spool.write, product, answer.body))
                 except OSError:
@@ -233,8 +234,7 @@ class ReportReader:
         try:
             reports, broken = read_reports(endpoint, answer)
         except AnswerError as error:
-            # Also for whoever left before the answer came and will never see the error. (Another status
-            # did not come from what holds the reports.)
+            # Also for whoever left before the answer came and will never see the error.
             if error.status == _OK:
                 self.broken.append((error.body, str(error)))
             if file is not None:
@@ -258,10 +258,10 @@ class ReportReader:
             self._loading.add_done_callback(_retrieve)
         elif self._spool.path != spool.path:
             raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
-        if self._loading is not None:
-            # Not awaited itself: a caller who is cancelled must not break it off.
-            await asyncio.wait({self._loading})
-            self._loading.result()
+        loading = cast("asyncio.Task[None]", self._loading)
+        # Not awaited itself: a caller who is cancelled must not break it off.
+        await asyncio.wait({loading})
+        loading.result()
 
     async def _load(self, spool: Spool) -> None:
         try:

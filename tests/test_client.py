@@ -21,6 +21,7 @@ from emay_voice_async import (
     Product,
     RateLimit,
     RateLimits,
+    Report,
     SendError,
     VerificationCode,
 )
@@ -160,6 +161,13 @@ class TestLife:
                 assert not client.is_closed
 
         run(main())
+
+    def test_feeding_what_was_never_used(self) -> None:
+        """A client that made no call yet keeps what it is given, without any loop."""
+        voice = make()
+        report = Report(Product.VOICE, message_id="1")
+        voice.feed([report])
+        assert voice.undelivered_reports == (report,)
 
     def test_closing_what_was_never_used(self) -> None:
         """A client that made no call can be closed in any loop."""

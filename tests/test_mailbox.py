@@ -170,7 +170,10 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = [asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(2)]
+            waiting = [
+                asyncio.ensure_future(mailbox.find((("message", "m1"), ("nameless", "c")), 60))
+                for _ in range(2)
+            ]
             await asyncio.sleep(1)
             mailbox.fail(UsageError("client", "is closed"))
             waiting[1].cancel()

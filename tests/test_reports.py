@@ -704,15 +704,19 @@ class TestSpool:
         in_real_time(Script(answers(page())), main)
         assert "cannot be read" in caplog.text
 
-    def test_a_refusal_leaves_no_file(self, tmp_path: Path) -> None:
-        """An answer in which nothing was removed needs not be kept."""
+    @pytest.mark.parametrize(
+        "step", [code("ERROR_SIGN"), answers(b"<html>", status=502)], ids=["code", "gateway"]
+    )
+    def test_a_refusal_leaves_no_file(self, step: Step, tmp_path: Path) -> None:
+        """An answer in which no report can be needs not be kept."""
 
         async def main(voice: AsyncEmayVoice) -> None:
-            with pytest.raises(AccountError):
+            with pytest.raises((AccountError, AnswerError)):
                 await anext(voice.reports(spool=tmp_path))
             assert list(tmp_path.iterdir()) == []
+            assert voice.broken_reports == ()
 
-        in_real_time(Script(code("ERROR_SIGN")), main)
+        in_real_time(Script(step), main)
 
     def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
         """It is refused before anything is asked for; a good one may be given after it."""
