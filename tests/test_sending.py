@@ -551,6 +551,23 @@ class TestTrouble:
         assert [type(outcome) for outcome in caught.value.result.outcomes] == kinds
         assert "a batch failed" in caplog.text
 
+    def test_closing_in_the_middle(self) -> None:
+        """Closing the client ends a send: what is under way has its outcome, the rest is not sent."""
+        script = Script(accepts(after=2))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            sending = asyncio.ensure_future(voice.send(Notice("..."), mobiles(2000)))
+            await asyncio.sleep(1)
+            began = now()
+            await voice.aclose()
+            assert now() - began == 1
+            with pytest.raises(SendError) as caught:
+                await sending
+            kinds = [type(outcome) for outcome in caught.value.result.outcomes]
+            assert kinds == [Accepted, NotSent, NotSent, NotSent]
+
+        with_voice(script, main, limits=RateLimits(send=RateLimit(1, 100.0)))
+
     def test_an_error_of_our_own_before_anything_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What fails before a request is made is not sent."""
         monkeypatch.setattr("asyncio.timeout_at", None)
