@@ -1,6 +1,8 @@
 """The README: its examples run, its tables agree with the code, its links lead somewhere."""
 
+import builtins
 import contextlib
+import importlib
 import io
 import re
 from collections.abc import Iterator
@@ -125,3 +127,34 @@ def test_names_on_the_page_exist() -> None:
     for name in dotted:
         path = Path(emay_voice_async.__file__).parent.joinpath(*name.split(".")[1:])
         assert path.is_dir() or path.with_suffix(".py").is_file(), name
+
+
+def references() -> Iterator[tuple[str, str]]:
+    """Yield every reference in the package's docstrings: the module that it stands in, and its target."""
+    package = Path(emay_voice_async.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        if parts[-1] == "__main__":
+            continue
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        for target in re.findall(r":(?:class|mod|meth|attr|func):`~?([\w.]+)`", path.read_text("utf-8")):
+            yield module, target
+
+
+def resolves(module: str, target: str) -> bool:
+    """Tell whether a reference leads somewhere: in full, or from the module or a class in it."""
+    if target.startswith("emay_voice_async."):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(target) is not None
+        module, _, target = target.rpartition(".")
+    names = vars(importlib.import_module(module))
+    places = [names, *(vars(thing) for thing in names.values() if isinstance(thing, type))]
+    places += [vars(errors), vars(builtins)]
+    return any(target.partition(".")[0] in place for place in places)
+
+
+def test_references_in_docstrings_lead_somewhere() -> None:
+    """Every reference in a docstring of the package names something that is there."""
+    found = list(references())
+    assert len(found) > 50
+    assert [one for one in found if not resolves(*one)] == []
