@@ -60,7 +60,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the examples of the README, and check its markup, its links and its tables."""
+    """Run the examples of the README; check its markup, links and tables, and the docstrings' references."""
     session.install(".[test]")
     session.run("pytest", "tests/test_readme.py", "-v")
 
