@@ -208,12 +208,14 @@ class AsyncEmayVoice:
         poll_interval: float = 5.0,
         product: Product = Product.VOICE,
         spool: str | os.PathLike[str] | None = None,
+        deadline: float | None = None,
     ) -> AsyncGenerator[Report, None]:
         """Iterate over the status reports, each one once, whoever else takes reports.
 
         Asks for 1,000 at a time while something comes. Then it ends, or with ``follow`` asks again
-        about every ``poll_interval`` seconds, for ever. Leaving the loop at any moment, in whatever
-        way, leaves every report that was not handed out to the next one who takes reports.
+        about every ``poll_interval`` seconds, for ever. At the ``deadline`` (seconds from now) it ends.
+        Leaving the loop at any moment, in whatever way, leaves every report that was not handed out to
+        the next one who takes reports.
 
         ``spool``: a folder for the raw answers, from before they are read until their last report
         was handed out. What a process that was killed left there comes first, so that reports may
@@ -228,7 +230,13 @@ class AsyncEmayVoice:
         self._enter()
         _check_seconds("poll_interval", poll_interval)
         _check_product(product)
-        return self._reports.stream(product, follow=follow, poll_interval=poll_interval, spool=spool)
+        return self._reports.stream(
+            product,
+            follow=follow,
+            poll_interval=poll_interval,
+            spool=spool,
+            deadline=self._instant(deadline),
+        )
 
     async def wait_for_report(
         self,

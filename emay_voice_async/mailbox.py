@@ -184,11 +184,11 @@ class Mailbox:
         return self._remove(product, next(iter(entries))) if entries else None
 
     async def news(self, interval: float) -> None:
-        """Wait until a report was kept, or about so many seconds have passed."""
+        """Wait until a report was kept, or so many seconds have passed."""
         waiting = asyncio.get_running_loop().create_future()
         self._idle.add(waiting)
         try:
-            await asyncio.wait({waiting}, timeout=jittered(interval))
+            await asyncio.wait({waiting}, timeout=interval)
         finally:
             self._idle.discard(waiting)
 

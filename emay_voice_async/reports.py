@@ -7,6 +7,7 @@ loses nothing.
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
@@ -68,9 +69,19 @@ class ReportReader:
         return taken
 
     async def stream(
-        self, product: Product, *, follow: bool, poll_interval: float, spool: str | os.PathLike[str] | None
+        self,
+        product: Product,
+        *,
+        follow: bool,
+        poll_interval: float,
+        spool: str | os.PathLike[str] | None,
+        deadline: float | None,
     ) -> AsyncGenerator[Report, None]:
-        """Yield each report once; ask on while something comes, then end or slow down."""
+        """Yield each report once; ask on while something comes, then end or slow down.
+
+        At the ``deadline``, an instant of the event loop's clock, it ends.
+        """
+        loop = asyncio.get_running_loop()
         if spool is not None:
             await self._use_spool(Spool(spool))
         while True:
@@ -79,11 +90,14 @@ class ReportReader:
                     yield entry.report
                 finally:
                     entry.take()
-            came = await self._ask_on(product, follow=follow)
+            left = math.inf if deadline is None else deadline - loop.time()
+            if left <= 0:
+                return
+            came = await self._ask_on(product, follow=follow, deadline=deadline)
             if not came and not self.mailbox.count(product):
                 if not follow:
                     return
-                await self.mailbox.news(poll_interval)
+                await self.mailbox.news(min(jittered(poll_interval), left))
 
     async def wait(self, awaited: Ticket | str, products: Iterable[Product], patience: float) -> Report:
         """Wait for one report; raise :class:`ReportTimeoutError` after ``patience`` seconds.
@@ -169,10 +183,10 @@ class ReportReader:
                 self.mailbox.fail(error)
         return 0
 
-    async def _ask_on(self, product: Product, *, follow: bool) -> int:
+    async def _ask_on(self, product: Product, *, follow: bool, deadline: float | None = None) -> int:
         """Ask once; where certainly nothing was removed, whoever follows outlives a bad moment."""
         try:
-            return await self._poll(product, MAX_REPORTS, None)
+            return await self._poll(product, MAX_REPORTS, deadline)
         except (NotSentError, OverSpeedError) as error:
             if self._closed:
                 raise UsageError("client", "was closed while reports were awaited") from error

@@ -301,6 +301,29 @@ class TestStream:
 
         with_voice(script, main)
 
+    def test_following_until_a_deadline(self) -> None:
+        """At the deadline following ends, in the pause as well as before another question."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            began = now()
+            got = [one async for one in voice.reports(follow=True, poll_interval=4, deadline=30)]
+            assert ids(got) == ["1"]
+            assert now() - began == 30
+
+        with_voice(Script(answers(page("1")), answers(page())), main)
+
+    def test_a_deadline_while_the_answer_is_awaited(self) -> None:
+        """Reports may have been removed by then, so the error says so; they come to the next one."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            began = now()
+            with pytest.raises(OutcomeUnknownError):
+                await anext(voice.reports(deadline=3))
+            assert now() - began == 3
+            assert (await anext(voice.reports())).message_id == "1"
+
+        with_voice(Script(answers(page("1"), after=5)), main)
+
     def test_two_consumers(self) -> None:
         """Two loops share the stream: each report goes to one of them."""
         pages = [answers(page(*(f"{one}-{two}" for two in range(50))), after=0.1) for one in range(4)]
