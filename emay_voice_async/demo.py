@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.codes import CallState
@@ -70,11 +70,6 @@ class Facts:
     """ERROR_OVER_SPEED answers by the service's own count."""
     stats: Stats
     seconds: float
-    states: Counter[tuple[CallState, Product]] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        states = Counter((report.state, report.product) for report in self.reports)
-        object.__setattr__(self, "states", states)
 
 
 def complaints(facts: Facts) -> Iterator[str]:
@@ -169,8 +164,9 @@ def _table(facts: Facts) -> Table:
     table.add_column("Meaning")
     table.add_column("Voice", justify="right")
     table.add_column("Voice SMS", justify="right")
+    states = Counter((report.state, report.product) for report in facts.reports)
     for state in CallState:
-        counts = [facts.states[state, product] for product in Product]
+        counts = [states[state, product] for product in Product]
         if any(counts):
             table.add_row(state.name, state.english, *(f"{count:,}" if count else "" for count in counts))
     table.add_row("(no report)", "the service never tells", f"{facts.silent:,}", "")

@@ -1,16 +1,15 @@
-"""Whom to call: numbers, custom ids, and batches of them."""
+"""Whom to call: numbers and custom ids, and the checks of both."""
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from emay_voice_async.endpoints import MAX_CUSTOM_ID
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.messages import check_text
 
-__all__ = ["Recipient", "batched", "check_all", "check_recipient", "identified", "mask", "recipient"]
+__all__ = ["Recipient", "check_all", "check_recipient", "identified", "mask", "recipient"]
 
 _MOBILE = re.compile("1[0-9]{10}")
 
@@ -80,16 +79,9 @@ def check_fresh(one: Recipient, position: int, seen: dict[str, int]) -> None:
         )
 
 
-def batched(items: Iterable[Recipient], size: int) -> Iterator[tuple[Recipient, ...]]:
-    """Split into tuples of ``size``, the last one shorter, reading no further ahead than one."""
-    iterator = iter(items)
-    while batch := tuple(islice(iterator, size)):
-        yield batch
-
-
 def identified(batch: Iterable[Recipient], token: str) -> tuple[Recipient, ...]:
     """Give those without a custom id one that is made of ``token`` and the place in the batch."""
     return tuple(
-        one if one.custom_id is not None else evolve(one, custom_id=f"{token}-{place}")
+        one if one.custom_id is not None else Recipient(one.mobile, f"{token}-{place}")
         for place, one in enumerate(batch)
     )

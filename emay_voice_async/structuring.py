@@ -22,7 +22,7 @@ from emay_voice_async.endpoints import JOIN_REPORTS, JOIN_SEND, VOICE_REPORTS, V
 from emay_voice_async.results import Report, Ticket
 from emay_voice_async.signing import BEIJING
 
-__all__ = ["structure_balance", "structure_report", "structure_ticket"]
+__all__ = ["structure_balance", "structure_report", "structure_reports", "structure_ticket"]
 
 _STATES = {**VOICE_STATES, **JOIN_STATES}
 

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from samples import blob, cases
+from samples import DOCUMENTED, blob, cases
 from samples.strategies import JSON
 
 from emay_voice_async import push, sealing
@@ -21,18 +21,6 @@ from emay_voice_async.signing import BEIJING
 
 KEY = "0123456789abcdef"
 FORM = "application/x-www-form-urlencoded"
-DOCUMENTED = Report(
-    product=Product.VOICE,
-    app_id="EUCP - EMY - DDDD - 3EEEE",
-    message_id="20170392833833891100",
-    custom_id="1553885000011111",
-    mobile="18566666666",
-    state=CallState.SUCCESS,
-    raw_state="SUCCESS",
-    description="成功",
-    called_at=datetime(2017, 3, 15, 12, tzinfo=BEIJING),
-    duration=68.02,
-)
 VOICE = Report(
     product=Product.VOICE,
     app_id="EUCP-EMY-DDDD-3EEEE",

@@ -1,8 +1,6 @@
 """Whom to call: checks by position, batches, ids, and what is hidden."""
 
 import re
-from collections.abc import Iterator
-from itertools import count
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
@@ -13,7 +11,6 @@ from samples.strategies import custom_ids, mobiles, people
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.recipients import (
     Recipient,
-    batched,
     check_all,
     check_fresh,
     check_recipient,
@@ -234,43 +231,6 @@ class TestCheckFresh:
         with pytest.raises(InvalidRequestError, match="custom_id at position 4"):
             check_fresh(Recipient(MOBILE, "a"), 4, seen)
         assert seen == {"a": 0, "b": 3}
-
-
-class TestBatched:
-    """Batches of a size."""
-
-    @given(st.integers(0, 100), st.integers(1, 30))
-    def test_nothing_is_lost_and_nothing_moves(self, number: int, size: int) -> None:
-        """Batches are full but for the last, and joined they are the list."""
-        items = [Recipient(MOBILE, str(place)) for place in range(number)]
-        batches = list(batched(items, size))
-        assert [one for batch in batches for one in batch] == items
-        assert all(len(batch) == size for batch in batches[:-1])
-        assert all(0 < len(batch) <= size for batch in batches)
-        assert len(batches) == -(-len(items) // size)
-
-    @pytest.mark.parametrize(("number", "sizes"), [(0, []), (499, [499]), (500, [500]), (501, [500, 1])])
-    def test_at_the_edge(self, number: int, sizes: list[int]) -> None:
-        """500 are one batch, and one more is another."""
-        items = [Recipient(MOBILE)] * number
-        assert [len(batch) for batch in batched(items, 500)] == sizes
-
-    def test_no_reading_ahead(self) -> None:
-        """A batch reads its own items and not one more, so that a source may be endless."""
-        read: list[int] = []
-
-        def endless() -> Iterator[Recipient]:
-            for place in count():
-                read.append(place)
-                yield Recipient(MOBILE, str(place))
-
-        batches = batched(endless(), 3)
-        assert not read
-        for turn in range(1, 4):
-            assert [one.custom_id for one in next(batches)] == [
-                str(turn * 3 - 3 + place) for place in range(3)
-            ]
-            assert len(read) == turn * 3
 
 
 class TestIdentified:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from samples import answer, blob, cases, table
+from samples import DOCUMENTED, answer, blob, cases, table
 from samples.strategies import JSON
 
 from emay_voice_async.codes import CallState, ResultCode
@@ -45,18 +45,6 @@ READERS: dict[Call, Callable[[Endpoint, Answer], object]] = {
     Call.REPORTS: read_reports,
     Call.BALANCE: read_balance,
 }
-VOICE_REPORT = Report(
-    product=Product.VOICE,
-    app_id="EUCP - EMY - DDDD - 3EEEE",
-    message_id="20170392833833891100",
-    custom_id="1553885000011111",
-    mobile="18566666666",
-    state=CallState.SUCCESS,
-    raw_state="SUCCESS",
-    description="成功",
-    called_at=datetime(2017, 3, 15, 12, tzinfo=BEIJING),
-    duration=68.02,
-)
 JOIN_REPORT = Report(
     product=Product.JOIN,
     app_id="EUCP - EMY - DDDD - 3EEEE",
@@ -256,7 +244,7 @@ class TestReadReports:
     @pytest.mark.parametrize("case", cases("document-2.?.2.2-reports"))
     def test_the_examples(self, case: str) -> None:
         """The document's answers have the same report twice, its state without the blanks."""
-        assert read_reports(VOICE_REPORTS, answer(case)) == ((VOICE_REPORT, VOICE_REPORT), ())
+        assert read_reports(VOICE_REPORTS, answer(case)) == ((DOCUMENTED, DOCUMENTED), ())
 
     def test_the_example_of_voice_sms(self) -> None:
         """The document's voice SMS reports are a success and a failure, with a key and no recording."""

@@ -1,12 +1,31 @@
 """Recorded wire data, one folder a case; README.rst says where each comes from."""
 
+from datetime import datetime
 from pathlib import Path
 
+from emay_voice_async.codes import CallState
+from emay_voice_async.endpoints import Product
 from emay_voice_async.replies import Answer
+from emay_voice_async.results import Report
+from emay_voice_async.signing import BEIJING
 
-__all__ = ["answer", "blob", "cases", "table"]
+__all__ = ["DOCUMENTED", "answer", "blob", "cases", "table"]
 
 _FOLDER = Path(__file__).parent
+
+DOCUMENTED = Report(
+    product=Product.VOICE,
+    app_id="EUCP - EMY - DDDD - 3EEEE",
+    message_id="20170392833833891100",
+    custom_id="1553885000011111",
+    mobile="18566666666",
+    state=CallState.SUCCESS,
+    raw_state="SUCCESS",
+    description="成功",
+    called_at=datetime(2017, 3, 15, 12, tzinfo=BEIJING),
+    duration=68.02,
+)
+"""The report that the document gives as an example of every pull and push of the voice services."""
 
 
 def cases(pattern: str) -> list[str]:
