@@ -82,6 +82,7 @@ class ReportReader:
         At the ``deadline``, an instant of the event loop's clock, it ends.
         """
         loop = asyncio.get_running_loop()
+        end = math.inf if deadline is None else deadline
         if spool is not None:
             await self._use_spool(Spool(spool))
         while True:
@@ -90,14 +91,13 @@ class ReportReader:
                     yield entry.report
                 finally:
                     entry.take()
-            left = math.inf if deadline is None else deadline - loop.time()
-            if left <= 0:
+            if end <= loop.time():
                 return
             came = await self._ask_on(product, follow=follow, deadline=deadline)
             if not came and not self.mailbox.count(product):
                 if not follow:
                     return
-                await self.mailbox.news(min(jittered(poll_interval), left))
+                await self.mailbox.news(min(jittered(poll_interval), end - loop.time()))
 
     async def wait(self, awaited: Ticket | str, products: Iterable[Product], patience: float) -> Report:
         """Wait for one report; raise :class:`ReportTimeoutError` after ``patience`` seconds.

@@ -312,6 +312,16 @@ class TestStream:
 
         with_voice(Script(answers(page("1")), answers(page())), main)
 
+    def test_a_deadline_in_a_long_pause(self) -> None:
+        """The time that the questions took counts, too: it is the deadline that ends the pause."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            began = now()
+            assert [one async for one in voice.reports(follow=True, poll_interval=100, deadline=30)] == []
+            assert now() - began == 30
+
+        with_voice(Script(answers(page(), after=2)), main)
+
     def test_a_deadline_while_the_answer_is_awaited(self) -> None:
         """Reports may have been removed by then, so the error says so; they come to the next one."""
 
