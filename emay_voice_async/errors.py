@@ -4,6 +4,7 @@
 
     EmayVoiceError
     |- InvalidRequestError        our own check; nothing was sent (also a ValueError)
+    |  |- RepeatedError           the number came before in the same input, and is called once
     |  `- UsageError              the client is closed or belongs to another loop (also a RuntimeError)
     |- RefusedError               the service said no: nobody is called, nothing is charged
     |  |- OverSpeedError          too many requests in the service's window
@@ -13,6 +14,7 @@
     |- NotSentError               certainly not acted on: safe to repeat
     |- OutcomeUnknownError        sent, no usable answer: may have been acted on and charged
     |  `- AnswerError             an answer outside the API document, kept whole
+    |- JournalError               the journal cannot be used: nothing is sent without it
     |- ReportTimeoutError         no report came in time; it can still come (also a TimeoutError)
     |- SendError                  some batch of a send was not accepted
     `- PushError                  a push that could not be decoded
@@ -30,11 +32,13 @@ __all__ = [
     "ContentError",
     "EmayVoiceError",
     "InvalidRequestError",
+    "JournalError",
     "NotSentError",
     "OutcomeUnknownError",
     "OverSpeedError",
     "PushError",
     "RefusedError",
+    "RepeatedError",
     "ReportTimeoutError",
     "SendError",
     "UsageError",
@@ -81,6 +85,13 @@ class UsageError(InvalidRequestError, RuntimeError):
     """The client cannot be used here: it is closed, or it belongs to another event loop.
 
     Nothing was sent. The message names the fix.
+    """
+
+
+class RepeatedError(InvalidRequestError):
+    """The number came before in the same input: it is called once, and not for this entry.
+
+    Nothing is wrong with the other entry. To call it again, send with ``allow_repeats=True``.
     """
 
 
@@ -162,6 +173,21 @@ class AnswerError(OutcomeUnknownError):
 
     def __str__(self) -> str:
         return f"{super().__str__()} (HTTP {self.status}, {len(self.body)} bytes)"
+
+
+class JournalError(EmayVoiceError):
+    """The journal cannot be used: it is another campaign's, locked, damaged, or its disk is full.
+
+    What was not claimed in it before was not sent. ``reason`` says what is wrong, ``where`` which journal.
+    """
+
+    def __init__(self, reason: str, where: str = "") -> None:
+        super().__init__(reason, where)
+        self.reason = reason
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"the journal {self.where}: {self.reason}" if self.where else f"the journal: {self.reason}"
 
 
 class ReportTimeoutError(EmayVoiceError, TimeoutError):

@@ -12,7 +12,7 @@ from emay_voice_async.messages import Marketing, Message, Notice, OnKey, Verific
 from emay_voice_async.recipients import Recipient
 from emay_voice_async.signing import sign, stamp
 
-__all__ = ["CONTENT_TYPE", "reports_form", "send_form", "signed"]
+__all__ = ["CONTENT_TYPE", "message_form", "reports_form", "send_form", "signed"]
 
 CONTENT_TYPE = "application/x-www-form-urlencoded;charset=UTF-8"
 
@@ -23,7 +23,12 @@ def send_form(message: Message, recipients: Sequence[Recipient]) -> bytes:
     mobiles = [one.mobile for one in recipients]
     custom_ids = [one.custom_id or "" for one in recipients]
     lists = f"{endpoint.mobiles}={_joined(mobiles)}&{endpoint.custom_ids}={_joined(custom_ids)}"
-    return _encode(_spoken(message)) + b"&" + lists.encode("ascii")
+    return message_form(message) + b"&" + lists.encode("ascii")
+
+
+def message_form(message: Message) -> bytes:
+    """Encode what is said, without the recipients."""
+    return _encode(_spoken(message))
 
 
 def reports_form(number: int) -> bytes:

@@ -21,11 +21,13 @@ from emay_voice_async.errors import (
     ContentError,
     EmayVoiceError,
     InvalidRequestError,
+    JournalError,
     NotSentError,
     OutcomeUnknownError,
     OverSpeedError,
     PushError,
     RefusedError,
+    RepeatedError,
     ReportTimeoutError,
     SendError,
     UsageError,
@@ -63,6 +65,9 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     ReportTimeoutError(30.5),
     PushError("decrypt", "the body is not encrypted with this account's key"),
     PushError("decode", "some reports cannot be read", (), (({"mobile": MOBILE}, "no"),)),
+    JournalError("it is not a journal", "run.db"),
+    JournalError("the disk is full"),
+    RepeatedError("mobile", "must not be repeated", position=3),
 )
 each_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 
@@ -199,6 +204,8 @@ class TestTexts:
             ),
             (EXAMPLES[15], "no report came within 30.5 seconds"),
             (EXAMPLES[16], "decrypt: the body is not encrypted with this account's key"),
+            (EXAMPLES[18], "the journal run.db: it is not a journal"),
+            (EXAMPLES[19], "the journal: the disk is full"),
         ],
     )
     def test_the_text_says_what_happened(self, error: EmayVoiceError, text: str) -> None:

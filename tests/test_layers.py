@@ -26,6 +26,7 @@ ORDER = (
     ),
     (
         "pacing",
+        "claims",
         "transport",
         "exchange",
         "sending",
