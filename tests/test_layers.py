@@ -27,6 +27,9 @@ ORDER = (
     (
         "pacing",
         "claims",
+        "owners",
+        "journal_file",
+        "journal",
         "transport",
         "exchange",
         "sending",
