@@ -9,6 +9,7 @@ ERROR_TIMESTAMP           refused    once, if the answer's Date corrected our cl
 another result code       refused    never
 no connection             not sent   yes
 our own check             not sent   never
+the journal failed        not sent   never
 anything else             unknown    balance queries only: a send may have rung a person, and a
                                      getReport may have removed reports
 ========================  =========  ===========================================================
@@ -19,7 +20,13 @@ from typing import Final
 
 from emay_voice_async.codes import ResultCode
 from emay_voice_async.endpoints import Call
-from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSentError, RefusedError
+from emay_voice_async.errors import (
+    EmayVoiceError,
+    InvalidRequestError,
+    JournalError,
+    NotSentError,
+    RefusedError,
+)
 
 __all__ = ["Certainty", "Repeat", "certainty_of", "repeat_after"]
 
@@ -51,6 +58,8 @@ _TABLE: Final = (
     (RefusedError, Certainty.REFUSED, frozenset[Call]()),
     (NotSentError, Certainty.NOT_SENT, _ALL),
     (InvalidRequestError, Certainty.NOT_SENT, frozenset[Call]()),
+    # It is written before a request leaves; what fails after that is not the request.
+    (JournalError, Certainty.NOT_SENT, frozenset[Call]()),
     (EmayVoiceError, Certainty.UNKNOWN, frozenset({Call.BALANCE})),
 )
 

@@ -192,8 +192,10 @@ class Journal(Protocol):
     Its methods raise :class:`~emay_voice_async.errors.JournalError` when it cannot be read or written.
     """
 
-    async def start(self, purpose: Purpose) -> JournalRun:
+    async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
         """Begin a run; a journal that does not exist yet is made.
+
+        A ``dry`` run writes nothing, not even a journal that does not exist: it can look, and end.
 
         Raises :class:`~emay_voice_async.errors.JournalError` if it was made for another purpose.
         """
@@ -202,7 +204,9 @@ class Journal(Protocol):
     async def record(self, reports: Iterable[Report]) -> int:
         """Join in status reports, and return how many belong to calls of this journal.
 
-        A call that was unknown is accepted from then on: a report proves that it was made. Safe to repeat.
+        A call that was unknown is accepted from then on: a report proves that it was made. One that was
+        refused or not sent is left alone: a report with its custom id is that of another campaign. Safe to
+        repeat.
         """
         ...
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 from datetime import timedelta
 from decimal import Decimal
@@ -12,17 +12,29 @@ from typing import Any, Final, Self
 
 from attrs import evolve
 
+from emay_voice_async.books import Sorter
+from emay_voice_async.claims import Journal, Purpose
+from emay_voice_async.delivery import Options
 from emay_voice_async.endpoints import JOIN_BALANCE, VOICE_BALANCE, Call, Product
-from emay_voice_async.errors import InvalidRequestError, SendError, UsageError
+from emay_voice_async.errors import (
+    EmayVoiceError,
+    InvalidRequestError,
+    RepeatedError,
+    SendError,
+    UsageError,
+)
 from emay_voice_async.exchange import Credentials, Exchanges, Stats
+from emay_voice_async.guards import CallingHours, Plan
 from emay_voice_async.mailbox import Entry
 from emay_voice_async.messages import Message, check_text
 from emay_voice_async.pacing import LocalPacer, Pacer
-from emay_voice_async.recipients import Recipient
+from emay_voice_async.planning import count, know_nothing, plan_of
+from emay_voice_async.recipients import Recipient, check_recipient
 from emay_voice_async.replies import read_balance
 from emay_voice_async.reports import ReportReader
 from emay_voice_async.results import Accepted, Outcome, Report, SendResult, Ticket, Unknown
-from emay_voice_async.sending import Recipients, Sender
+from emay_voice_async.sending import Sender
+from emay_voice_async.source import Recipients
 from emay_voice_async.transport import HttpClient, Transport
 from emay_voice_async.window import RateLimits
 
@@ -55,6 +67,8 @@ class AsyncEmayVoice:
       process that just died had used up the limit.
     - ``timeout``: seconds that one exchange may take, connecting included. ``max_concurrency``:
       requests in flight at once, for each send.
+    - ``allow_only``: the only numbers that may be called, for staging and tests; all others are refused
+      before anything is sent. None: everybody.
     - ``clock``: POSIX seconds; for tests.
 
     The constructor does no I/O and needs no running event loop. The first call binds the client to
@@ -73,13 +87,13 @@ class AsyncEmayVoice:
         timeout: float = 30.0,
         max_concurrency: int = 16,
         cold_start: bool = False,
+        allow_only: Collection[str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         _check_credential("app_id", app_id)
         _check_credential("secret_key", secret_key)
         _check_seconds("timeout", timeout)
-        if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool) or max_concurrency < 1:
-            raise InvalidRequestError("max_concurrency", "must be a whole number of at least 1", 1)
+        _check_whole("max_concurrency", max_concurrency)
         if not isinstance(rate_limits, RateLimits):
             raise InvalidRequestError("rate_limits", "must be RateLimits", None, type(rate_limits).__name__)
         self._app_id = app_id
@@ -88,7 +102,9 @@ class AsyncEmayVoice:
         self._exchanges = Exchanges(
             self._transport, self._pacer, Credentials(app_id, secret_key), timeout=timeout, clock=clock
         )
-        self._sender = Sender(self._exchanges, max_concurrency=max_concurrency)
+        self._sender = Sender(
+            self._exchanges, max_concurrency=max_concurrency, allow_only=_numbers(allow_only)
+        )
         self._reports = ReportReader(self._exchanges)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -139,19 +155,27 @@ class AsyncEmayVoice:
         *,
         deadline: float | None = None,
         on_outcome: Callable[[Outcome], object] | None = None,
+        journal: Journal | None = None,
+        resend_unknown: bool = False,
+        allow_repeats: bool = False,
+        max_calls: int | None = None,
+        hours: CallingHours | None = None,
     ) -> SendResult:
         """Send to one number, a list or a stream; return when every batch has its outcome.
 
         The result holds one ticket for each number, in input order. ``on_outcome`` is called with
         each outcome as it happens, also with those that happen after this call was cancelled.
-        ``deadline`` is in seconds: what had no turn by then is not sent.
+        ``deadline`` is in seconds: what had no turn by then is not sent. The other arguments are those of
+        :meth:`send_batches`.
 
         Raises :class:`InvalidRequestError` before anything is sent if any entry of a sized list is
         bad, and :class:`SendError` if any batch was not accepted: look at its ``result`` before
-        sending anything again, because accepted numbers are called all the same. A source that
-        fails half-way is the ``__cause__`` of a SendError.
+        sending anything again, because accepted numbers are called all the same. A repeated number that a
+        journal left out is no reason to raise. A source that fails half-way is the ``__cause__`` of a
+        SendError.
         """
-        stream = self._send(message, to, deadline, on_outcome)
+        options = self._options(deadline, journal, resend_unknown, allow_repeats, max_calls, hours)
+        stream = self._sender.outcomes(message, to, options, on_outcome)
         outcomes: list[Outcome] = []
         cause: Exception | None = None
         try:
@@ -164,13 +188,22 @@ class AsyncEmayVoice:
             cause = error
         result = SendResult(tuple(outcomes))
         if cause is None:
-            cause = next((one.error for one in outcomes if not isinstance(one, Accepted)), None)
+            cause = next(filter(None, map(_failure, outcomes)), None)
         if cause is not None:
             raise SendError(result) from cause
         return result
 
     def send_batches(
-        self, message: Message, to: Recipients, *, deadline: float | None = None
+        self,
+        message: Message,
+        to: Recipients,
+        *,
+        deadline: float | None = None,
+        journal: Journal | None = None,
+        resend_unknown: bool = False,
+        allow_repeats: bool = False,
+        max_calls: int | None = None,
+        hours: CallingHours | None = None,
     ) -> AsyncGenerator[Outcome, None]:
         """Send to any number of recipients; yield the outcome of each batch, in input order.
 
@@ -181,8 +214,68 @@ class AsyncEmayVoice:
         refusal of the account or its balance, the rest comes out as ``NotSent``.
 
         Leaving the loop early stops what had no turn yet; what is under way ends in its own time.
+
+        ``journal``: remembers every number, so that after a crash the same send can be made again, by the same
+        call. What an earlier run knows of comes out without being sent, marked ``recorded``: as ``Accepted``,
+        or as ``Unknown`` if it was under way when its process ended (with ``resend_unknown`` it is sent again:
+        those people may be called twice). What was refused or not sent is sent. A number that comes again in
+        the same input is called once, and is a ``NotSent`` with a :class:`RepeatedError` then;
+        ``allow_repeats`` calls it each time. Raises :class:`JournalError` on the first iteration if the
+        journal cannot be used; should it fail later, the rest is not sent.
+
+        ``max_calls``: a sized list with more numbers is refused at once (without a journal); of anything else
+        no more are sent, the rest comes out as ``NotSent``. ``hours``: batches wait for the calling hours.
         """
-        return self._send(message, to, deadline, None)
+        options = self._options(deadline, journal, resend_unknown, allow_repeats, max_calls, hours)
+        return self._sender.outcomes(message, to, options)
+
+    async def plan(
+        self,
+        message: Message,
+        to: Recipients,
+        *,
+        journal: Journal | None = None,
+        resend_unknown: bool = False,
+        allow_repeats: bool = False,
+        max_calls: int | None = None,
+        hours: CallingHours | None = None,
+        price: Decimal | None = None,
+        ask_balance: bool = True,
+    ) -> Plan:
+        """Find out what such a send would do, without sending, and without writing to the journal.
+
+        Give it a list, or a stream of its own: it reads ``to`` to the end, and finds bad entries in it rather
+        than raising. ``price`` is what one call costs in the unit of the balance, which the service tells only
+        with ``ask_balance`` and the errors of :meth:`get_balance`. Raises :class:`JournalError` if the journal
+        cannot be used for this send.
+        """
+        options = self._options(None, journal, resend_unknown, allow_repeats, max_calls, hours)
+        reader = self._sender.read(message, to, options, tolerant=True)
+        purpose = Purpose(self._app_id, message, allow_repeats)
+        run = None if journal is None else await journal.start(purpose, dry=True)
+        sorter = Sorter(
+            know_nothing if run is None else run.look,
+            allow_repeats=allow_repeats and run is not None,
+            resend_unknown=resend_unknown,
+        )
+        try:
+            found = await count(reader, sorter)
+        finally:
+            sorter.close()
+            if run is not None:
+                await run.end()
+        endpoint = message.endpoint
+        return plan_of(
+            found,
+            size=endpoint.max_batch,
+            repeats_are_sent=journal is None,
+            max_calls=max_calls,
+            limit=self._pacer.limit(endpoint.call),
+            hours=hours,
+            now=self._exchanges.now(),
+            balance=await self.get_balance(product=endpoint.product) if ask_balance else None,
+            price=price,
+        )
 
     async def take_reports(
         self, number: int = 200, *, product: Product = Product.VOICE, deadline: float | None = None
@@ -323,15 +416,23 @@ class AsyncEmayVoice:
         """Pairs of raw value and reason: reports, and whole answers (bytes), that could not be read."""
         return tuple(self._reports.broken)
 
-    def _send(
+    def _options(
         self,
-        message: Message,
-        to: Recipients,
         deadline: float | None,
-        on_outcome: Callable[[Outcome], object] | None,
-    ) -> AsyncGenerator[Outcome, None]:
+        journal: Journal | None,
+        resend_unknown: bool,
+        allow_repeats: bool,
+        max_calls: int | None,
+        hours: CallingHours | None,
+    ) -> Options:
         self._enter()
-        return self._sender.outcomes(message, to, deadline=self._instant(deadline), on_outcome=on_outcome)
+        if max_calls is not None:
+            _check_whole("max_calls", max_calls)
+        if hours is not None and not isinstance(hours, CallingHours):
+            raise InvalidRequestError("hours", "must be CallingHours", None, type(hours).__name__)
+        if resend_unknown and journal is None:
+            raise InvalidRequestError("resend_unknown", "must have a journal that knows what is unknown")
+        return Options(self._instant(deadline), journal, resend_unknown, allow_repeats, max_calls, hours)
 
     def _products(self, product: Product | None) -> set[Product]:
         if product is not None:
@@ -363,6 +464,30 @@ class AsyncEmayVoice:
             return None
         _check_seconds("deadline", deadline)
         return asyncio.get_running_loop().time() + deadline
+
+
+def _failure(outcome: Outcome) -> EmayVoiceError | None:
+    """Return why the recipients of an outcome are not called, unless they are on another's account."""
+    if isinstance(outcome, Accepted) or isinstance(outcome.error, RepeatedError):
+        return None
+    return outcome.error
+
+
+def _numbers(allow_only: Collection[str] | None) -> frozenset[str] | None:
+    if allow_only is None:
+        return None
+    if isinstance(allow_only, str | bytes) or not isinstance(allow_only, Collection):
+        raise InvalidRequestError(
+            "allow_only", "must be a collection of numbers", None, type(allow_only).__name__
+        )
+    for position, mobile in enumerate(allow_only):
+        check_recipient(Recipient(mobile), position)
+    return frozenset(allow_only)
+
+
+def _check_whole(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidRequestError(name, "must be a whole number of at least 1", 1)
 
 
 def _check_credential(name: str, value: object) -> None:

@@ -99,12 +99,16 @@ class _Request:
     rest: bytes
     read: Callable[[Answer], Any]
     first: Callable[[Answer], Awaitable[object]] | None
+    prepare: Callable[[], Awaitable[object]] | None
     deadline: float | None
     attempts: Attempts
 
 
 class Exchanges:
-    """All requests of one client: waiting, under way, or being read after their caller left."""
+    """All requests of one client: waiting, under way, or being read after their caller left.
+
+    ``timeout``: the seconds that a caller waits for an answer; it is read on for as long again.
+    """
 
     def __init__(
         self,
@@ -120,13 +124,22 @@ class Exchanges:
         self._transport = transport
         self._pacer = pacer
         self._credentials = credentials
-        self._timeout = timeout
+        self.timeout = timeout
         self._clock = clock
         self._closed = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._queued: set[asyncio.Task[Any]] = set()
         self._evicted: set[asyncio.Task[Any]] = set()
         self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def app_id(self) -> str:
+        """The account."""
+        return self._credentials.app_id
+
+    def now(self) -> float:
+        """Return the service's time (POSIX seconds), as far as this host knows it."""
+        return self._clock() + self.clock_offset.total_seconds()
 
     def count(self, **more: float) -> None:
         """Add to the named figures of the statistics."""
@@ -145,6 +158,7 @@ class Exchanges:
         read: Callable[[Answer], _Result],
         *,
         first: Callable[[Answer], Awaitable[object]] | None = None,
+        prepare: Callable[[], Awaitable[object]] | None = None,
         deadline: float | None = None,
         attempts: Attempts | None = None,
     ) -> _Result:
@@ -152,16 +166,20 @@ class Exchanges:
 
         ``deadline`` is an instant of the event loop's clock that bounds waiting, repeats and network
         together. Raises what ``read`` raises, :class:`NotSentError` or :class:`OutcomeUnknownError`.
+        ``prepare`` is awaited each time that there is a slot, just before posting; what it raises is raised,
+        and nothing was posted then.
 
         When the caller is cancelled, ``read`` is still called with the answer if the request may
         have left: whatever must not be lost is for ``read`` to put away. ``first`` is awaited before
         it, for what takes time.
         """
-        request = _Request(endpoint, rest, read, first, deadline, attempts or Attempts())
+        request = _Request(endpoint, rest, read, first, prepare, deadline, attempts or Attempts())
         started: float | None = None
         again = False
         while True:
             lease = await self._slot(request, again=again)
+            if prepare is not None:
+                await self._prepare(request, lease)
             started = asyncio.get_running_loop().time() if started is None else started
             try:
                 result: _Result = await self._attempt(request, lease)
@@ -172,6 +190,14 @@ class Exchanges:
                 again = True
             else:
                 return result
+
+    async def pause(self, seconds: float, path: str, deadline: float | None) -> None:
+        """Sleep as one who waits for a slot: the deadline and the end of the client make it NotSentError."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._waiting(asyncio.sleep(seconds), path)
+        except TimeoutError:
+            raise NotSentError("the deadline passed before it had its turn", path) from None
 
     async def aclose(self) -> None:
         """Let nothing new out, wait (bounded) for what is under way, and close the transport.
@@ -198,7 +224,8 @@ class Exchanges:
         started = loop.time()
         try:
             async with asyncio.timeout_at(deadline) as bound:
-                lease = await self._acquire(request, again=again)
+                acquiring = self._pacer.acquire(request.endpoint.call, again=again)
+                lease = await self._waiting(acquiring, path)
         except (NotSentError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -216,22 +243,32 @@ class Exchanges:
             raise NotSentError("the deadline passed before there was a slot", path)
         return lease
 
-    async def _acquire(self, request: _Request, *, again: bool) -> Lease:
-        """Wait for a slot; closing the client ends the waiting."""
+    async def _waiting(self, awaitable: Awaitable[_Result], path: str) -> _Result:
+        """Await what comes before a request; closing the client ends it."""
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._queued.add(task)
         try:
-            return await self._pacer.acquire(request.endpoint.call, again=again)
+            return await awaitable
         except asyncio.CancelledError:
             if task not in self._evicted:
                 raise
             self._evicted.discard(task)
             task.uncancel()
-            raise NotSentError(
-                "the client was closed before there was a slot", request.endpoint.path
-            ) from None
+            raise NotSentError("the client was closed before there was a slot", path) from None
         finally:
             self._queued.discard(task)
+
+    async def _prepare(self, request: _Request, lease: Lease) -> None:
+        """Do what the caller wants done just before posting, with the slot in hand."""
+        request.attempts.under_way = True
+        try:
+            await cast("Callable[[], Awaitable[object]]", request.prepare)()
+            if self._closed:
+                raise NotSentError("the client was closed before it was posted", request.endpoint.path)
+        except BaseException:
+            request.attempts.under_way = False
+            lease.give_back()
+            raise
 
     async def _attempt(self, request: _Request, lease: Lease) -> Any:
         loop = asyncio.get_running_loop()
@@ -270,13 +307,13 @@ class Exchanges:
             raise
         finally:
             # A gateway's answer is not the service's: behind it the request may still be waiting.
-            lease.end(after=self._timeout if answer.status in _GATEWAY else 0.0, over_speed=over_speed)
+            lease.end(after=self.timeout if answer.status in _GATEWAY else 0.0, over_speed=over_speed)
 
     async def _post(self, request: _Request, lease: Lease, progress: Progress) -> tuple[Answer, float]:
         """Sign and post; return the answer and the instant of the stamp, or end the lease and raise."""
         endpoint, credentials = request.endpoint, self._credentials
         try:
-            at = self._clock() + self.clock_offset.total_seconds()
+            at = self.now()
             body = signed(endpoint, credentials.app_id, credentials.secret_key, at, request.rest)
             self.count(requests=1)
             answer = await self._transport.post(endpoint.path, body, progress, self._patience(request))
@@ -289,7 +326,7 @@ class Exchanges:
                 lease.give_back()
             else:
                 # It was us who gave up: the request may still be on its way.
-                lease.end(after=self._timeout)
+                lease.end(after=self.timeout)
             if isinstance(error, TimeoutError):
                 raise OutcomeUnknownError("no answer came at all", endpoint.path) from None
             raise
@@ -298,8 +335,8 @@ class Exchanges:
     def _patience(self, request: _Request) -> float:
         """Return the seconds that the caller waits for an answer from now on."""
         if request.deadline is None:
-            return self._timeout
-        return max(0.0, min(self._timeout, request.deadline - asyncio.get_running_loop().time()))
+            return self.timeout
+        return max(0.0, min(self.timeout, request.deadline - asyncio.get_running_loop().time()))
 
     async def _may_repeat(self, request: _Request, error: EmayVoiceError, started: float) -> bool:
         """Decide by the table of certainty, within the caps, and wait the pause that is due."""

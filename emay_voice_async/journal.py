@@ -68,8 +68,8 @@ class SqliteJournal:
         self._users += 1
         await self._leave()
 
-    async def start(self, purpose: Purpose) -> "_SqliteRun":
-        """Begin a run; make the file if it is not there.
+    async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
+        """Begin a run; make the file if it is not there, unless the run is ``dry`` and writes nothing.
 
         Raises :class:`JournalError` if it was made for another account or message, or with another
         ``allow_repeats``, or cannot be read and written.
@@ -77,12 +77,19 @@ class SqliteJournal:
         token = secrets.token_hex(16)
         self._users += 1
         try:
-            number = await self._do(lambda db: file.begin_run(db, purpose, token), create=True)
+            number = await self._begin(purpose, token, dry=dry)
         except BaseException:
             await self._leave()
             raise
         run = _LIVE[token] = _SqliteRun(self, token, number)
         return run
+
+    async def _begin(self, purpose: Purpose, token: str, *, dry: bool) -> int | None:
+        if not dry:
+            return await self._do(lambda db: file.begin_run(db, purpose, token), create=True)
+        if self.path.exists():
+            await self._do(lambda db: file.check_purpose(db, purpose), create=False)
+        return None
 
     async def record(self, reports: Iterable[Report]) -> int:
         """Join in status reports, and return how many belong to calls of this journal."""
@@ -161,15 +168,21 @@ class _SqliteRun:
 
     _journal: SqliteJournal
     _token: str
-    _number: int
+    _number: int | None
+    """None: it is dry."""
 
     async def look(self, keys: Sequence[Key]) -> Sequence[Standing | None]:
         """Return what is known of each call; None: it was never claimed."""
+        if self._number is None and not self._journal.path.exists():
+            return [None] * len(keys)
         return await self._journal._use(lambda db: file.look(db, keys, _is_live))  # noqa: SLF001 - two halves
 
     async def begin(self, claim: Claim) -> bool:
         """Claim a batch durably, all of it or (False) nothing."""
-        return await self._journal._use(lambda db: file.begin(db, self._number, claim, _is_live))  # noqa: SLF001
+        number = self._number
+        if number is None:
+            raise JournalError("a dry run claims nothing", str(self._journal.path))
+        return await self._journal._use(lambda db: file.begin(db, number, claim, _is_live))  # noqa: SLF001
 
     async def close(
         self, claim: Claim, state: State, *, reason: str = "", message_ids: Sequence[str] | None = None

@@ -18,7 +18,18 @@ from emay_voice_async.owners import Owner
 from emay_voice_async.results import Report
 from emay_voice_async.signing import BEIJING
 
-__all__ = ["PAGE", "IsLive", "begin", "begin_run", "close", "connect", "look", "page", "record", "summary"]
+__all__ = [
+    "IsLive",
+    "begin",
+    "begin_run",
+    "check_purpose",
+    "close",
+    "connect",
+    "look",
+    "page",
+    "record",
+    "summary",
+]
 
 IsLive = Callable[[str], bool]
 
@@ -153,7 +164,17 @@ class _Transaction:
 def begin_run(db: sqlite3.Connection, purpose: Purpose, token: str) -> int:
     """Enter a run of this process and return its number, if the journal is for its purpose."""
     with _Transaction(db):
-        _check_purpose(db, purpose)
+        if not check_purpose(db, purpose):
+            salt = secrets.token_bytes(16)
+            row = (
+                purpose.app_id,
+                purpose.kind,
+                salt,
+                purpose.fingerprint(salt),
+                purpose.allow_repeats,
+                time.time(),
+            )
+            db.execute("INSERT INTO purpose VALUES (?, ?, ?, ?, ?, ?)", row)
         me = Owner.current()
         cursor = db.execute(
             "INSERT INTO runs (token, place, pid, born, started_at) VALUES (?, ?, ?, ?, ?)",
@@ -162,20 +183,11 @@ def begin_run(db: sqlite3.Connection, purpose: Purpose, token: str) -> int:
         return int(cursor.lastrowid or 0)
 
 
-def _check_purpose(db: sqlite3.Connection, purpose: Purpose) -> None:
+def check_purpose(db: sqlite3.Connection, purpose: Purpose) -> bool:
+    """Return whether the journal has a purpose yet; raise :class:`sqlite3.Error` if it is another one."""
     found = db.execute("SELECT app_id, kind, salt, fingerprint, allow_repeats FROM purpose").fetchone()
     if found is None:
-        salt = secrets.token_bytes(16)
-        row = (
-            purpose.app_id,
-            purpose.kind,
-            salt,
-            purpose.fingerprint(salt),
-            purpose.allow_repeats,
-            time.time(),
-        )
-        db.execute("INSERT INTO purpose VALUES (?, ?, ?, ?, ?, ?)", row)
-        return
+        return False
     app_id, kind, salt, fingerprint, allow_repeats = found
     if app_id != purpose.app_id:
         raise sqlite3.DatabaseError(f"it was made for another account ({app_id})")
@@ -183,6 +195,7 @@ def _check_purpose(db: sqlite3.Connection, purpose: Purpose) -> None:
         raise sqlite3.DatabaseError(f"it was made for another message (a {kind})")
     if bool(allow_repeats) is not purpose.allow_repeats:
         raise sqlite3.DatabaseError(f"it was made with allow_repeats={bool(allow_repeats)}")
+    return True
 
 
 def look(db: sqlite3.Connection, keys: Iterable[Key], is_live: IsLive) -> list[Standing | None]:

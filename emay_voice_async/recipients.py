@@ -1,7 +1,7 @@
 """Whom to call: numbers and custom ids, and the checks of both."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
@@ -59,12 +59,12 @@ def check_recipient(one: Recipient, position: int) -> None:
             raise InvalidRequestError("custom_id", "must not contain a comma", None, place, position)
 
 
-def check_all(items: Iterable[object]) -> None:
+def check_all(items: Iterable[object], check: Callable[[Recipient, int], None] = check_recipient) -> None:
     """Check a whole list: every recipient, and that no custom id occurs twice."""
     seen: dict[str, int] = {}
     for position, item in enumerate(items):
         one = recipient(item)
-        check_recipient(one, position)
+        check(one, position)
         check_fresh(one, position, seen)
 
 

@@ -78,12 +78,16 @@ def _count(items: tuple[object, ...]) -> str:
 
 @frozen
 class Accepted:
-    """A batch that the service accepted: its numbers are called and charged."""
+    """A batch that the service accepted: its numbers are called and charged.
+
+    ``recorded``: it was an earlier run, of which the journal knows; nothing was sent now.
+    """
 
     index: int
     recipients: tuple[Recipient, ...] = field(repr=_count)
     tickets: tuple[Ticket, ...] = field(repr=_count)
     """One for each recipient, in the order of the recipients."""
+    recorded: bool = field(default=False, kw_only=True)
 
 
 @frozen
@@ -100,11 +104,13 @@ class Unknown:
     """A batch that left and whose answer did not come: perhaps called and charged.
 
     Do not send it again before its reports (found by the recipients' custom ids) have settled it.
+    ``recorded``: it left in another run, of which the journal knows; nothing was sent now.
     """
 
     index: int
     recipients: tuple[Recipient, ...] = field(repr=_count)
     error: OutcomeUnknownError
+    recorded: bool = field(default=False, kw_only=True)
 
 
 @frozen

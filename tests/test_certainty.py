@@ -14,10 +14,12 @@ from emay_voice_async.errors import (
     AnswerError,
     EmayVoiceError,
     InvalidRequestError,
+    JournalError,
     NotSentError,
     OutcomeUnknownError,
     OverSpeedError,
     RefusedError,
+    RepeatedError,
     UsageError,
 )
 from emay_voice_async.replies import refusal
@@ -28,6 +30,8 @@ ENDS: dict[EmayVoiceError, Certainty] = {
     NotSentError("ConnectError", "/x"): Certainty.NOT_SENT,
     InvalidRequestError("content", "is wrong"): Certainty.NOT_SENT,
     UsageError("client", "is closed"): Certainty.NOT_SENT,
+    RepeatedError("mobile", "must not be repeated"): Certainty.NOT_SENT,
+    JournalError("the disk is full", "run.db"): Certainty.NOT_SENT,
     OutcomeUnknownError("ReadTimeout", "/x"): Certainty.UNKNOWN,
     AnswerError("the answer is not JSON", "/x", 200, b""): Certainty.UNKNOWN,
     EmayVoiceError("whatever"): Certainty.UNKNOWN,
@@ -114,6 +118,7 @@ class TestDocstring:
             "another result code": refusal(ResultCode.ERROR_SIGN, "/x"),
             "no connection": NotSentError("ConnectError"),
             "our own check": UsageError("client", "is closed"),
+            "the journal failed": JournalError("the disk is full"),
             "anything else": OutcomeUnknownError("ReadTimeout"),
         }
         words: dict[tuple[Repeat, ...], str] = {

@@ -1,0 +1,239 @@
+"""Recipients to batches: a sized list is checked at once, a stream as it is read."""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator
+from typing import Final, cast
+
+from attrs import define, field, frozen
+
+from emay_voice_async.books import Known, Sorter
+from emay_voice_async.claims import Key
+from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, JournalError, NotSentError
+from emay_voice_async.recipients import (
+    Recipient,
+    check_all,
+    check_fresh,
+    check_recipient,
+    identified,
+    recipient,
+)
+from emay_voice_async.results import NotSent, Outcome
+
+__all__ = ["Cut", "Reader", "Recipients", "Source"]
+
+Recipients = str | Recipient | Iterable[str | Recipient] | AsyncIterable[str | Recipient]
+"""Whom a send goes to: one, a list, or a stream of any length."""
+
+_TOKEN_BYTES: Final = 10
+_END: Final = object()
+
+
+@define(eq=False)
+class Piece:
+    """A part of the input: good entries and their positions, or (``error``) a single bad one."""
+
+    recipients: list[Recipient] = field(factory=list)
+    positions: list[int] = field(factory=list)
+    error: InvalidRequestError | None = None
+
+
+class Reader:
+    """The entries of the input in their order, checked, in pieces of ``size`` at most.
+
+    Raises :class:`InvalidRequestError` at once if an entry of a sized list cannot be sent to, unless it is
+    ``tolerant``: then a list is read like a stream. ``length`` is that of a sized list. ``allow_only``: nobody
+    else can be sent to. ``deadline``, an instant of the event loop's clock, ends a stream that keeps silent.
+    """
+
+    def __init__(
+        self,
+        to: Recipients,
+        size: int,
+        *,
+        allow_only: Collection[str] | None = None,
+        deadline: float | None = None,
+        tolerant: bool = False,
+    ) -> None:
+        self.length: int | None = None
+        self._size = size
+        self._allow_only = allow_only
+        self._iterator: Iterator[object] | None = None
+        self._stream: AsyncIterator[object] | None = None
+        if isinstance(to, str | Recipient):
+            to = (to,)
+        if isinstance(to, Collection) and not isinstance(to, bytes | bytearray):
+            # A copy, so that what was checked is what is sent, whatever happens to the list.
+            to = tuple(to)
+            self.length = len(to)
+            if not tolerant:
+                check_all(to, self._check)
+        if isinstance(to, AsyncIterable):
+            self._stream = aiter(to)
+        elif isinstance(to, Iterable) and not isinstance(to, bytes | bytearray):
+            self._iterator = iter(to)
+        else:
+            raise InvalidRequestError(
+                "to", "must be a number, a Recipient, or an iterable of those", None, type(to).__name__
+            )
+        self._checked = self.length is not None and not tolerant
+        self._deadline = None if self._stream is None else deadline
+        self._failure: Exception | None = None
+        self._piece = Piece()
+        self._seen: dict[str, int] = {}
+        self._position = 0
+
+    async def read(self) -> Piece | None:
+        """Return the next full piece, or a bad entry by itself, or None at the end.
+
+        An error of the input itself is raised after a piece of what was read before it.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return await self._gather_in_time()
+        except Exception as error:
+            if not self._piece.recipients:
+                raise
+            self._failure = error
+            return self._full()
+
+    async def _gather_in_time(self) -> Piece | None:
+        if self._deadline is None:
+            return await self._gather()
+        try:
+            async with asyncio.timeout_at(self._deadline) as bound:
+                return await self._gather()
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            raise NotSentError("the deadline passed before all recipients were read") from None
+
+    async def _gather(self) -> Piece | None:
+        while (item := await self._next()) is not _END:
+            one = recipient(item)
+            position = self._position
+            self._position += 1
+            if not self._checked:
+                try:
+                    self._check(one, position)
+                    check_fresh(one, position, self._seen)
+                except InvalidRequestError as error:
+                    return Piece([one], [position], error)
+            self._piece.recipients.append(one)
+            self._piece.positions.append(position)
+            if len(self._piece.recipients) == self._size:
+                return self._full()
+        return self._full() if self._piece.recipients else None
+
+    def _check(self, one: Recipient, position: int) -> None:
+        check_recipient(one, position)
+        if self._allow_only is not None and one.mobile not in self._allow_only:
+            raise InvalidRequestError("mobile", "must be one of allow_only", position=position)
+
+    async def _next(self) -> object:
+        if self._iterator is not None:
+            return next(self._iterator, _END)
+        return await anext(cast("AsyncIterator[object]", self._stream), _END)
+
+    def _full(self) -> Piece:
+        piece, self._piece = self._piece, Piece()
+        if self.length is None:
+            # Ids of a stream are compared within a piece: more would take memory without bound.
+            self._seen = {}
+        return piece
+
+
+@frozen
+class Cut:
+    """A batch: whom to send to, all with custom ids, and what the journal knows them by; or an outcome.
+
+    ``known`` is the outcome of recipients that are not to be sent to.
+    """
+
+    index: int
+    recipients: tuple[Recipient, ...] = ()
+    keys: tuple[Key, ...] = ()
+    known: Outcome | None = None
+
+
+class Source:
+    """The batches of a send, of up to ``size`` recipients, and the outcomes of those that are not sent to.
+
+    ``sorter``: leaves out what the journal knows better. At most ``max_calls`` recipients are let through.
+    """
+
+    def __init__(self, reader: Reader, size: int, sorter: Sorter | None, max_calls: int | None) -> None:
+        self._reader = reader
+        self._size = size
+        self._sorter = sorter
+        self._left = max_calls
+        self._index = -1
+        self._known: deque[Known] = deque()
+        self._recipients: list[Recipient] = []
+        self._keys: list[Key] = []
+        self._failure: Exception | None = None
+        self._ended = False
+
+    async def read(self) -> Cut | None:
+        """Return the next batch, or an outcome, or None at the end.
+
+        An error of the input, or of the journal, is raised after everything that was read before it.
+        """
+        while not self._known and not self._ended and len(self._recipients) < self._size:
+            await self._read_on()
+        self._index += 1
+        if self._known:
+            return Cut(self._index, known=self._known.popleft()(self._index))
+        if self._recipients:
+            return self._cut()
+        if self._failure is not None:
+            raise self._failure
+        return None
+
+    async def _read_on(self) -> None:
+        try:
+            piece = await self._reader.read()
+        except Exception as error:
+            self._failure, self._ended = error, True
+            return
+        if piece is None:
+            self._ended = True
+        elif piece.error is not None:
+            self._known.append(_not_sent(piece.recipients, piece.error))
+        elif self._sorter is None:
+            self._recipients += piece.recipients
+        else:
+            await self._sort(self._sorter, piece)
+
+    async def _sort(self, sorter: Sorter, piece: Piece) -> None:
+        try:
+            found = await sorter.sort(piece.recipients, piece.positions)
+        except JournalError as error:
+            self._known.append(_not_sent(piece.recipients, error))
+            self._failure, self._ended = error, True
+            return
+        self._recipients += found.recipients
+        self._keys += found.keys
+        self._known += found.known
+
+    def _cut(self) -> Cut:
+        if self._left == 0:
+            error = NotSentError("max_calls numbers have been sent to")
+            return Cut(self._index, known=_not_sent(self._taken(self._size)[0], error)(self._index))
+        size = self._size if self._left is None else min(self._size, self._left)
+        recipients, keys = self._taken(size)
+        if self._left is not None:
+            self._left -= len(recipients)
+        return Cut(self._index, identified(recipients, secrets.token_hex(_TOKEN_BYTES)), tuple(keys))
+
+    def _taken(self, size: int) -> tuple[list[Recipient], list[Key]]:
+        taken = self._recipients[:size], self._keys[:size]
+        del self._recipients[:size], self._keys[:size]
+        return taken
+
+
+def _not_sent(recipients: Iterable[Recipient], error: EmayVoiceError) -> Known:
+    those = tuple(recipients)
+    return lambda index: NotSent(index, those, error)
