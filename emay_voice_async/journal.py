@@ -64,9 +64,10 @@ class SqliteJournal:
         await self._leave()
 
     async def aclose(self) -> None:
-        """Close the file if nobody uses it; it can be used again."""
-        self._users += 1
-        await self._leave()
+        """Close the file, behind what is being done with it; whoever uses it again opens it again."""
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            await desk.close()
 
     async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
         """Begin a run; make the file if it is not there, unless the run is ``dry`` and writes nothing.
@@ -128,9 +129,8 @@ class SqliteJournal:
     async def _leave(self) -> None:
         """Close the file when the last one who uses it has left."""
         self._users -= 1
-        if not self._users and self._desk is not None:
-            desk, self._desk = self._desk, None
-            await desk.close()
+        if not self._users:
+            await self.aclose()
 
 
 class _Desk:

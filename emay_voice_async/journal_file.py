@@ -46,7 +46,7 @@ WRITERS_WAIT: Final = 30.0
 # dirties few pages.
 _SCHEMA: Final = """
 CREATE TABLE purpose (
-    app_id TEXT NOT NULL, kind TEXT NOT NULL, salt BLOB NOT NULL, fingerprint TEXT NOT NULL,
+    app_id TEXT NOT NULL, product TEXT NOT NULL, kind TEXT NOT NULL, salt BLOB NOT NULL, fingerprint TEXT NOT NULL,
     allow_repeats INTEGER NOT NULL, made_at REAL NOT NULL
 );
 CREATE TABLE runs (
@@ -80,16 +80,20 @@ INSERT INTO calls (mobile, given, occurrence, claim, state, custom_id) VALUES (?
 ON CONFLICT (mobile, given, occurrence) DO UPDATE
 SET claim = excluded.claim, state = excluded.state, custom_id = excluded.custom_id, message_id = ''
 """  # noqa: S608
-_ACCEPT: Final = f"UPDATE calls SET state = {_ACCEPTED}, message_id = ? WHERE {_BY_KEY} AND claim = ?"  # noqa: S608
+# What the service writes may be no proper Unicode, so its texts come as bytes.
+_ACCEPT: Final = (
+    f"UPDATE calls SET state = {_ACCEPTED}, message_id = CAST(? AS TEXT) WHERE {_BY_KEY} AND claim = ?"  # noqa: S608
+)
 _OPEN: Final = f"state IN ({_UNDER_WAY}, {_UNKNOWN})"
 _SETTLE: Final = f"UPDATE calls SET state = ? WHERE {_BY_KEY} AND claim = ? AND {_OPEN}"  # noqa: S608
 _RECORD: Final = f"""
-UPDATE calls SET state = {_ACCEPTED}, report_state = :state, report_description = :description,
-    called_at = :called_at, duration = :duration, key_pressed = :key_pressed,
-    message_id = CASE WHEN :message_id = '' THEN message_id ELSE :message_id END
+UPDATE calls SET state = {_ACCEPTED}, called_at = :called_at, duration = :duration,
+    report_state = CAST(:state AS TEXT), report_description = CAST(:description AS TEXT),
+    key_pressed = CAST(:key_pressed AS TEXT),
+    message_id = CASE WHEN :message_id = x'' THEN message_id ELSE CAST(:message_id AS TEXT) END
 WHERE mobile = :mobile AND (state = {_ACCEPTED} OR {_OPEN})
-    AND CASE WHEN message_id <> '' AND :message_id <> '' THEN message_id = :message_id
-        ELSE custom_id = :custom_id END
+    AND CASE WHEN message_id <> '' AND :message_id <> x'' THEN message_id = CAST(:message_id AS TEXT)
+        ELSE custom_id = CAST(:custom_id AS TEXT) END
 """  # noqa: S608
 _PAGE: Final = """
 SELECT call, mobile, custom_id, message_id, state, reason, begun_at, report_state, report_description,
@@ -111,12 +115,21 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     elif not path.exists():
         raise sqlite3.OperationalError("it does not exist")
     connection = sqlite3.connect(path, timeout=WRITERS_WAIT, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _text
     try:
         _check_file(connection, create=create)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogatepass")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _check_file(db: sqlite3.Connection, *, create: bool) -> None:
@@ -166,15 +179,9 @@ def begin_run(db: sqlite3.Connection, purpose: Purpose, token: str) -> int:
     with _Transaction(db):
         if not check_purpose(db, purpose):
             salt = secrets.token_bytes(16)
-            row = (
-                purpose.app_id,
-                purpose.kind,
-                salt,
-                purpose.fingerprint(salt),
-                purpose.allow_repeats,
-                time.time(),
-            )
-            db.execute("INSERT INTO purpose VALUES (?, ?, ?, ?, ?, ?)", row)
+            what = purpose.app_id, purpose.product.value, purpose.kind
+            row = *what, salt, purpose.fingerprint(salt), purpose.allow_repeats, time.time()
+            db.execute("INSERT INTO purpose VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         me = Owner.current()
         cursor = db.execute(
             "INSERT INTO runs (token, place, pid, born, started_at) VALUES (?, ?, ?, ?, ?)",
@@ -259,33 +266,46 @@ def close(
 ) -> None:
     """Write what became of a claim."""
     with _Transaction(db):
-        [number] = db.execute("SELECT claim FROM claims WHERE token = ?", (claim.token,)).fetchone()
+        found = db.execute("SELECT claim FROM claims WHERE token = ?", (claim.token,)).fetchone()
+        if found is None:
+            # It was never given.
+            return
+        [number] = found
         db.execute("UPDATE claims SET reason = ? WHERE claim = ?", (reason, number))
         keys = [(*_bound(key), number) for key in claim.keys]
         if state is State.ACCEPTED:
             ids = message_ids or [""] * len(keys)
-            db.executemany(_ACCEPT, ((one, *key) for one, key in zip(ids, keys, strict=True)))
+            db.executemany(_ACCEPT, ((_bytes(one), *key) for one, key in zip(ids, keys, strict=True)))
         else:
             db.executemany(_SETTLE, ((_NUMBERS[state], *key) for key in keys))
 
 
 def record(db: sqlite3.Connection, reports: Iterable[Report]) -> int:
     """Join in status reports, and return how many belong to calls of this journal."""
+    app_id, product = _purpose(db, "app_id, product")
+    ours = [one for one in reports if one.app_id in ("", app_id) and one.product.value == product]
     with _Transaction(db):
-        return sum(db.execute(_RECORD, _row_of(one)).rowcount > 0 for one in reports)
+        return sum(db.execute(_RECORD, _row_of(one)).rowcount > 0 for one in ours)
+
+
+def _purpose(db: sqlite3.Connection, columns: str) -> tuple[Any, ...]:
+    found: tuple[Any, ...] | None = db.execute(f"SELECT {columns} FROM purpose").fetchone()  # noqa: S608
+    if found is None:
+        raise sqlite3.DatabaseError("no run has begun in it yet")
+    return found
 
 
 def _row_of(report: Report) -> dict[str, Any]:
     mobile = report.mobile
     return {
         "mobile": int(mobile) if mobile.isdecimal() and len(mobile) <= 18 else None,
-        "custom_id": report.custom_id,
-        "message_id": report.message_id,
-        "state": report.raw_state,
-        "description": report.description,
+        "custom_id": _bytes(report.custom_id),
+        "message_id": _bytes(report.message_id),
+        "state": _bytes(report.raw_state),
+        "description": _bytes(report.description),
         "called_at": None if report.called_at is None else report.called_at.timestamp(),
         "duration": report.duration,
-        "key_pressed": report.key_pressed,
+        "key_pressed": None if report.key_pressed is None else _bytes(report.key_pressed),
     }
 
 
@@ -325,10 +345,7 @@ def summary(db: sqlite3.Connection, is_live: IsLive) -> Summary:
     reported = db.execute(
         "SELECT report_state, count(*) FROM calls WHERE report_state <> '' GROUP BY 1 ORDER BY 2 DESC, 1"
     )
-    found = db.execute("SELECT app_id, kind, allow_repeats, made_at FROM purpose").fetchone()
-    if found is None:
-        raise sqlite3.DatabaseError("no run has begun in it yet")
-    app_id, kind, allow_repeats, made_at = found
+    app_id, kind, allow_repeats, made_at = _purpose(db, "app_id, kind, allow_repeats, made_at")
     return Summary(app_id, kind, bool(allow_repeats), _beijing(made_at), states, dict(reported.fetchall()))
 
 
