@@ -14,6 +14,8 @@ ORDER = (
         "signing",
         "messages",
         "recipients",
+        "columns",
+        "rows",
         "forms",
         "results",
         "structuring",
@@ -25,6 +27,8 @@ ORDER = (
         "certainty",
     ),
     (
+        "texts",
+        "lists",
         "pacing",
         "transport",
         "exchange",
