@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import docutils.nodes
-import httpx
 import pytest
 from docutils.core import publish_doctree
 
@@ -41,25 +40,6 @@ def tables() -> dict[str, list[list[str]]]:
         rows = [[cell.astext() for cell in row.children] for row in table.findall(docutils.nodes.row)]
         found[rows[0][0]] = rows[1:]
     return found
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """Let whatever an example posts to http://emay.example reach a local service in process."""
-    sandbox = Sandbox()
-    monkeypatch.setenv("EMAY_VOICE_BASE_URL", "http://emay.example")
-    monkeypatch.setenv("EMAY_VOICE_APP_ID", sandbox.app_id)
-    monkeypatch.setenv("EMAY_VOICE_SECRET_KEY", sandbox.secret_key)
-    over_network = httpx.AsyncHTTPTransport.handle_async_request
-
-    async def route(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-        if request.url.host == "emay.example":
-            return await httpx.ASGITransport(sandbox.app).handle_async_request(request)
-        return await over_network(self, request)
-
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", route)
-    yield sandbox
-    assert sandbox.over_speed == 0
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.strip().splitlines()[-1][:40])

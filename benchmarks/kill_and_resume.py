@@ -1,0 +1,143 @@
+"""Kill a campaign at random moments, resume it each time, and count who was called how often.
+
+A local service answers over a socket, with random delays. A worker process sends to all numbers with a
+journal, is killed (SIGKILL, no goodbye) at a random moment, and is started again, until one gets to the end.
+Then the service's own record is held against the journal. Exits with 1 if anybody was called twice or is
+missing::
+
+    python benchmarks/kill_and_resume.py --numbers 100000 --kills 50
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import asdict, frozen
+
+from emay_voice_async import AsyncEmayVoice, Notice, RateLimit, RateLimits
+from emay_voice_async.claims import State
+from emay_voice_async.journal import SqliteJournal
+from emay_voice_async.sandbox import Sandbox
+
+MESSAGE = Notice("您的快递已到，请尽快领取。")
+LIMITS = RateLimits(send=RateLimit(5, 1.0), reports=RateLimit(100, 1.0))
+
+
+@frozen
+class Result:
+    """What the service and the journal say in the end."""
+
+    kills: int
+    runs: int
+    seconds: float
+    called: int
+    twice: int
+    unaccounted: int
+    accepted: int
+    unknown: int
+    settled: int
+    """Unknown numbers that a report proved to be called."""
+    lost: int
+    """Unknown numbers that were called, and of which no report told."""
+    over_speed: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nobody was called twice or is missing."""
+        return not (self.twice or self.unaccounted or self.lost)
+
+
+def numbers(count: int) -> Iterator[str]:
+    """Yield so many numbers, without those whose last digits mean something to the local service."""
+    return (f"139{place // 9000:04}{1000 + place % 9000}" for place in range(count))
+
+
+async def work(url: str, app_id: str, secret_key: str, path: str, count: int) -> None:
+    """Send to all numbers: what a worker script does, and is killed in."""
+    async with AsyncEmayVoice(url, app_id=app_id, secret_key=secret_key, rate_limits=LIMITS) as voice:
+        async for _ in voice.send_batches(MESSAGE, numbers(count), journal=SqliteJournal(path)):
+            pass
+
+
+async def campaign(count: int, kills: int, seed: int, patience: float = 1.2) -> Result:
+    """Run a campaign to its end in spite of so many kills."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    sandbox = Sandbox(
+        rate_limits=LIMITS,
+        latency=lambda: chance.expovariate(50),
+        answer_latency=lambda: chance.expovariate(50),
+    )
+    began, runs, killed = time.monotonic(), 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "run.db")
+        async with sandbox.serve() as url:
+            while True:
+                runs += 1
+                arguments = ["--work", url, sandbox.app_id, sandbox.secret_key, path, str(count)]
+                worker = await asyncio.create_subprocess_exec(sys.executable, __file__, *arguments)
+                try:
+                    # It needs about half a second to begin.
+                    wait = 0.3 + chance.random() * patience if killed < kills else None
+                    await asyncio.wait_for(worker.wait(), wait)
+                except TimeoutError:
+                    worker.kill()
+                    killed += 1
+                if await worker.wait() == 0:
+                    return await _judged(sandbox, url, path, count, killed, runs, time.monotonic() - began)
+
+
+async def _judged(
+    sandbox: Sandbox, url: str, path: str, count: int, kills: int, runs: int, seconds: float
+) -> Result:
+    called = Counter(call.mobile for call in sandbox.calls)
+    journal = SqliteJournal(path)
+    before = {line.mobile: line.state async for line in journal.lines()}
+    async with AsyncEmayVoice(url, app_id=sandbox.app_id, secret_key=sandbox.secret_key) as voice, journal:
+        while reports := await voice.take_reports(1000):
+            await journal.record(reports)
+    after = {line.mobile: line.state async for line in journal.lines()}
+    unknown = [mobile for mobile, state in before.items() if state is State.UNKNOWN]
+    accounted = {mobile for mobile, state in before.items() if state in (State.ACCEPTED, State.UNKNOWN)}
+    return Result(
+        kills=kills,
+        runs=runs,
+        seconds=seconds,
+        called=len(called),
+        twice=sum(times > 1 for times in called.values()),
+        unaccounted=len((set(numbers(count)) | set(called)) - accounted),
+        accepted=sum(state is State.ACCEPTED for state in before.values()),
+        unknown=len(unknown),
+        settled=sum(after[mobile] is State.ACCEPTED for mobile in unknown),
+        lost=sum(mobile in called and after[mobile] is not State.ACCEPTED for mobile in unknown),
+        over_speed=sandbox.over_speed,
+    )
+
+
+def main() -> int:
+    """Run the campaign that the arguments describe, and print what came of it."""
+    parser = argparse.ArgumentParser(description="Kill a campaign at random moments, and resume it.")
+    parser.add_argument("--numbers", type=int, default=100_000)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311
+    parser.add_argument("--work", nargs=5, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        url, app_id, secret_key, path, count = options.work
+        asyncio.run(work(url, app_id, secret_key, path, int(count)))
+        return 0
+    result = asyncio.run(campaign(options.numbers, options.kills, options.seed))
+    print(f"{options.numbers:,} numbers, seed {options.seed}:")
+    for name, figure in asdict(result).items():
+        print(f"  {name:<12} {figure:>10.6g}")
+    print("good" if result.is_good else "BAD")
+    return 0 if result.is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

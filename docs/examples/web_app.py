@@ -1,0 +1,52 @@
+"""A web app that calls people from its requests and receives the pushed status reports.
+
+Run it with ``uvicorn web_app:app``. The service's address, the appId and the secretKey come from the environment.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, HTTPException
+
+from emay_voice_async import AsyncEmayVoice, Notice, NotSent, Recipient, Refused, Report, SendError
+from emay_voice_async.receiver import PushReceiver, RecentReports
+
+ACCOUNT = {os.environ["EMAY_VOICE_APP_ID"]: os.environ["EMAY_VOICE_SECRET_KEY"]}
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Have one client for all requests, and close it when the app ends."""
+    async with AsyncEmayVoice.from_env() as voice:
+        app.state.voice = voice
+        yield
+
+
+async def on_reports(reports: list[Report]) -> None:
+    """Keep what the service pushes; here, hand it to whoever waits for it."""
+    app.state.voice.feed(reports)
+
+
+app = FastAPI(lifespan=lifespan)
+app.mount("/emay", PushReceiver(ACCOUNT, on_reports, deduplicate=RecentReports()))
+
+
+@app.post("/orders/{order}/reminder", status_code=202)
+async def remind(order: str, mobile: str) -> dict[str, str]:
+    """Call the customer of an order."""
+    try:
+        result = await app.state.voice.send(
+            Notice("您的快递已到，请尽快领取。"), Recipient(mobile, custom_id=f"order-{order}"), deadline=20
+        )
+    except ValueError as error:  # our own check, before anything was sent
+        raise HTTPException(422, str(error)) from error
+    except SendError as error:
+        match error.result.outcomes[0]:
+            case Refused(error=refusal):
+                raise HTTPException(502, str(refusal)) from error
+            case NotSent():
+                raise HTTPException(503, "nobody was called; try again") from error
+            case _:  # Unknown: it may be ringing, so do not try again; the report will tell
+                return {"status": "unknown", "custom_id": f"order-{order}"}
+    return {"status": "accepted", "message_id": result.tickets[0].message_id}
