@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 from attrs import asdict, frozen
@@ -69,6 +70,7 @@ async def campaign(count: int, kills: int, seed: int, patience: float = 1.2) -> 
     """Run a campaign to its end in spite of so many kills."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     sandbox = Sandbox(
+        balance=Decimal(count),
         rate_limits=LIMITS,
         latency=lambda: chance.expovariate(50),
         answer_latency=lambda: chance.expovariate(50),
