@@ -143,7 +143,9 @@ class _Desk:
 
     async def do(self, work: Callable[[sqlite3.Connection], _Result], *, create: bool) -> _Result:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: work(self._connected(create=create)))
+        doing = loop.run_in_executor(self._thread, lambda: work(self._connected(create=create)))
+        # Else what still waits for the thread would be taken out of its queue.
+        return await asyncio.shield(doing)
 
     async def close(self) -> None:
         """Close behind whatever is still being done, even if the caller is cancelled meanwhile."""
