@@ -84,7 +84,7 @@ INSERT INTO calls (mobile, given, occurrence, claim, state, custom_id) VALUES (?
 ON CONFLICT (mobile, given, occurrence) DO UPDATE
 SET claim = excluded.claim, state = excluded.state, custom_id = excluded.custom_id, message_id = ''
 """  # noqa: S608
-# What the service writes may be no proper Unicode, so its texts come as bytes.
+# What the service writes, and a reason, may be no proper Unicode, so such texts come as bytes.
 _ACCEPT: Final = (
     f"UPDATE calls SET state = {_ACCEPTED}, message_id = CAST(? AS TEXT) WHERE {_BY_KEY} AND claim = ?"  # noqa: S608
 )
@@ -285,7 +285,7 @@ def close(
             # It was never given.
             return
         [number] = found
-        db.execute("UPDATE claims SET reason = ? WHERE claim = ?", (reason, number))
+        db.execute("UPDATE claims SET reason = CAST(? AS TEXT) WHERE claim = ?", (_bytes(reason), number))
         keys = [(*_bound(key), number) for key in claim.keys]
         if state is State.ACCEPTED:
             ids = message_ids or [""] * len(keys)
