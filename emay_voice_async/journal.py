@@ -47,7 +47,8 @@ class SqliteJournal:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        # Wherever the program goes meanwhile, it is the same file.
+        self.path = Path(path).absolute()
         self._users = 0
         self._desk: _Desk | None = None
 
