@@ -66,8 +66,9 @@ class SqliteJournal:
 
     async def aclose(self) -> None:
         """Close the file, behind what is being done with it; whoever uses it again opens it again."""
-        desk, self._desk = self._desk, None
-        if desk is not None:
+        desk = self._desk
+        if desk is not None and not desk.is_inherited:
+            self._desk = None
             await desk.close()
 
     async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
@@ -122,6 +123,8 @@ class SqliteJournal:
         """Do something with the connection; should the caller be cancelled, it is done to its end all the same."""
         if self._desk is None:
             self._desk = _Desk(self.path)
+        if self._desk.is_inherited:
+            raise JournalError("it was open when this process was forked; use another object", str(self.path))
         try:
             return await self._desk.do(work, create=create)
         except (sqlite3.Error, OSError) as error:
@@ -141,6 +144,13 @@ class _Desk:
         self._path = path
         self._thread = ThreadPoolExecutor(1, "emay_voice_async.journal")
         self._connection: sqlite3.Connection | None = None
+        self._file: object = None
+        self._pid = os.getpid()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process is a fork of its: the thread stayed behind, and SQLite's locks did."""
+        return self._pid != os.getpid()
 
     async def do(self, work: Callable[[sqlite3.Connection], _Result], *, create: bool) -> _Result:
         loop = asyncio.get_running_loop()
@@ -157,6 +167,9 @@ class _Desk:
     def _connected(self, *, create: bool) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = file.connect(self._path, create=create)
+            self._file = file.identity(self._path)
+        elif file.identity(self._path) != self._file:
+            raise sqlite3.OperationalError("it was moved, deleted or replaced while it was in use")
         return self._connection
 
     def _close(self) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "check_purpose",
     "close",
     "connect",
+    "identity",
     "look",
     "page",
     "record",
@@ -136,6 +137,14 @@ def _make(path: Path) -> None:
     # It will hold phone numbers; SQLite gives its side files the same rights.
     with _MAKING, suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file that is at ``path`` from any other; None: there is none."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _text(stored: bytes) -> str:
