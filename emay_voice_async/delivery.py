@@ -74,6 +74,8 @@ class Batch:
     """Set when it is called off."""
     waits: bool = False
     """Whether its task is waiting for its turn, or under way."""
+    recalled: bool = False
+    """Whether its task was cancelled by that, while it waited: nothing of it is under way."""
     given_up: bool = False
     """Whether its outcome is unknown, so that a late answer is still worth writing down."""
     claim: Claim | None = None
@@ -84,6 +86,7 @@ class Batch:
         self.error = error
         self.attempts.last = True
         if self.waits and not self.attempts.under_way:
+            self.recalled = True
             task.cancel()
         return self.attempts.under_way
 
@@ -144,7 +147,8 @@ class Delivery:
                 return Unknown(index, recipients, OutcomeUnknownError(reason, path))
             return NotSent(index, recipients, NotSentError(reason, path))
         except asyncio.CancelledError:
-            if batch.error is None:
+            # If it was not called off, the loop is torn down around it, and it may be under way.
+            if not batch.recalled:
                 raise
         return NotSent(index, recipients, cast("EmayVoiceError", batch.error))
 
