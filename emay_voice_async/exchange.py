@@ -193,6 +193,8 @@ class Exchanges:
 
     async def pause(self, seconds: float, path: str, deadline: float | None) -> None:
         """Sleep as one who waits for a slot: the deadline and the end of the client make it NotSentError."""
+        if self._closed:
+            raise NotSentError("the client was closed before it had its turn", path)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._waiting(asyncio.sleep(seconds), path)
