@@ -187,17 +187,30 @@ class Delivery:
 
     async def _prepare(self, batch: Batch) -> None:
         """With the slot in hand, look at the clock once more, and claim the batch: only then may it leave."""
-        if self._options.hours is not None and self._options.hours.wait(self._exchanges.now()):
-            raise _OutOfHoursError
+        # If it is posted again, certainly nobody was called; how long a claim lasts begins anew.
+        await self._release(batch)
+        self._check_hours()
         if self.books is None:
             return
-        if batch.claim is not None:
-            # It is posted again, since certainly nobody was called; how long a claim lasts begins anew.
-            await self.books.release(batch.claim)
-        batch.claim = None
         batch.claim = await self.books.begin(batch.cut.keys, batch.cut.recipients)
         if batch.error is not None:
             raise _CalledOffError
+        try:
+            # A claim may have waited for somebody else's writing.
+            self._check_hours()
+        except _OutOfHoursError:
+            await self._release(batch)
+            raise
+
+    def _check_hours(self) -> None:
+        if self._options.hours is not None and self._options.hours.wait(self._exchanges.now()):
+            raise _OutOfHoursError
+
+    async def _release(self, batch: Batch) -> None:
+        """Let go of the claim of a batch of which certainly nothing was acted on, if it has one."""
+        if self.books is not None and batch.claim is not None:
+            await self.books.release(batch.claim)
+            batch.claim = None
 
     def _read(self, batch: Batch, answer: Answer) -> tuple[Ticket, ...]:
         """Read the answer, also one that comes when the batch was given up: the journal still wants it."""
