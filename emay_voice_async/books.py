@@ -3,12 +3,13 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from attrs import define, field
 
 from emay_voice_async.claims import Claim, JournalRun, Key, Standing, State
-from emay_voice_async.errors import OutcomeUnknownError, RefusedError, RepeatedError
+from emay_voice_async.errors import JournalError, OutcomeUnknownError, RefusedError, RepeatedError
 from emay_voice_async.recipients import Recipient
 from emay_voice_async.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
 from emay_voice_async.seen import Seen
@@ -121,13 +122,20 @@ class Books:
         """
         custom_ids = tuple(one.custom_id or "" for one in recipients)
         claim = Claim(secrets.token_hex(16), tuple(keys), custom_ids, self._lasts, self._resend_unknown)
-        if not await self._run.begin(claim):
+        try:
+            begun = await self._run.begin(claim)
+        except asyncio.CancelledError:
+            # Whether it was claimed or not: it is not posted any more.
+            with suppress(JournalError):
+                await self.release(claim)
+            raise
+        if not begun:
             raise OutcomeUnknownError(_TAKEN)
         return claim
 
     async def release(self, claim: Claim) -> None:
         """Take a claim back of which certainly nothing was acted on."""
-        await self._run.close(claim, State.NOT_SENT, reason="it was to be sent again")
+        await self._run.close(claim, State.NOT_SENT, reason="nothing of it was acted on")
 
     async def close(self, claim: Claim, outcome: Outcome) -> None:
         """Write what became of a claimed batch."""
