@@ -14,7 +14,7 @@ from emay_voice_async.recipients import Recipient
 from emay_voice_async.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
 from emay_voice_async.seen import Seen
 
-__all__ = ["Books", "Known", "Sorter"]
+__all__ = ["Books", "Known", "Sorter", "as_journal_error"]
 
 _LEFT: Final = "an earlier run left it open: look at its reports"
 _UNDER_WAY: Final = "another run of this journal may be sending it at this moment"
@@ -129,6 +129,8 @@ class Books:
             with suppress(JournalError):
                 await self.release(claim)
             raise
+        except Exception as error:
+            raise as_journal_error(error) from error
         if not begun:
             raise OutcomeUnknownError(_TAKEN)
         return claim
@@ -146,6 +148,11 @@ class Books:
             error = outcome.error
             reason = str.__str__(error.code) if isinstance(error, RefusedError) else str(error)
             await self._run.close(claim, _STATES[type(outcome)], reason=reason)
+
+
+def as_journal_error(error: Exception) -> JournalError:
+    """Return what a journal raised, as what it should have been: one of a user's own may raise anything."""
+    return error if isinstance(error, JournalError) else JournalError(f"{type(error).__name__} in it")
 
 
 def _set_aside(

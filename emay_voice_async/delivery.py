@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from attrs import define, field, frozen
 
-from emay_voice_async.books import Books
+from emay_voice_async.books import Books, as_journal_error
 from emay_voice_async.certainty import Certainty, certainty_of
 from emay_voice_async.claims import Claim, Journal, Purpose
 from emay_voice_async.errors import (
@@ -117,7 +117,11 @@ class Delivery:
     async def end(self) -> None:
         """Let go of the journal."""
         if self.books is not None:
-            await self.books.end()
+            try:
+                await self.books.end()
+            except Exception:
+                # All that matters is written.
+                logger.exception("the journal could not be closed")
 
     async def deliver(self, batch: Batch) -> tuple[Outcome, JournalError | None]:
         """Bring one batch to its outcome; return that, and why it could not be written down, if so."""
@@ -234,7 +238,7 @@ class Delivery:
             return None
         try:
             await self.books.close(batch.claim, outcome)
-        except JournalError as error:
+        except Exception as error:
             logger.exception("what became of a batch could not be written down")
-            return error
+            return as_journal_error(error)
         return None

@@ -8,9 +8,9 @@ from typing import Final, cast
 
 from attrs import define, field, frozen
 
-from emay_voice_async.books import Known, Sorter
+from emay_voice_async.books import Known, Sorter, as_journal_error
 from emay_voice_async.claims import Key
-from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, JournalError, NotSentError
+from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSentError
 from emay_voice_async.recipients import (
     Recipient,
     check_all,
@@ -210,9 +210,9 @@ class Source:
     async def _sort(self, sorter: Sorter, piece: Piece) -> None:
         try:
             found = await sorter.sort(piece.recipients, piece.positions)
-        except JournalError as error:
-            self._known.append(_not_sent(piece.recipients, error))
-            self._failure, self._ended = error, True
+        except Exception as error:
+            self._failure, self._ended = as_journal_error(error), True
+            self._known.append(_not_sent(piece.recipients, self._failure))
             return
         self._recipients += found.recipients
         self._keys += found.keys
