@@ -93,11 +93,18 @@ class Reader:
             raise self._failure
         try:
             return await self._gather_in_time()
-        except Exception as error:
-            if not self._piece.recipients:
+        except asyncio.CancelledError as error:
+            if cast("asyncio.Task[object]", asyncio.current_task()).cancelling():
                 raise
-            self._failure = error
-            return self._full()
+            # The input's own: something that it waits for was cancelled, and not whoever reads it.
+            failure: Exception = NotSentError("the input was cancelled from within")
+            failure.__cause__ = error
+        except Exception as error:
+            failure = error
+        if not self._piece.recipients:
+            raise failure
+        self._failure = failure
+        return self._full()
 
     async def _gather_in_time(self) -> Piece | None:
         if self._deadline is None:
