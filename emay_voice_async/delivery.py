@@ -88,7 +88,8 @@ class Batch:
         if self.waits and not self.attempts.under_way:
             self.recalled = True
             task.cancel()
-        return self.attempts.under_way
+        # When the loop is torn down, nothing goes on.
+        return self.attempts.under_way and not task.cancelling()
 
 
 class Delivery:
