@@ -3,17 +3,18 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from attrs import define, field
 
 from emay_voice_async.claims import Claim, JournalRun, Key, Standing, State
-from emay_voice_async.errors import OutcomeUnknownError, RefusedError, RepeatedError
+from emay_voice_async.errors import JournalError, OutcomeUnknownError, RefusedError, RepeatedError
 from emay_voice_async.recipients import Recipient
 from emay_voice_async.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
 from emay_voice_async.seen import Seen
 
-__all__ = ["Books", "Known", "Sorter"]
+__all__ = ["Books", "Known", "Sorter", "as_journal_error"]
 
 _LEFT: Final = "an earlier run left it open: look at its reports"
 _UNDER_WAY: Final = "another run of this journal may be sending it at this moment"
@@ -121,13 +122,22 @@ class Books:
         """
         custom_ids = tuple(one.custom_id or "" for one in recipients)
         claim = Claim(secrets.token_hex(16), tuple(keys), custom_ids, self._lasts, self._resend_unknown)
-        if not await self._run.begin(claim):
+        try:
+            begun = await self._run.begin(claim)
+        except asyncio.CancelledError:
+            # Whether it was claimed or not: it is not posted any more.
+            with suppress(JournalError):
+                await self.release(claim)
+            raise
+        except Exception as error:
+            raise as_journal_error(error) from error
+        if not begun:
             raise OutcomeUnknownError(_TAKEN)
         return claim
 
     async def release(self, claim: Claim) -> None:
         """Take a claim back of which certainly nothing was acted on."""
-        await self._run.close(claim, State.NOT_SENT, reason="it was to be sent again")
+        await self._run.close(claim, State.NOT_SENT, reason="nothing of it was acted on")
 
     async def close(self, claim: Claim, outcome: Outcome) -> None:
         """Write what became of a claimed batch."""
@@ -138,6 +148,11 @@ class Books:
             error = outcome.error
             reason = str.__str__(error.code) if isinstance(error, RefusedError) else str(error)
             await self._run.close(claim, _STATES[type(outcome)], reason=reason)
+
+
+def as_journal_error(error: Exception) -> JournalError:
+    """Return what a journal raised, as what it should have been: one of a user's own may raise anything."""
+    return error if isinstance(error, JournalError) else JournalError(f"{type(error).__name__} in it")
 
 
 def _set_aside(

@@ -60,6 +60,9 @@ class Key(NamedTuple):
     custom_id: str = ""
     occurrence: int = 0
 
+    def __repr__(self) -> str:
+        return f"Key({mask(self.mobile)!r}, {self.custom_id!r}, {self.occurrence})"
+
 
 @frozen
 class Purpose:

@@ -250,6 +250,8 @@ class AsyncEmayVoice:
         cannot be used for this send.
         """
         options = self._options(None, journal, resend_unknown, allow_repeats, max_calls, hours)
+        if not (price is None or (isinstance(price, Decimal) and price.is_finite() and price >= 0)):
+            raise InvalidRequestError("price", "must be a Decimal of at least 0", 0, type(price).__name__)
         reader = self._sender.read(message, to, options, tolerant=True)
         purpose = Purpose(self._app_id, message, allow_repeats)
         run = None if journal is None else await journal.start(purpose, dry=True)
@@ -426,6 +428,14 @@ class AsyncEmayVoice:
         hours: CallingHours | None,
     ) -> Options:
         self._enter()
+        for name, flag in (("resend_unknown", resend_unknown), ("allow_repeats", allow_repeats)):
+            # A text such as "no" would be a yes.
+            if not isinstance(flag, bool):
+                raise InvalidRequestError(name, "must be True or False", None, type(flag).__name__)
+        if journal is not None and not callable(getattr(journal, "start", None)):
+            raise InvalidRequestError(
+                "journal", "must be a journal such as SqliteJournal(path)", None, type(journal).__name__
+            )
         if max_calls is not None:
             _check_whole("max_calls", max_calls)
         if hours is not None and not isinstance(hours, CallingHours):

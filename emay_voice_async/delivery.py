@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from attrs import define, field, frozen
 
-from emay_voice_async.books import Books
+from emay_voice_async.books import Books, as_journal_error
 from emay_voice_async.certainty import Certainty, certainty_of
 from emay_voice_async.claims import Claim, Journal, Purpose
 from emay_voice_async.errors import (
@@ -74,6 +74,8 @@ class Batch:
     """Set when it is called off."""
     waits: bool = False
     """Whether its task is waiting for its turn, or under way."""
+    recalled: bool = False
+    """Whether its task was cancelled by that, while it waited: nothing of it is under way."""
     given_up: bool = False
     """Whether its outcome is unknown, so that a late answer is still worth writing down."""
     claim: Claim | None = None
@@ -84,8 +86,10 @@ class Batch:
         self.error = error
         self.attempts.last = True
         if self.waits and not self.attempts.under_way:
+            self.recalled = True
             task.cancel()
-        return self.attempts.under_way
+        # When the loop is torn down, nothing goes on.
+        return self.attempts.under_way and not task.cancelling()
 
 
 class Delivery:
@@ -114,7 +118,11 @@ class Delivery:
     async def end(self) -> None:
         """Let go of the journal."""
         if self.books is not None:
-            await self.books.end()
+            try:
+                await self.books.end()
+            except Exception:
+                # All that matters is written.
+                logger.exception("the journal could not be closed")
 
     async def deliver(self, batch: Batch) -> tuple[Outcome, JournalError | None]:
         """Bring one batch to its outcome; return that, and why it could not be written down, if so."""
@@ -144,7 +152,8 @@ class Delivery:
                 return Unknown(index, recipients, OutcomeUnknownError(reason, path))
             return NotSent(index, recipients, NotSentError(reason, path))
         except asyncio.CancelledError:
-            if batch.error is None:
+            # If it was not called off, the loop is torn down around it, and it may be under way.
+            if not batch.recalled:
                 raise
         return NotSent(index, recipients, cast("EmayVoiceError", batch.error))
 
@@ -183,17 +192,30 @@ class Delivery:
 
     async def _prepare(self, batch: Batch) -> None:
         """With the slot in hand, look at the clock once more, and claim the batch: only then may it leave."""
-        if self._options.hours is not None and self._options.hours.wait(self._exchanges.now()):
-            raise _OutOfHoursError
+        # If it is posted again, certainly nobody was called; how long a claim lasts begins anew.
+        await self._release(batch)
+        self._check_hours()
         if self.books is None:
             return
-        if batch.claim is not None:
-            # It is posted again, since certainly nobody was called; how long a claim lasts begins anew.
-            await self.books.release(batch.claim)
-        batch.claim = None
         batch.claim = await self.books.begin(batch.cut.keys, batch.cut.recipients)
         if batch.error is not None:
             raise _CalledOffError
+        try:
+            # A claim may have waited for somebody else's writing.
+            self._check_hours()
+        except _OutOfHoursError:
+            await self._release(batch)
+            raise
+
+    def _check_hours(self) -> None:
+        if self._options.hours is not None and self._options.hours.wait(self._exchanges.now()):
+            raise _OutOfHoursError
+
+    async def _release(self, batch: Batch) -> None:
+        """Let go of the claim of a batch of which certainly nothing was acted on, if it has one."""
+        if self.books is not None and batch.claim is not None:
+            await self.books.release(batch.claim)
+            batch.claim = None
 
     def _read(self, batch: Batch, answer: Answer) -> tuple[Ticket, ...]:
         """Read the answer, also one that comes when the batch was given up: the journal still wants it."""
@@ -217,7 +239,7 @@ class Delivery:
             return None
         try:
             await self.books.close(batch.claim, outcome)
-        except JournalError as error:
+        except Exception as error:
             logger.exception("what became of a batch could not be written down")
-            return error
+            return as_journal_error(error)
         return None

@@ -193,6 +193,8 @@ class Exchanges:
 
     async def pause(self, seconds: float, path: str, deadline: float | None) -> None:
         """Sleep as one who waits for a slot: the deadline and the end of the client make it NotSentError."""
+        if self._closed:
+            raise NotSentError("the client was closed before it had its turn", path)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._waiting(asyncio.sleep(seconds), path)
@@ -235,13 +237,17 @@ class Exchanges:
             raise NotSentError(reason, path) from error
         finally:
             self.count(waited=loop.time() - started)
-        if self._closed:
-            lease.give_back()
-            raise NotSentError("the client was closed before there was a slot", path)
-        if deadline is not None and deadline <= loop.time():
-            lease.give_back()
-            raise NotSentError("the deadline passed before there was a slot", path)
+        self._check_in_time(request, lease, "there was a slot")
         return lease
+
+    def _check_in_time(self, request: _Request, lease: Lease, before: str) -> None:
+        """Give the slot back and raise if nothing may be posted any more."""
+        over = "the client was closed" if self._closed else None
+        if request.deadline is not None and request.deadline <= asyncio.get_running_loop().time():
+            over = over or "the deadline passed"
+        if over is not None:
+            lease.give_back()
+            raise NotSentError(f"{over} before {before}", request.endpoint.path)
 
     async def _waiting(self, awaitable: Awaitable[_Result], path: str) -> _Result:
         """Await what comes before a request; closing the client ends it."""
@@ -263,11 +269,15 @@ class Exchanges:
         request.attempts.under_way = True
         try:
             await cast("Callable[[], Awaitable[object]]", request.prepare)()
-            if self._closed:
-                raise NotSentError("the client was closed before it was posted", request.endpoint.path)
         except BaseException:
             request.attempts.under_way = False
             lease.give_back()
+            raise
+        # What was prepared may have taken its time.
+        try:
+            self._check_in_time(request, lease, "it was posted")
+        except NotSentError:
+            request.attempts.under_way = False
             raise
 
     async def _attempt(self, request: _Request, lease: Lease) -> Any:

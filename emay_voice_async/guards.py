@@ -1,5 +1,6 @@
 """What keeps a send from costing more than was meant: hours, and a plan before any money is spent."""
 
+import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -35,7 +36,18 @@ def _spans(hours: str) -> tuple[tuple[int, int], ...]:
             )
         pieces = ((start, end),) if start < end else ((start, 1440), (0, end))
         spans += [(first * 60, last * 60) for first, last in pieces if first < last]
-    return tuple(sorted(spans))
+    return _merged(spans)
+
+
+def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Sort spans, and make one of those that overlap or touch."""
+    merged: list[tuple[int, int]] = []
+    for span in sorted(spans):
+        if merged and span[0] <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], span[1])
+        else:
+            merged.append(span)
+    return tuple(merged)
 
 
 @frozen
@@ -66,13 +78,19 @@ class CallingHours:
         """Return how many seconds the span that ``at`` is in goes on; 0 outside of all."""
         second = _second_of_day(at)
         left = 0.0
-        # Spans that touch, at midnight or anywhere, are one.
+        # One that ends at midnight goes on with one that begins there.
         while left < _DAY and (ends := [e for s, e in self._parts if s <= (second + left) % _DAY < e]):
             left += max(ends) - (second + left) % _DAY
         return min(left, float(_DAY))
 
     def stretched(self, at: float, seconds: float) -> float:
         """Return how long it takes from ``at`` to spend so many seconds within the hours."""
+        # Each day spends the same, so that whole days need no walking. The last one is walked to its end.
+        a_day = sum(end - start for start, end in self._parts)
+        days = max(0, math.ceil(seconds / a_day) - 1)
+        return days * _DAY + self._walked(at, seconds - days * a_day)
+
+    def _walked(self, at: float, seconds: float) -> float:
         took = 0.0
         while True:
             took += self.wait(at + took)

@@ -47,7 +47,8 @@ class SqliteJournal:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        # Wherever the program goes meanwhile, it is the same file.
+        self.path = Path(path).absolute()
         self._users = 0
         self._desk: _Desk | None = None
 
@@ -65,8 +66,9 @@ class SqliteJournal:
 
     async def aclose(self) -> None:
         """Close the file, behind what is being done with it; whoever uses it again opens it again."""
-        desk, self._desk = self._desk, None
-        if desk is not None:
+        desk = self._desk
+        if desk is not None and not desk.is_inherited:
+            self._desk = None
             await desk.close()
 
     async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
@@ -121,6 +123,8 @@ class SqliteJournal:
         """Do something with the connection; should the caller be cancelled, it is done to its end all the same."""
         if self._desk is None:
             self._desk = _Desk(self.path)
+        if self._desk.is_inherited:
+            raise JournalError("it was open when this process was forked; use another object", str(self.path))
         try:
             return await self._desk.do(work, create=create)
         except (sqlite3.Error, OSError) as error:
@@ -140,10 +144,19 @@ class _Desk:
         self._path = path
         self._thread = ThreadPoolExecutor(1, "emay_voice_async.journal")
         self._connection: sqlite3.Connection | None = None
+        self._file: object = None
+        self._pid = os.getpid()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process is a fork of its: the thread stayed behind, and SQLite's locks did."""
+        return self._pid != os.getpid()
 
     async def do(self, work: Callable[[sqlite3.Connection], _Result], *, create: bool) -> _Result:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: work(self._connected(create=create)))
+        doing = loop.run_in_executor(self._thread, lambda: work(self._connected(create=create)))
+        # Else what still waits for the thread would be taken out of its queue.
+        return await asyncio.shield(doing)
 
     async def close(self) -> None:
         """Close behind whatever is still being done, even if the caller is cancelled meanwhile."""
@@ -154,6 +167,9 @@ class _Desk:
     def _connected(self, *, create: bool) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = file.connect(self._path, create=create)
+            self._file = file.identity(self._path)
+        elif file.identity(self._path) != self._file:
+            raise sqlite3.OperationalError("it was moved, deleted or replaced while it was in use")
         return self._connection
 
     def _close(self) -> None:

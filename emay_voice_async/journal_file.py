@@ -7,8 +7,10 @@ run's token.
 import os
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +27,7 @@ __all__ = [
     "check_purpose",
     "close",
     "connect",
+    "identity",
     "look",
     "page",
     "record",
@@ -41,6 +44,8 @@ PAGE: Final = 1000
 CACHE_KIB: Final = 8192
 WRITERS_WAIT: Final = 30.0
 """Seconds that a write waits for another process that is writing."""
+
+_MAKING: Final = threading.Lock()
 
 # Rows are added at the end and changed in place, and the index is small: so a claim of numbers in random order
 # dirties few pages.
@@ -80,7 +85,7 @@ INSERT INTO calls (mobile, given, occurrence, claim, state, custom_id) VALUES (?
 ON CONFLICT (mobile, given, occurrence) DO UPDATE
 SET claim = excluded.claim, state = excluded.state, custom_id = excluded.custom_id, message_id = ''
 """  # noqa: S608
-# What the service writes may be no proper Unicode, so its texts come as bytes.
+# What the service writes, and a reason, may be no proper Unicode, so such texts come as bytes.
 _ACCEPT: Final = (
     f"UPDATE calls SET state = {_ACCEPTED}, message_id = CAST(? AS TEXT) WHERE {_BY_KEY} AND claim = ?"  # noqa: S608
 )
@@ -110,8 +115,7 @@ _LEFT: Final = "the process that sent it ended before the answer came"
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     """Open a journal, or make it; raise :class:`sqlite3.Error` or :class:`OSError` if that cannot be."""
     if create:
-        # It will hold phone numbers; SQLite gives its side files the same rights.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        _make(path.resolve())
     elif not path.exists():
         raise sqlite3.OperationalError("it does not exist")
     connection = sqlite3.connect(path, timeout=WRITERS_WAIT, isolation_level=None, check_same_thread=False)
@@ -122,6 +126,25 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make(path: Path) -> None:
+    """Make the file if it is not there yet.
+
+    Never open and close one that is: a process that closes a file by itself loses all of SQLite's locks on it,
+    and whoever closes the journal next then takes away what this process is still writing to.
+    """
+    # It will hold phone numbers; SQLite gives its side files the same rights.
+    with _MAKING, suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file that is at ``path`` from any other; None: there is none."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _text(stored: bytes) -> str:
@@ -271,7 +294,7 @@ def close(
             # It was never given.
             return
         [number] = found
-        db.execute("UPDATE claims SET reason = ? WHERE claim = ?", (reason, number))
+        db.execute("UPDATE claims SET reason = CAST(? AS TEXT) WHERE claim = ?", (_bytes(reason), number))
         keys = [(*_bound(key), number) for key in claim.keys]
         if state is State.ACCEPTED:
             ids = message_ids or [""] * len(keys)

@@ -46,9 +46,11 @@ class Owner:
         except ProcessLookupError:
             return True
         except OSError:
-            # It is somebody else's, and there.
-            return False
-        return _born(self.pid) != self.born
+            # It is somebody else's, and there: the one that is meant, or one that got its number later.
+            pass
+        born = _born(self.pid)
+        # Where the system does not say, whoever has the number may be the one.
+        return bool(born and self.born) and born != self.born
 
 
 def _place() -> str:

@@ -4,6 +4,8 @@ import sqlite3
 import threading
 from collections.abc import Iterable
 
+from emay_voice_async.errors import JournalError
+
 __all__ = ["Seen"]
 
 
@@ -26,11 +28,17 @@ class Seen:
         )
 
     def count(self, pairs: Iterable[tuple[str, str]]) -> list[int]:
-        """Count each pair of mobile number and custom id; return how often each came before."""
+        """Count each pair of mobile number and custom id; return how often each came before.
+
+        Raises :class:`JournalError` when there is no room for them.
+        """
         with self._lock:
-            self._db.execute("BEGIN")
-            counts = [self._count(int(mobile), custom_id) for mobile, custom_id in pairs]
-            self._db.execute("COMMIT")
+            try:
+                self._db.execute("BEGIN")
+                counts = [self._count(int(mobile), custom_id) for mobile, custom_id in pairs]
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise JournalError(f"the numbers cannot be kept in a temporary file ({error})") from error
         return counts
 
     def _count(self, mobile: int, custom_id: str) -> int:

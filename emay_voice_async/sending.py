@@ -122,15 +122,17 @@ class _Run:
             if self._options.journal is not None:
                 # The client owns it, so that what is under way is written down however this is left.
                 end = self._exchanges.keep(asyncio.get_running_loop().create_task(self._wind_up(reading)))
-                ending += [] if self._unfinished else [end]
+                ending += [end] if len(ending) > len(self._under_way) else []
             await asyncio.wait(ending)
             # Whoever left early does not care how the reading would have ended.
             reading.cancelled() or reading.exception()
 
     async def _wind_up(self, reading: "asyncio.Task[None]") -> None:
         """Let go of the journal when the last batch has ended."""
-        await asyncio.wait([reading, *(task for _, task in self._under_way)])
-        await self._delivery.end()
+        try:
+            await asyncio.wait([reading, *(task for _, task in self._under_way)])
+        finally:
+            await self._delivery.end()
 
     async def _read_on(self, max_concurrency: int) -> None:
         """Read the source to its end, in one task, starting a batch whenever there is room for it."""

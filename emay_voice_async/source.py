@@ -8,9 +8,9 @@ from typing import Final, cast
 
 from attrs import define, field, frozen
 
-from emay_voice_async.books import Known, Sorter
+from emay_voice_async.books import Known, Sorter, as_journal_error
 from emay_voice_async.claims import Key
-from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, JournalError, NotSentError
+from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSentError
 from emay_voice_async.recipients import (
     Recipient,
     check_all,
@@ -93,11 +93,18 @@ class Reader:
             raise self._failure
         try:
             return await self._gather_in_time()
-        except Exception as error:
-            if not self._piece.recipients:
+        except asyncio.CancelledError as error:
+            if cast("asyncio.Task[object]", asyncio.current_task()).cancelling():
                 raise
-            self._failure = error
-            return self._full()
+            # The input's own: something that it waits for was cancelled, and not whoever reads it.
+            failure: Exception = NotSentError("the input was cancelled from within")
+            failure.__cause__ = error
+        except Exception as error:
+            failure = error
+        if not self._piece.recipients:
+            raise failure
+        self._failure = failure
+        return self._full()
 
     async def _gather_in_time(self) -> Piece | None:
         if self._deadline is None:
@@ -210,9 +217,9 @@ class Source:
     async def _sort(self, sorter: Sorter, piece: Piece) -> None:
         try:
             found = await sorter.sort(piece.recipients, piece.positions)
-        except JournalError as error:
-            self._known.append(_not_sent(piece.recipients, error))
-            self._failure, self._ended = error, True
+        except Exception as error:
+            self._failure, self._ended = as_journal_error(error), True
+            self._known.append(_not_sent(piece.recipients, self._failure))
             return
         self._recipients += found.recipients
         self._keys += found.keys

@@ -17,7 +17,7 @@ class _Selector(selectors.DefaultSelector):
         events = super().select(0)
         if events or timeout == 0:
             return events
-        if timeout is None:
+        if timeout is None or self.loop.threads:
             # Only another thread can wake the loop now; a test that hangs had better fail.
             events = super().select(10)
             if not events:
@@ -35,6 +35,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector.loop = self
         super().__init__(selector)
         self.now = 1000.0
+        self.threads = 0
         self._tick = tick
         if tick:
             self._clock_resolution = tick
@@ -42,6 +43,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the virtual time, as coarse as the clock is."""
         return self.now // self._tick * self._tick if getattr(self, "_tick", 0.0) else self.now
+
+    def run_in_executor(
+        self, executor: Any, func: Callable[..., _Result], *args: Any
+    ) -> asyncio.Future[_Result]:
+        """Do something in a thread, for which the time stands still."""
+        future = super().run_in_executor(executor, func, *args)
+        self.threads += 1
+        future.add_done_callback(self._thread_ended)
+        return future
+
+    def _thread_ended(self, _: object) -> None:
+        self.threads -= 1
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """Wait for threads as long as it takes: for them the time does not jump."""
