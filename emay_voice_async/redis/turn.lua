@@ -134,7 +134,8 @@ else
       redis.call('ZREM', queue, name)
       redis.call('HDEL', waiting, name)
     else
-      line[#line + 1] = {wants = tonumber(wants), here = now >= tonumber(comes), got = 0}
+      comes = tonumber(comes)
+      line[#line + 1] = {wants = tonumber(wants), here = now >= comes, got = 0, until_ = comes + ask.grace}
     end
   end
   local queued = mine ~= nil
@@ -167,20 +168,21 @@ else
       redis.call('ZADD', queue, turn, me)
     end
     -- Whoever is dealt a slot goes behind the others, so that each of those left has one to wait for.
-    local ahead = 0
+    -- One that does not come for it loses its place, and then it is for whoever asks.
+    local ahead, past, kept_until = 0, false, INFINITY
     for _, one in ipairs(line) do
       if one == mine then
-        if granted == 0 then
-          break
-        end
-      elseif one.got == 0 then
+        past = granted == 0
+      elseif one.got > 0 then
+        kept_until = math.min(kept_until, one.until_ + 1)
+      elseif not past then
         ahead = ahead + 1
       end
     end
     local index = math.max(0, taken + granted - slots) + ahead
     local free_at = tonumber(redis.call('ZRANGE', leases, index, index, 'WITHSCORES')[2] or '') or INFINITY
     -- A request that is under way now can be answered now, and its slot is free a period later.
-    local comes = math.max(now + SHORTEST_WAIT, math.min(free_at, now + hold, recovers))
+    local comes = math.max(now + SHORTEST_WAIT, math.min(free_at, now + hold, recovers, kept_until))
     wait = comes - now
     redis.call('HSET', waiting, me, string.format('%d %.0f', ask.want - granted, comes))
   end
