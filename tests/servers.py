@@ -177,4 +177,4 @@ def not_coverable() -> list[str]:
 
 
 if __name__ == "__main__":
-    print(",".join(not_coverable()))  # noqa: T201
+    print(",".join(not_coverable()))

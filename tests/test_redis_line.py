@@ -690,7 +690,8 @@ class TestOutage:
         one = line(office)
 
         def fate(_: Ask) -> str:
-            waiting[0].cancel()
+            # After the waiter has been told, and before it runs on.
+            asyncio.get_running_loop().call_soon(waiting[0].cancel)
             raise PermissionError("wrong password")
 
         async def main() -> None:

@@ -86,8 +86,6 @@ class Line:
         self._closing = True
         while (waiter := self._first()) is not None:
             waiter.set_exception(UsageError("pacer", "must not be closed while requests wait for slots"))
-        if self._loop is None:
-            return
         self._moved()
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=2 * self._desk.timeout)
@@ -173,6 +171,8 @@ class Line:
         if isinstance(error, OutageError):
             self._shelter.begin(now)
             return
+        if self._closing:
+            self._ledger.drop_news()
         while (waiter := self._first()) is not None:
             waiter.set_exception(error)
 
