@@ -37,7 +37,10 @@ class Ledger:
     _leases: dict[int, _Lease] = field(factory=dict)
     _news: dict[int, float] = field(factory=dict)
     """Leases whose end is to be told, and since when."""
-    _backs: set[int] = field(factory=set)
+    _backs: dict[int, float] = field(factory=dict)
+    """Leases that are to be given back, and since when."""
+    _told: tuple[dict[int, float], dict[int, float]] = field(factory=lambda: ({}, {}))
+    """The news and the leases to give back that are on their way."""
     _over_speed: bool = False
     _register: bool = False
     _fill: float = 0.0
@@ -50,11 +53,6 @@ class Ledger:
     def hold(self) -> float:
         """Seconds from the last moment at which a request can be counted until its slot is free."""
         return self.terms.hold / 1e6
-
-    @property
-    def expiry(self) -> float:
-        """Seconds after which the server ends a lease by itself."""
-        return self.hold + self.terms.longest / 1e6
 
     @property
     def pause(self) -> float:
@@ -74,10 +72,10 @@ class Ledger:
         self._news[number] = now
         self._over_speed |= over_speed
 
-    def give_back(self, number: int) -> None:
+    def give_back(self, number: int, now: float) -> None:
         """End a lease whose request was certainly not written."""
         del self._leases[number]
-        self._backs.add(number)
+        self._backs[number] = now
 
     def under_way(self, now: float) -> bool:
         """Tell whether any request may yet be counted."""
@@ -138,7 +136,8 @@ class Ledger:
             over_speed=self._over_speed,
             fill=microseconds(self._fill),
         )
-        self._news, self._backs, self._over_speed, self._register = {}, set(), False, False
+        self._told = self._news, self._backs
+        self._news, self._backs, self._over_speed, self._register = {}, {}, False, False
         return ask
 
     def _to_register(self, now: float) -> list[int]:
@@ -159,9 +158,13 @@ class Ledger:
         return number, microseconds(last - now)
 
     def _forget(self, now: float) -> None:
+        # By then the server has ended a lease by itself, whatever it was told of it last.
+        old = now - 2 * self.terms.longest / 1e6 - self.hold
+        self._news = {number: since for number, since in self._news.items() if since > old}
+        self._backs = {number: since for number, since in self._backs.items() if since > old}
         hold = max(self.hold, self.remembered)
-        gone = [number for number, lease in self._leases.items() if lease.last + hold <= now]
-        for number in set(gone) - self._news.keys():
+        gone = {number for number, lease in self._leases.items() if lease.last + hold <= now}
+        for number in gone - self._news.keys():
             del self._leases[number]
 
     def answered(self, ask: Ask, answer: Answer, now: float) -> list[int]:
@@ -169,7 +172,7 @@ class Ledger:
         self._acked, self._told_at = ask.seq, now
         if ask.epoch not in ("", answer.epoch):
             self.epoch, self._register = answer.epoch, True
-            self._restore(ask, now)
+            self._restore(ask)
             return []
         self.epoch, self._fill = answer.epoch, 0.0
         self.planned = None if answer.wait is None else now + answer.wait
@@ -179,16 +182,16 @@ class Ledger:
 
     def lost(self, ask: Ask, now: float) -> None:
         """No answer came: the turn may have happened, or may still."""
-        self._backs |= set(range(ask.first, ask.first + ask.want))
+        self._restore(ask)
+        self._backs |= dict.fromkeys(range(ask.first, ask.first + ask.want), now)
         self._register |= bool(ask.mine)
-        self._restore(ask, now)
         self.planned = None
 
-    def drop_news(self) -> None:
-        """Forget what was to be told: by now the server has ended all those leases by itself."""
-        self._news, self._backs = {}, set()
-
-    def _restore(self, ask: Ask, now: float) -> None:
-        self._backs |= set(ask.backs)
+    def _restore(self, ask: Ask) -> None:
+        news, backs = self._told
+        self._news, self._backs = news | self._news, backs | self._backs
         self._over_speed |= ask.over_speed
-        self._news = dict.fromkeys((number for number, _ in ask.ends), now) | self._news
+
+    def drop_news(self) -> None:
+        """Leave what was to be told untold: the leases end by themselves."""
+        self._news, self._backs, self._over_speed, self._register = {}, {}, False, False

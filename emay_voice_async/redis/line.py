@@ -78,7 +78,7 @@ class Line:
 
     def give_back(self, number: int) -> None:
         """Give a slot back, and have that told at once."""
-        self._ledger.give_back(number)
+        self._ledger.give_back(number, asyncio.get_running_loop().time())
         self._moved()
 
     async def aclose(self) -> None:
@@ -110,7 +110,7 @@ class Line:
             self._waiters.pop(waiter, None)
         elif waiter.exception() is None:
             # Cancelled in the moment between being given the slot and running on.
-            self._ledger.give_back(waiter.result())
+            self._ledger.give_back(waiter.result(), asyncio.get_running_loop().time())
         self._moved()
 
     def _first(self) -> "asyncio.Future[int] | None":
@@ -166,8 +166,6 @@ class Line:
         awaited = self._waiters or self._ledger.under_way(now)
         if self._outage.failed(now, self._ledger.pause if awaited else LONGEST_PAUSE):
             logger.warning("the server of the shared rate limit cannot be used: %s", error)
-        if now - (self._outage.since or now) > self._ledger.expiry:
-            self._ledger.drop_news()
         if isinstance(error, OutageError):
             self._shelter.begin(now)
             return
@@ -186,7 +184,7 @@ class Line:
         if ask.epoch not in ("", answer.epoch):
             logger.warning("the state of the shared rate limit was lost; one period is waited")
         self._note(answer)
-        self._serve(self._ledger.answered(ask, answer, now))
+        self._serve(self._ledger.answered(ask, answer, now), now)
 
     def _note(self, answer: Answer) -> None:
         agreed = RateLimit(answer.requests, answer.period)
@@ -204,11 +202,11 @@ class Line:
         self._agreed = agreed
         self.limit = RateLimit(answer.slots, answer.period)
 
-    def _serve(self, numbers: Iterable[int]) -> None:
+    def _serve(self, numbers: Iterable[int], now: float) -> None:
         for number in numbers:
             waiter = self._first()
             if waiter is None:
-                self._ledger.give_back(number)
+                self._ledger.give_back(number, now)
             else:
                 waiter.set_result(number)
 
