@@ -210,13 +210,12 @@ async def measure(name: str, disturb: Disturbance, count: int, limit: RateLimit,
     safe = limit.requests / (limit.period + trip)
     half = Counter(str(call.custom_id).split("-")[0] for call in calls[: len(calls) // 3])
     shares = [one * PROCESSES / (len(calls) // 3) for one in half.values()]
-    per_request = (
-        f"{turns / len(calls):10.2f}" if shared and disturb in (nothing, killed, stopped) else " " * 10
-    )
+    per_request = f"{turns / len(calls):.2f}" if shared and disturb in (nothing, killed, stopped) else ""
     cpu = statistics.mean(one["cpu"] for one in told)
+    speed = (len(calls) - limit.requests) / took
     print(
-        f"{name:<26}{run.sandbox.over_speed:>10}{len(calls):>10}{(len(calls) - 1) / took:>10.2f}"
-        f"{(len(calls) - limit.requests) / took / safe:>9.1%}{min(shares):>9.2f}{max(shares):>6.2f}{per_request}{1e3 * cpu:>9.2f}",
+        f"{name:<26}{run.sandbox.over_speed:>10}{len(calls):>10}{speed:>10.2f}{speed / safe:>9.1%}"
+        f"{min(shares):>9.2f}{max(shares):>6.2f}{per_request:>10}{1e3 * cpu:>9.2f}",
         flush=True,
     )
 
