@@ -730,6 +730,28 @@ class TestOutage:
 
         run(main())
 
+    def test_who_comes_while_attempts_are_rare_does_not_wait_for_the_next(self) -> None:
+        """A server that is back is found at once by a new request."""
+        office = Office()
+        one = line(office, longest=100.0)
+
+        async def main() -> None:
+            await warm(office, one)
+            lease = await one.acquire(again=False)
+            desk(one).fate = lambda _: "lost there"
+            lease.end()
+            await asyncio.sleep(100)
+            before = len(desk(one).asked)
+            await asyncio.sleep(6.5)
+            desk(one).fate = well
+            assert len(desk(one).asked) - before <= 2
+            began = now()
+            (await one.acquire(again=False)).end()
+            assert now() - began <= 1.0 + HOLD / 2
+            await one.aclose()
+
+        run(main())
+
     def test_closing_does_not_wait_for_it_for_ever(self) -> None:
         """Two timeouts are enough: the leases end by themselves."""
         office = Office()

@@ -47,7 +47,9 @@ class Ledger:
     _next: int = 1
     _seq: int = 0
     _acked: int = 0
+    _asked_at: float = -math.inf
     _told_at: float = -math.inf
+    """When the last turn began that was answered."""
 
     @property
     def hold(self) -> float:
@@ -77,9 +79,13 @@ class Ledger:
         del self._leases[number]
         self._backs[number] = now
 
-    def under_way(self, now: float) -> bool:
-        """Tell whether any request may yet be counted."""
-        return any(lease.last > now for lease in self._leases.values())
+    @property
+    def watched(self) -> bool:
+        """Tell whether any request can have been counted after the server was heard of last.
+
+        Until then a server that has lost its state has to be told of it before a period is over.
+        """
+        return any(lease.last > self._told_at for lease in self._leases.values())
 
     def held(self, now: float, hold: float) -> int:
         """Count the leases whose slots are not free ``hold`` seconds after they were counted."""
@@ -101,7 +107,7 @@ class Ledger:
         at = math.inf if self.planned is None else self.planned
         if self._news:
             at = min(at, next(iter(self._news.values())) + (0.0 if closing else self._delay()))
-        if not closing and self.under_way(now):
+        if not closing and self.watched:
             at = min(at, self._told_at + self.pause)
         return at
 
@@ -117,6 +123,7 @@ class Ledger:
     def ask(self, now: float, want: int) -> Ask:
         """Say everything; what becomes of it is for :meth:`answered` or :meth:`lost`."""
         self._forget(now)
+        self._asked_at = now
         self._seq += 1
         want = min(want, self.terms.requests)
         first, self._next = self._next, self._next + want
@@ -169,7 +176,7 @@ class Ledger:
 
     def answered(self, ask: Ask, answer: Answer, now: float) -> list[int]:
         """Take in an answer; return the numbers of the leases that were granted."""
-        self._acked, self._told_at = ask.seq, now
+        self._acked, self._told_at = ask.seq, self._asked_at
         if ask.epoch not in ("", answer.epoch):
             self.epoch, self._register = answer.epoch, True
             self._restore(ask)

@@ -133,7 +133,9 @@ class Line:
 
     def _due(self, now: float) -> float:
         due = self._ledger.due(now, len(self._waiters), closing=self._closing)
-        return max(due, self._outage.retry_at)
+        # Somebody who comes while the attempts are rare need not wait for the next one.
+        awaited = self._waiters or self._closing or self._ledger.watched
+        return max(due, self._outage.retry_at(longest=self._ledger.pause if awaited else LONGEST_PAUSE))
 
     async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while (due := self._due(loop.time())) < math.inf:
@@ -163,8 +165,7 @@ class Line:
         self._serve_locally(loop)
 
     def _failed(self, error: Exception, now: float) -> None:
-        awaited = self._waiters or self._ledger.under_way(now)
-        if self._outage.failed(now, self._ledger.pause if awaited else LONGEST_PAUSE):
+        if self._outage.failed(now):
             logger.warning("the server of the shared rate limit cannot be used: %s", error)
         if isinstance(error, OutageError):
             self._shelter.begin(now)

@@ -22,20 +22,23 @@ class Outage:
     """How long the server has been away, and when it is tried again."""
 
     since: float | None = None
-    retry_at: float = -math.inf
-    _pause: float = _FIRST_PAUSE
+    _failed_at: float = -math.inf
+    _pause: float = 0.0
 
-    def failed(self, now: float, longest: float) -> bool:
-        """Put off the next attempt; return whether this is the first one that failed."""
+    def failed(self, now: float) -> bool:
+        """Take note of a failure; return whether it is the first one."""
         first = self.since is None
         if self.since is None:
-            self.since, self._pause = now, _FIRST_PAUSE
-        pause = min(self._pause, longest)
-        self.retry_at = now + pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        self._pause *= 2
+            self.since, self._pause = now, _FIRST_PAUSE / 2
+        self._failed_at = now
+        self._pause = 2 * self._pause * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
         return first
+
+    def retry_at(self, *, longest: float) -> float:
+        """Return when to try again, ``longest`` seconds after the last failure at the latest."""
+        return self._failed_at + min(self._pause, longest)
 
     def over(self) -> float | None:
         """Take note of an answer; return since when there was none before."""
-        since, self.since, self.retry_at = self.since, None, -math.inf
+        since, self.since, self._failed_at = self.since, None, -math.inf
         return since
