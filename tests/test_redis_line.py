@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from desks import Fate, Office, PaperDesk
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_pacing import Service
 from virtual_time import CancellingLoop, cancel_everywhere, now, run
@@ -212,6 +212,19 @@ class TestWorlds:
         period=st.sampled_from([0.5, 1.0, 3.0]),
         losses=st.lists(st.floats(0.1, 6), max_size=4),
         trips=TRIPS,
+    )
+    @example(
+        requests=2,
+        period=0.5,
+        losses=[2.0],
+        # Counted between the last turn of its process and the next one, in which it is over.
+        trips=[
+            (0, 1.0, 0.0, 0.0, "cancel early"),
+            (0, 0.5, 1.5, 0.0, "give up"),
+            (0, 0.125, 0.0, 1.0, "stay"),
+            (1, 1.0, 0.0, 0.0, "stay"),
+            (1, 1.0, 0.0, 0.0, "stay"),
+        ],
     )
     def test_a_server_that_forgets(
         self,
@@ -793,6 +806,30 @@ class TestOutage:
         with caplog.at_level(logging.WARNING, "emay_voice_async"):
             run(main())
         assert [text for text in caplog.messages if "was lost" in text]
+
+    def test_what_a_new_state_is_told_is_told_again_if_that_was_lost(self) -> None:
+        """The leases of a process are known there in the end, whatever is lost on the way."""
+        office = Office()
+        one, other = line(office, 1), line(office, 1)
+        losses = iter(["lost there", "lost there"])
+
+        async def main() -> None:
+            await warm(office, one)
+            lease = await one.acquire(again=False)
+            desk(one).fate = lambda ask: next(losses, "well") if ask.mine else "well"
+            for name in ("epoch", "leases", "turns"):
+                setattr(office, name, getattr(Office(), name))
+            await asyncio.sleep(5)
+            assert len(office.leases) == 1
+            waiting = asyncio.ensure_future(other.acquire(again=False))
+            await asyncio.sleep(2)
+            assert not waiting.done()
+            lease.end()
+            (await waiting).end()
+            await one.aclose()
+            await other.aclose()
+
+        run(main())
 
 
 class TestShare:
