@@ -29,8 +29,6 @@ class Ledger:
 
     process: str
     terms: Terms
-    remembered: float = 0.0
-    """Seconds that an ended lease is remembered at least, as :meth:`held` may ask for it."""
     epoch: str = ""
     planned: float | None = None
     """When it said it would come again to wait for its slots; None: it is not in the queue."""
@@ -169,19 +167,20 @@ class Ledger:
         old = now - 2 * self.terms.longest / 1e6 - self.hold
         self._news = {number: since for number, since in self._news.items() if since > old}
         self._backs = {number: since for number, since in self._backs.items() if since > old}
-        hold = max(self.hold, self.remembered)
-        gone = {number for number, lease in self._leases.items() if lease.last + hold <= now}
+        # Whatever state is lost from here on: the new one counts every slot as used for a period.
+        known = max(self._told_at, old)
+        gone = {number for number, lease in self._leases.items() if lease.last <= known}
         for number in gone - self._news.keys():
             del self._leases[number]
 
     def answered(self, ask: Ask, answer: Answer, now: float) -> list[int]:
         """Take in an answer; return the numbers of the leases that were granted."""
-        self._acked, self._told_at = ask.seq, self._asked_at
+        self._acked = ask.seq
         if ask.epoch not in ("", answer.epoch):
             self.epoch, self._register = answer.epoch, True
             self._restore(ask)
             return []
-        self.epoch, self._fill = answer.epoch, 0.0
+        self.epoch, self._fill, self._told_at = answer.epoch, 0.0, self._asked_at
         self.planned = None if answer.wait is None else now + answer.wait
         numbers = list(range(ask.first, ask.first + answer.granted))
         self._leases |= {number: _Lease(now) for number in numbers}

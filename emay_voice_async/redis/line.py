@@ -44,7 +44,7 @@ class Line:
         self.limit = self._agreed = RateLimit(limit.requests, desk.terms.period / 1e6)
         self._desk = desk
         self._shelter = Shelter(share)
-        self._ledger = Ledger("", desk.terms, self._shelter.hold)
+        self._ledger = Ledger("", desk.terms)
         self._outage = Outage()
         self._waiters: OrderedDict[asyncio.Future[int], None] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
