@@ -55,7 +55,10 @@ def tests(session: nox.Session) -> None:
     data = {"COVERAGE_FILE": str(Path(session.create_tmp()) / "coverage")}
     session.run("coverage", "run", "-m", "pytest", *session.posargs, env=data)
     if not session.posargs:
-        session.run("coverage", "report", env=data)
+        # What needs a server that this machine has not got cannot be covered here.
+        missing = session.run("python", "tests/servers.py", silent=True)
+        omitted = [f"--omit={str(missing).strip()}"] if str(missing).strip() else []
+        session.run("coverage", "report", *omitted, env=data)
 
 
 @nox.session

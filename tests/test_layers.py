@@ -49,9 +49,11 @@ ORDER = (
         "client",
         "deduplication",
         "receiver",
+        "redis",
     ),
     ("sandbox", "demo", "cli", "__main__"),
 )
+REDIS = ("turns", "ledger", "shelter", "outage", "line", "connection", "pacer", "reports", "__init__")
 RANKS = {module: rank for rank, modules in enumerate(ORDER) for module in modules}
 PLACES = {module: place for place, module in enumerate(name for modules in ORDER for name in modules)}
 IMPURE = {"asyncio", "httpx", "os", "socket", "threading", "logging", "random", "secrets", "pathlib", "io"}
@@ -59,6 +61,7 @@ ONLY_USERS = {
     "httpx": {"transport", "sandbox"},
     "cattrs": {"structuring"},
     "cryptography": {"sealing"},
+    "redis": {"redis"},
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "rich": {"demo"},
@@ -111,6 +114,16 @@ def test_the_sandbox_shares_no_mistakes_with_the_client(path: Path) -> None:
     """The local service uses the facts only; pushes are sealed by the tool that any sender would use."""
     allowed = {"errors", "codes", "endpoints", "sandbox"} | ({"sealing"} if path.stem == "pushing" else set())
     assert _own(path) <= allowed
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("redis/*.py")), ids=lambda path: path.stem)
+def test_a_package_imports_only_what_stands_before_it(path: Path) -> None:
+    """Inside a package, too, imports go down the list of layers and of its own modules."""
+    for used in _own(path) - {"redis"}:
+        assert PLACES[used] < PLACES["redis"], f"redis.{path.stem} imports {used}"
+    inside = {name.split(".")[2] for name in _imports(path) if name.startswith("emay_voice_async.redis.")}
+    before = REDIS[: REDIS.index(path.stem)]
+    assert inside <= set(before), f"redis.{path.stem} imports {inside}"
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)

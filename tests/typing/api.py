@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import assert_type
 
 import httpx
+import redis.asyncio
 
 from emay_voice_async import (
     Accepted,
@@ -46,6 +47,7 @@ from emay_voice_async.endpoints import Call
 from emay_voice_async.pacing import Lease
 from emay_voice_async.push import decode_plain_push, decode_push, decode_reports, decrypt, gunzip
 from emay_voice_async.receiver import PushReceiver, RecentReports, Rejected
+from emay_voice_async.redis import RedisPacer, RedisReports
 from emay_voice_async.sandbox import Sandbox
 
 
@@ -177,6 +179,27 @@ async def receiving() -> None:
         on_rejected=on_rejected,
         deduplicate=RecentReports(),
     )
+
+
+async def shared(client: redis.asyncio.Redis) -> None:
+    """Several processes on one account, and receivers on many machines."""
+
+    async def on_reports(reports: list[Report]) -> None:
+        assert_type(reports[0].succeeded, bool)
+
+    pacer = RedisPacer(
+        client,
+        app_id="app_id",
+        rate_limits=RateLimits(send=RateLimit(10, 1.0), reports=None),
+        on_outage=RateLimit(3, 1.0),
+        longest=90.0,
+        timeout=1.0,
+        prefix="emay_voice",
+    )
+    async with pacer, AsyncEmayVoice("http://host", app_id="app_id", secret_key="...", pacer=pacer) as voice:
+        assert_type(await voice.get_balance(), Decimal)
+    async with RedisReports("redis://host", claimed_for=60.0, remembered_for=86_400.0, timeout=5.0) as store:
+        PushReceiver({"app_id": "secret_key"}, on_reports, deduplicate=store)
 
 
 async def sandbox() -> None:

@@ -1,0 +1,110 @@
+"""Which reports were handled, remembered on a Redis server for receivers on many machines."""
+
+import asyncio
+import math
+import secrets
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from emay_voice_async.deduplication import Claim
+from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_seconds
+
+__all__ = ["RedisReports"]
+
+_CLAIM: Final = Script("claim.lua")
+_SETTLE: Final = Script("settle.lua")
+_CLAIMS: Final = (Claim.YOURS, Claim.HELD, Claim.HANDLED)
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 0.5
+
+
+class RedisReports:
+    """The store of all receivers of an account: ``PushReceiver(..., deduplicate=RedisReports(...))``.
+
+    - ``client_or_url``: a ``redis.asyncio`` client (or cluster), which is never closed, or a URL.
+    - ``claimed_for``: seconds after which a report that was claimed and not settled can be claimed
+      anew: longer than the receiver's ``handler_timeout``. Reports of a process that died wait as long.
+    - ``remembered_for``: seconds that a report which was handled is remembered.
+    - ``timeout``: seconds that one command may take. ``prefix``: what the keys begin with.
+
+    While Redis cannot be used, its methods raise, so that pushes are not confirmed and come again.
+    """
+
+    def __init__(
+        self,
+        client_or_url: Client | str,
+        *,
+        claimed_for: float = 60.0,
+        remembered_for: float = 86_400.0,
+        timeout: float = 5.0,
+        prefix: str = "emay_voice",
+    ) -> None:
+        self._claimed_for = _milliseconds("claimed_for", claimed_for)
+        self._remembered_for = _milliseconds("remembered_for", remembered_for)
+        self._prefix = f"{check_prefix(prefix)}:{{reports}}:"
+        self._connection = Connection(client_or_url, timeout)
+        self._token = ""
+        # Claimed by this process, or being claimed: the server cannot tell its tasks apart.
+        self._mine: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def claim(self, keys: Sequence[str]) -> Sequence[Claim]:
+        """Claim each key that is new, all of them in one command."""
+        # Not before: a process that was forked off must not have its parent's token.
+        self._token = self._token or secrets.token_hex(16)
+        asked = [key for key in dict.fromkeys(keys) if key not in self._mine]
+        self._mine.update(asked)
+        claims: dict[str, Claim] = {}
+        try:
+            if asked:
+                told = await self._connection.run(_CLAIM, self._names(asked), self._token, self._claimed_for)
+                claims = dict(zip(asked, (_CLAIMS[one] for one in told), strict=True))
+        finally:
+            self._mine.difference_update(key for key in asked if claims.get(key) is not Claim.YOURS)
+        # Of a key that is there twice, only the first one is claimed.
+        return [_taken(claims, key) for key in keys]
+
+    async def settle(self, keys: Sequence[str], *, handled: bool) -> None:
+        """End claims, all of them in one command."""
+        arguments = (self._token, int(handled), self._remembered_for)
+        try:
+            await self._connection.run(_SETTLE, self._names(keys), *arguments)
+        finally:
+            self._mine.difference_update(keys)
+
+    async def wait(self, key: str) -> None:
+        """Ask after growing pauses whether the claim has ended."""
+        pause = _FIRST_PAUSE
+        while key in self._mine or not await self._has_ended(key):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _has_ended(self, key: str) -> bool:
+        holder = await self._connection.command("GET", *self._names([key]))
+        return holder in (None, "handled", b"handled")
+
+    async def aclose(self) -> None:
+        """Close the client if it is our own."""
+        await self._connection.aclose()
+
+    def _names(self, keys: Sequence[str]) -> list[str]:
+        return [self._prefix + key for key in keys]
+
+
+def _taken(claims: dict[str, Claim], key: str) -> Claim:
+    claim = claims.get(key, Claim.HELD)
+    if claim is Claim.YOURS:
+        claims[key] = Claim.HELD
+    return claim
+
+
+def _milliseconds(name: str, seconds: float) -> int:
+    return math.ceil(check_seconds(name, seconds) * 1000)
