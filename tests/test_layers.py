@@ -27,6 +27,9 @@ ORDER = (
     (
         "pacing",
         "claims",
+        "sql_tables",
+        "sql_statements",
+        "sql",
         "transport",
         "exchange",
         "sending",
@@ -49,6 +52,7 @@ ONLY_USERS = {
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "rich": {"demo"},
+    "sqlalchemy": {"sql", "sql_statements", "sql_tables"},
 }
 
 
