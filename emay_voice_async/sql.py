@@ -4,6 +4,7 @@ Needs the extra ``sql``, and an asyncio driver of the database: asyncpg, aiomysq
 """
 
 import asyncio
+import math
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -11,9 +12,9 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 import emay_voice_async.sql_statements as statements
@@ -67,10 +68,12 @@ class SqlJournal:
     ) -> None:
         if not (isinstance(campaign, str) and 0 < len(campaign) <= _MAX_CAMPAIGN):
             raise InvalidRequestError("campaign", f"must have 1 to {_MAX_CAMPAIGN} characters", _MAX_CAMPAIGN)
-        if not _PREFIX.fullmatch(prefix):
+        if not (isinstance(prefix, str) and _PREFIX.fullmatch(prefix)):
             raise InvalidRequestError(
                 "prefix", "must be up to 40 of a-z, 0-9 and _, and not begin with a digit"
             )
+        if not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+            raise InvalidRequestError("timeout", "must be a number of seconds above 0")
         self._given = database if isinstance(database, AsyncEngine) else None
         url = _url(database)
         self.campaign = campaign
@@ -110,26 +113,40 @@ class SqlJournal:
         """Make the tables that are not there; those that are, stay as they are."""
         await self._write(statements.create_schema)
 
-    async def start(self, purpose: Purpose) -> "_SqlRun":
-        """Begin a run; the first one makes the campaign.
+    async def start(self, purpose: Purpose, *, dry: bool = False) -> "_SqlRun":
+        """Begin a run; the first one makes the campaign, unless it is ``dry`` and writes nothing.
 
         Raises :class:`JournalError` if it was made for another account or message or with another
         ``allow_repeats``, or if there are no tables.
         """
 
-        async def enter(db: AsyncConnection, tables: Tables) -> statements.Campaign:
-            if not await statements.check_schema(db, tables):
-                if not self._create:
-                    raise JournalError(_NO_TABLES)
-                await statements.create_schema(db, tables)
-            return await statements.enter(db, tables, self.campaign, purpose)
+        async def enter(db: AsyncConnection, tables: Tables) -> statements.Campaign | None:
+            if not await self._has_tables(db, tables, make=self._create and not dry):
+                return None
+            found = await statements.campaign_of(db, tables, self.campaign)
+            if found is None and not dry:
+                await statements.make_campaign(db, tables, self.campaign, purpose)
+                found = await statements.campaign_of(db, tables, self.campaign)
+            if found is not None:
+                statements.check_purpose(found, purpose)
+            return found
 
         self._users += 1
         try:
-            return _SqlRun(self, await self._write(enter))
+            return _SqlRun(self, await self._write(enter), dry)
         except BaseException:
             await self._leave()
             raise
+
+    async def _has_tables(self, db: AsyncConnection, tables: Tables, *, make: bool) -> bool:
+        """Tell whether the tables are there, by now if so wished; raise if they had better be made first."""
+        if await statements.is_there(db, tables):
+            return True
+        if not self._create:
+            raise JournalError("there are no tables: await create_schema(), or pass create=True")
+        if make:
+            await statements.create_schema(db, tables)
+        return make
 
     async def record(self, reports: Iterable[Report]) -> int:
         """Join in status reports, and return how many belong to calls of this campaign.
@@ -137,13 +154,15 @@ class SqlJournal:
         Besides its custom id or message id, the number, the account and the product of a report must agree.
         """
         reports = list(reports)
-        campaign = await self._campaign()
-        return await self._write(lambda db, tables: statements.record(db, tables, campaign, reports))
+        async with self:
+            campaign = await self._campaign()
+            return await self._write(lambda db, tables: statements.record(db, tables, campaign, reports))
 
     async def summary(self) -> Summary:
         """Count the calls by state."""
-        campaign = await self._campaign()
-        return await self._read(lambda db, tables: statements.summary(db, tables, campaign))
+        async with self:
+            campaign = await self._campaign()
+            return await self._read(lambda db, tables: statements.summary(db, tables, campaign))
 
     async def lines(self) -> AsyncIterator[Line]:
         """Iterate over every call in the order in which they were first claimed, in flat memory."""
@@ -161,8 +180,8 @@ class SqlJournal:
         """Find the campaign, which must be there."""
 
         async def find(db: AsyncConnection, tables: Tables) -> statements.Campaign | None:
-            if not await statements.check_schema(db, tables):
-                raise JournalError(_NO_TABLES)
+            if not await self._has_tables(db, tables, make=False):
+                return None
             return await statements.campaign_of(db, tables, self.campaign)
 
         found = await self._read(find)
@@ -185,23 +204,25 @@ class SqlJournal:
                 raise JournalError(f"no answer within {self._timeout:.3g} seconds", self._where) from error
             except JournalError as error:
                 raise JournalError(error.reason, self._where) from None
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:
+                # Drivers raise what they like while they connect; and SQLAlchemy's own text would show the
+                # statement and what is bound to it, whole numbers included.
                 cause = getattr(error, "orig", None) or error
-                # SQLAlchemy's own text shows the statement and what is bound to it, whole numbers included.
                 raise JournalError(str(cause) or type(cause).__name__, self._where) from cause
 
     async def _persist(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
         """Do something in a transaction, again if it fails and there is time."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._timeout
-        for pause in _PAUSES:
+        pauses = iter(_PAUSES)
+        while True:
             try:
                 return await self._try(work, options)
             except (DBAPIError, OSError):
+                pause = next(pauses, math.inf)
                 if loop.time() + 2 * pause > end:
                     raise
                 await asyncio.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - no secret
-        return await self._try(work, options)
 
     async def _try(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
         engine = self._connect().execution_options(**options)
@@ -223,9 +244,6 @@ class SqlJournal:
         self._users -= 1
         if not self._users:
             await self.aclose()
-
-
-_NO_TABLES: Final = "there are no tables: await create_schema(), or pass create=True"
 
 
 def _url(database: object) -> URL:
@@ -262,15 +280,20 @@ class _SqlRun:
     """A run, and the claims that it has not closed."""
 
     _journal: SqlJournal
-    _campaign: statements.Campaign
+    _campaign: statements.Campaign | None
+    """None: it is not there, and a dry run does not make it."""
+    _dry: bool
     _open: dict[str, tuple[Claim, State]] = field(factory=dict)
     """By token; with what they are at the end of the run."""
     _ended: bool = False
 
     async def look(self, keys: Sequence[Key]) -> Sequence[Standing | None]:
         """Return what is known of each call; None: it was never claimed."""
+        campaign = self._campaign
+        if campaign is None:
+            return [None] * len(keys)
         return await self._journal._read(  # noqa: SLF001 - two halves, here and below
-            lambda db, tables: statements.look(db, tables, self._campaign, keys)
+            lambda db, tables: statements.look(db, tables, campaign, keys)
         )
 
     async def _write(self, statement: Callable[..., Awaitable[_Result]], *what: object) -> _Result:
@@ -284,8 +307,11 @@ class _SqlRun:
         If this fails or is cancelled, the batch may have been claimed all the same; as nobody sends it, it is
         not sent from the end of the run on.
         """
-        if self._ended:
-            raise JournalError("this run has ended", self._journal._where)  # noqa: SLF001
+        if self._ended or self._dry:
+            reason = "a dry run claims nothing" if self._dry else "this run has ended"
+            raise JournalError(reason, self._journal._where)  # noqa: SLF001
+        # Its time is counted from the moment of claiming, and this call may take so long to return.
+        claim = evolve(claim, lasts=claim.lasts + self._journal._timeout)  # noqa: SLF001
         attempts = count()
         self._open[claim.token] = claim, State.NOT_SENT
         ours = await self._write(

@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from attrs import define, frozen
 from sqlalchemy import Row, delete, insert, inspect, select, update
@@ -24,12 +24,13 @@ __all__ = [
     "Campaign",
     "begin",
     "campaign_of",
-    "check_schema",
+    "check_purpose",
     "close",
     "create_schema",
     "end",
-    "enter",
+    "is_there",
     "look",
+    "make_campaign",
     "page",
     "record",
     "summary",
@@ -65,7 +66,7 @@ async def create_schema(db: AsyncConnection, tables: Tables) -> None:
         await db.execute(insert(tables.version).values(number=VERSION))
 
 
-async def check_schema(db: AsyncConnection, tables: Tables) -> bool:
+async def is_there(db: AsyncConnection, tables: Tables) -> bool:
     """Tell whether the tables are there; refuse those of another version."""
     if not await db.run_sync(lambda sync: inspect(sync).has_table(tables.version.name)):
         return False
@@ -83,30 +84,29 @@ async def campaign_of(db: AsyncConnection, tables: Tables, name: str) -> Campaig
     return None if row is None else Campaign(*row)
 
 
-async def enter(db: AsyncConnection, tables: Tables, name: str, purpose: Purpose) -> Campaign:
-    """Find a campaign or make it; refuse one that was made for another purpose."""
-    found = await campaign_of(db, tables, name)
-    if found is None:
-        salt = secrets.token_bytes(16)
-        row = {
-            "name": name,
-            "app_id": purpose.app_id,
-            "kind": purpose.kind,
-            "product": purpose.product.value,
-            "allow_repeats": purpose.allow_repeats,
-            "salt": salt.hex(),
-            "fingerprint": purpose.fingerprint(salt),
-        }
-        made = insert(tables.campaigns).values(digest=digest(name), made_at=tables.now, turns=0, **row)
-        await db.execute(made)
-        return await enter(db, tables, name, purpose)
-    if found.app_id != purpose.app_id:
-        raise JournalError(f"it was made for another account ({found.app_id})")
-    if found.fingerprint != purpose.fingerprint(bytes.fromhex(found.salt)):
-        raise JournalError(f"it was made for another message (a {found.kind})")
-    if found.allow_repeats is not purpose.allow_repeats:
-        raise JournalError(f"it was made with allow_repeats={found.allow_repeats}")
-    return found
+async def make_campaign(db: AsyncConnection, tables: Tables, name: str, purpose: Purpose) -> None:
+    """Enter a campaign that is not there."""
+    salt = secrets.token_bytes(16)
+    row = {
+        "name": name,
+        "app_id": purpose.app_id,
+        "kind": purpose.kind,
+        "product": purpose.product.value,
+        "allow_repeats": purpose.allow_repeats,
+        "salt": salt.hex(),
+        "fingerprint": purpose.fingerprint(salt),
+    }
+    await db.execute(insert(tables.campaigns).values(digest=digest(name), made_at=tables.now, turns=0, **row))
+
+
+def check_purpose(campaign: Campaign, purpose: Purpose) -> None:
+    """Raise unless the campaign was made for this purpose."""
+    if campaign.app_id != purpose.app_id:
+        raise JournalError(f"it was made for another account ({campaign.app_id})")
+    if campaign.fingerprint != purpose.fingerprint(bytes.fromhex(campaign.salt)):
+        raise JournalError(f"it was made for another message (a {campaign.kind})")
+    if campaign.allow_repeats is not purpose.allow_repeats:
+        raise JournalError(f"it was made with allow_repeats={campaign.allow_repeats}")
 
 
 def _key(key: Key) -> str:
@@ -196,8 +196,8 @@ async def _new_claim(db: AsyncConnection, tables: Tables, campaign: Campaign, cl
         begun_at=tables.now,
         over_at=tables.now + int(claim.lasts * 1e6),
     )
-    key = (await db.execute(row)).inserted_primary_key
-    return int(key[0]) if key else 0
+    made = await db.execute(row)
+    return cast("tuple[int]", made.inserted_primary_key)[0]
 
 
 async def close(

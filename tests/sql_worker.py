@@ -14,13 +14,17 @@ LASTS = 3600.0
 
 
 async def work(url: str, prefix: str, name: str) -> None:
-    """Claim overlapping batches in an order of its own, then one by one whatever was left over."""
+    """Claim overlapping batches in an order of its own, then one by one whatever was left over.
+
+    The one that is doomed closes nothing, and waits for a word after its second claim.
+    """
     chance = random.Random(name)
     batches = [EVERY[start : start + 20] for start in range(0, len(EVERY), 10)]
     chance.shuffle(batches)
     for batch in batches:
         chance.shuffle(batch)
     singles = [[key] for key in EVERY]
+    claimed = 0
     async with SqlJournal(url, "spring", prefix=prefix) as journal:
         run = await journal.start(PURPOSE)
         for number, batch in enumerate([*batches, *singles]):
@@ -30,7 +34,11 @@ async def work(url: str, prefix: str, name: str) -> None:
             claim = Claim(f"{name}-{number}", tuple(batch), ids, LASTS)
             if await run.begin(claim):
                 print(*(key.mobile for key in batch), flush=True)  # noqa: T201
-                if name != "doomed":
+                if name == "doomed":
+                    claimed += 1
+                    if claimed == 2:
+                        sys.stdin.readline()
+                else:
                     await run.close(claim, State.ACCEPTED, message_ids=ids)
         await run.end()
 
