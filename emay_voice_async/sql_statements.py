@@ -109,8 +109,13 @@ def check_purpose(campaign: Campaign, purpose: Purpose) -> None:
         raise JournalError(f"it was made with allow_repeats={campaign.allow_repeats}")
 
 
-def _key(key: Key) -> str:
-    return digest(*key)
+def _key(campaign: Campaign, key: Key) -> str:
+    return digest(campaign.id, *key)
+
+
+def _number(campaign: Campaign, mobile: str) -> int:
+    """Return what calls to a mobile are found by; 0 for what is none."""
+    return campaign.id * 10**11 + int(mobile) if mobile.isdecimal() and len(mobile) == 11 else 0
 
 
 def _token(campaign: Campaign, claim: Claim) -> str:
@@ -121,10 +126,10 @@ async def look(
     db: AsyncConnection, tables: Tables, campaign: Campaign, keys: Sequence[Key]
 ) -> list[Standing | None]:
     """Return what is known of each call; None: it was never claimed."""
-    digests = [_key(key) for key in keys]
+    digests = [_key(campaign, key) for key in keys]
     calls, reports = tables.calls.c, tables.reports.c
     columns = (calls.key, tables.state, calls.custom_id, tables.tickets.c.message_id, reports.message_id)
-    found = await db.execute(tables.known(campaign.id, *columns).where(calls.key.in_(digests)))
+    found = await db.execute(tables.known(*columns).where(calls.key.in_(digests)))
     standings = {
         key: Standing(State(state), custom_id, ticket or reported or "")
         for key, state, custom_id, ticket, reported in found
@@ -154,9 +159,9 @@ async def begin(
     """
     await _wait_for_turn(db, tables, campaign)
     calls = tables.calls.c
-    digests = [_key(key) for key in claim.keys]
+    digests = [_key(campaign, key) for key in claim.keys]
     columns = (calls.key, calls.position, tables.state, tables.claims.c.token)
-    found = (await db.execute(tables.known(campaign.id, *columns).where(calls.key.in_(digests)))).all()
+    found = (await db.execute(tables.known(*columns).where(calls.key.in_(digests)))).all()
     token = _token(campaign, claim)
     if again and any(row.token == token for row in found):
         return True
@@ -168,20 +173,22 @@ async def begin(
     positions = {row.key: row.position for row in found}
     if positions:
         # Deleted and made anew in one statement each; no database changes many rows differently as fast.
-        mine = (calls.campaign == campaign.id) & calls.key.in_(list(positions))
-        await db.execute(delete(tables.calls).where(mine))
-    number = await _new_claim(db, tables, campaign, claim)
+        await db.execute(delete(tables.calls).where(calls.key.in_(list(positions))))
+    claimed = await _new_claim(db, tables, campaign, claim)
     rows = [
         {
             "campaign": campaign.id,
             "key": key,
-            "mobile": int(claim.keys[place].mobile),
+            "mobile": int(mobile),
+            "number": _number(campaign, mobile),
             "custom_id": custom_id,
-            "claim": number,
+            "claim": claimed,
             "place": place,
-            "position": positions.get(key, number * PLACES + place),
+            "position": positions.get(key, claimed * PLACES + place),
         }
-        for place, (key, custom_id) in enumerate(zip(digests, claim.custom_ids, strict=True))
+        for place, (key, (mobile, _, _), custom_id) in enumerate(
+            zip(digests, claim.keys, claim.custom_ids, strict=True)
+        )
     ]
     await db.execute(insert(tables.calls), rows)
     return True
@@ -242,7 +249,6 @@ class _Candidate:
     """A call that a report may be of."""
 
     key: str
-    mobile: int
     custom_id: str
     message_id: str
     reported: bool
@@ -265,50 +271,42 @@ def _is_of(campaign: Campaign, report: Report) -> bool:
     return report.app_id in ("", campaign.app_id) and report.product.value == campaign.product
 
 
-def _number(report: Report) -> int:
-    mobile = report.mobile
-    return int(mobile) if mobile.isdecimal() and len(mobile) <= 18 else 0
-
-
 async def _record(db: AsyncConnection, tables: Tables, campaign: Campaign, reports: Sequence[Report]) -> int:
-    candidates = await _candidates(db, tables, campaign, {_number(one) for one in reports})
+    numbers = [_number(campaign, one.mobile) for one in reports]
+    candidates = await _candidates(db, tables, set(numbers))
     joined: dict[str, dict[str, Any]] = {}
-    number = 0
-    for report in reports:
-        found = [one for one in candidates.get(_number(report), ()) if one.matches(report)]
+    count = 0
+    for number, report in zip(numbers, reports, strict=True):
+        found = [one for one in candidates.get(number, ()) if one.matches(report)]
         if found:
-            number += 1
+            count += 1
             # Of calls with one custom id, the one that this message id is known of, or one without a report.
             one = min(found, key=lambda call: (call.message_id != report.message_id, call.reported))
             one.message_id, one.reported = one.message_id or report.message_id, True
             joined[one.key] = _row_of(campaign, one, report)
     if joined:
-        columns = tables.reports.c
-        old = (columns.campaign == campaign.id) & columns.key.in_(list(joined))
-        await db.execute(delete(tables.reports).where(old))
+        await db.execute(delete(tables.reports).where(tables.reports.c.key.in_(list(joined))))
         await db.execute(insert(tables.reports), list(joined.values()))
-    return number
+    return count
 
 
-async def _candidates(
-    db: AsyncConnection, tables: Tables, campaign: Campaign, mobiles: set[int]
-) -> dict[int, list[_Candidate]]:
-    """Find the calls to those numbers that were perhaps made, by number."""
+async def _candidates(db: AsyncConnection, tables: Tables, numbers: set[int]) -> dict[int, list[_Candidate]]:
+    """Find the calls that were perhaps made, by number."""
     calls, reports = tables.calls.c, tables.reports.c
     columns = (
         calls.key,
-        calls.mobile,
+        calls.number,
         calls.custom_id,
         tables.tickets.c.message_id,
         reports.message_id,
         tables.state,
     )
-    wanted = tables.known(campaign.id, *columns).where(calls.mobile.in_(list(mobiles)))
+    wanted = tables.known(*columns).where(calls.number.in_(list(numbers)))
     found: dict[int, list[_Candidate]] = {}
-    for key, mobile, custom_id, ticket, reported, state in await db.execute(wanted.order_by(calls.position)):
+    for key, number, custom_id, ticket, reported, state in await db.execute(wanted.order_by(calls.position)):
         if not State(state).is_free:
-            one = _Candidate(key, mobile, custom_id, ticket or reported or "", reported is not None)
-            found.setdefault(mobile, []).append(one)
+            one = _Candidate(key, custom_id, ticket or reported or "", reported is not None)
+            found.setdefault(number, []).append(one)
     return found
 
 
@@ -343,7 +341,7 @@ async def page(db: AsyncConnection, tables: Tables, campaign: Campaign, last: in
         reports.message_id.label("reported"),
         reports.rest,
     )
-    wanted = tables.known(campaign.id, *columns).where(calls.position > last)
+    wanted = tables.known(*columns).where(calls.campaign == campaign.id, calls.position > last)
     found = await db.execute(wanted.order_by(calls.position).limit(PAGE))
     return [(row.position, _line(row)) for row in found]
 

@@ -111,6 +111,9 @@ def _said(state: State) -> ColumnElement[str]:
 class Tables:
     """The tables whose names begin with ``prefix``, in one kind of database.
 
+    What a single call is looked up by, its ``key`` and its ``number``, has the campaign in it: a database that
+    knows nothing yet of how many calls a campaign has, would rather read all of them than look each one up.
+
     A row of ``calls`` belongs to the last claim of its call, and each row of ``claims`` says what became of
     it: so a batch is closed in one row, whoever has claimed its calls anew. ``tickets`` has the message ids
     of accepted claims, ``reports`` the last report of each call.
@@ -147,15 +150,16 @@ class Tables:
         )
         self.calls = self._table(
             f"{prefix}calls",
-            Column("campaign", BigInteger, primary_key=True),
             Column("key", String(32), primary_key=True),
+            Column("campaign", BigInteger, nullable=False),
             Column("mobile", BigInteger, nullable=False),
+            Column("number", BigInteger, nullable=False),
             Column("custom_id", _Escaped, nullable=False),
             Column("claim", BigInteger, nullable=False),
             Column("place", Integer, nullable=False),
             Column("position", BigInteger, nullable=False),
             Index(f"{prefix}calls_in_order", "campaign", "position"),
-            Index(f"{prefix}calls_by_mobile", "campaign", "mobile"),
+            Index(f"{prefix}calls_by_number", "number"),
         )
         self.tickets = self._table(
             f"{prefix}tickets",
@@ -165,11 +169,12 @@ class Tables:
         )
         self.reports = self._table(
             f"{prefix}reports",
-            Column("campaign", BigInteger, primary_key=True),
             Column("key", String(32), primary_key=True),
+            Column("campaign", BigInteger, nullable=False),
             Column("message_id", _Escaped, nullable=False),
             Column("state", _Word, nullable=False),
             Column("rest", _LONG, nullable=False),
+            Index(f"{prefix}reports_by_campaign", "campaign"),
         )
         self.state = self._state()
 
@@ -184,18 +189,17 @@ class Tables:
             else_=self.claims.c.state,
         ).label("standing")
 
-    def known(self, campaign: int, *columns: ColumnElement[Any]) -> Select[Any]:
-        """Select of the calls of a campaign: of each one, its claim, its ticket and its report if it has them."""
+    def known(self, *columns: ColumnElement[Any]) -> Select[Any]:
+        """Select of calls: of each one, its claim, its ticket and its report if it has them."""
         calls, claims, tickets, reports = self.calls, self.claims, self.tickets, self.reports
         ticket = and_(tickets.c.token == claims.c.token, tickets.c.place == calls.c.place)
-        report = and_(reports.c.campaign == calls.c.campaign, reports.c.key == calls.c.key)
         joined: FromClause = calls.join(claims, claims.c.id == calls.c.claim)
-        joined = joined.outerjoin(tickets, ticket).outerjoin(reports, report)
-        return select(*columns).select_from(joined).where(calls.c.campaign == campaign)
+        joined = joined.outerjoin(tickets, ticket).outerjoin(reports, reports.c.key == calls.c.key)
+        return select(*columns).select_from(joined)
 
     def counts(self, campaign: int) -> Select[Any]:
         """Count the calls of a campaign by state."""
-        found = self.known(campaign, self.state).subquery()
+        found = self.known(self.state).where(self.calls.c.campaign == campaign).subquery()
         return select(found.c.standing, func.count()).group_by(found.c.standing)
 
     def reported(self, campaign: int) -> Select[Any]:
