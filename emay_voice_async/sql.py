@@ -14,7 +14,7 @@ from typing import Any, Final, Self, TypeVar
 
 from attrs import define, evolve, field
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 import emay_voice_async.sql_statements as statements
@@ -205,8 +205,7 @@ class SqlJournal:
             except JournalError as error:
                 raise JournalError(error.reason, self._where) from None
             except Exception as error:
-                # Drivers raise what they like while they connect; and SQLAlchemy's own text would show the
-                # statement and what is bound to it, whole numbers included.
+                # SQLAlchemy's own text would show the statement and what is bound to it, whole numbers included.
                 cause = getattr(error, "orig", None) or error
                 raise JournalError(str(cause) or type(cause).__name__, self._where) from cause
 
@@ -218,16 +217,21 @@ class SqlJournal:
         while True:
             try:
                 return await self._try(work, options)
-            except (DBAPIError, OSError):
+            except JournalError:
+                raise
+            except Exception:
+                # Drivers raise what they like when they connect, or find a pooled connection to be cut.
                 pause = next(pauses, math.inf)
                 if loop.time() + 2 * pause > end:
                     raise
                 await asyncio.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - no secret
 
     async def _try(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
-        engine = self._connect().execution_options(**options)
-        async with engine.begin() as connection:
-            return await work(connection, self._tables)
+        async with self._connect().connect() as connection:
+            # Not an option of the engine: that would lose a connection that turns out to be cut.
+            await connection.execution_options(**options)
+            async with connection.begin():
+                return await work(connection, self._tables)
 
     def _connect(self) -> AsyncEngine:
         """Return the engine; connections cannot be used in another event loop than their own."""
@@ -310,6 +314,8 @@ class _SqlRun:
         if self._ended or self._dry:
             reason = "a dry run claims nothing" if self._dry else "this run has ended"
             raise JournalError(reason, self._journal._where)  # noqa: SLF001
+        if claim.token in self._open:
+            return False
         # Its time is counted from the moment of claiming, and this call may take so long to return.
         claim = evolve(claim, lasts=claim.lasts + self._journal._timeout)  # noqa: SLF001
         attempts = count()

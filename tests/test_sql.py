@@ -456,6 +456,41 @@ def test_a_begin_that_fails_in_the_end(kind: str, done: bool) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_close_that_fails_in_the_end(kind: str, done: bool) -> None:
+    """It raises; if it was done all the same, the end of the run does not undo it."""
+
+    async def main() -> None:
+        async with placed(kind) as place:
+            flaky = Flaky(place.engine, done=done)
+            journal = SqlJournal(place.engine, "spring", prefix=place.prefix, create=True, timeout=0.5)
+            run = await journal.start(PURPOSE)
+            one = await begun(run, keys(1))
+            flaky.left = 100
+            with pytest.raises(JournalError, match="has gone away"):
+                await run.close(one, State.ACCEPTED, message_ids=["m1"])
+            flaky.left = 0
+            await run.end()
+            after = await (await journal.start(PURPOSE)).look(keys(1))
+            [custom_id] = one.custom_ids
+            assert list(after) == [
+                Standing(State.ACCEPTED, custom_id, "m1") if done else Standing(State.UNKNOWN, custom_id)
+            ]
+
+    asyncio.run(main())
+
+
+@scenario
+async def test_a_token_is_good_for_one_claim(place: SqlPlace) -> None:
+    """A second begin with the same claim is somebody's mistake, and sends nothing."""
+    async with place.open() as journal:
+        run = await journal.start(PURPOSE)
+        one = await begun(run, keys(1))
+        assert not await run.begin(one)
+        assert not await (await journal.start(PURPOSE)).begin(one)
+
+
 @scenario
 async def test_a_begin_that_was_cancelled_is_free_after_the_run(place: SqlPlace) -> None:
     """Nobody sends what a cancelled begin has claimed, so it is not even unknown."""
@@ -486,8 +521,89 @@ async def test_a_campaign_that_somebody_holds_up(place: SqlPlace) -> None:
         assert await run.begin(claim(keys(2)))
 
 
+class Wire:
+    """Passes bytes on to a server, and can go dead when a COMMIT comes by, before or after the server has it."""
+
+    def __init__(self, host: str, port: int, *, done: bool) -> None:
+        self.armed = False
+        self._server = host, port
+        self._done = done
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        answers, questions = await asyncio.open_connection(*self._server)
+        dead = asyncio.Event()
+        both = asyncio.gather(self._ask(reader, questions, answers, dead), self._tell(answers, writer, dead))
+        try:
+            await both
+        finally:
+            for one in (questions, writer):
+                one.transport.abort()
+
+    async def _ask(
+        self,
+        reader: asyncio.StreamReader,
+        questions: asyncio.StreamWriter,
+        answers: asyncio.StreamReader,
+        dead: asyncio.Event,
+    ) -> None:
+        while data := await reader.read(1 << 16):
+            if self.armed and b"COMMIT" in data.upper():
+                self.armed = False
+                dead.set()
+            if self._done or not dead.is_set():
+                questions.write(data)
+            if dead.is_set():
+                break
+        questions.write_eof()
+
+    async def _tell(
+        self, answers: asyncio.StreamReader, writer: asyncio.StreamWriter, dead: asyncio.Event
+    ) -> None:
+        while data := await answers.read(1 << 16):
+            if not dead.is_set():
+                writer.write(data)
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("kind", ["postgres", "mysql"])
-def test_connections_that_the_server_closes(kind: str) -> None:
+def test_a_connection_that_is_lost_in_the_commit(kind: str, done: bool) -> None:
+    """Whether the server has heard of it or not, begin, close and record find out, and do it once."""
+
+    async def main() -> None:
+        async with placed(kind) as place:
+            url = make_url(place.url)
+            port = url.port or {"postgres": 5432, "mysql": 3306}[kind]
+            wire = Wire(url.host or "127.0.0.1", port, done=done)
+            async with await asyncio.start_server(wire.connected, "127.0.0.1", 0) as server:
+                through = url.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+                journal = SqlJournal(through, "spring", prefix=place.prefix, create=True)
+                run = await journal.start(PURPOSE)
+                one = claim(keys(1, 2))
+                wire.armed = True
+                assert await run.begin(one)
+                assert not wire.armed
+                assert not await run.begin(claim(keys(2)))
+                wire.armed = True
+                await run.close(one, State.ACCEPTED, message_ids=["m1", "m2"])
+                assert not wire.armed
+                wire.armed = True
+                assert await journal.record([report_of(keys(1)[0], message_id="m1")]) == 1
+                assert not wire.armed
+                assert [standing and standing.message_id for standing in await run.look(keys(1, 2))] == [
+                    "m1",
+                    "m2",
+                ]
+                assert len((await place.do(select(place.tables.claims))).all()) == 1
+                await journal.aclose()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+def test_connections_that_the_server_closes(kind: str, own: bool) -> None:
     """A journal whose connections are all cut goes on with new ones, and nobody notices."""
     ask = {
         "postgres": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%{}%' "
@@ -496,7 +612,9 @@ def test_connections_that_the_server_closes(kind: str) -> None:
     }[kind]
 
     async def main() -> None:
-        async with placed(kind) as place, place.open() as journal:
+        async with placed(kind) as place:
+            engine = create_async_engine(place.url)
+            journal = place.open() if own else place.given(engine)
             run = await journal.start(PURPOSE)
             await begun(run, keys(1))
             await run.look(keys(1))
@@ -505,6 +623,7 @@ def test_connections_that_the_server_closes(kind: str) -> None:
             assert await states(run, keys(1)) == [State.UNDER_WAY]
             assert await cut(place, ask)
             assert await run.begin(claim(keys(2)))
+            await engine.dispose()
 
     async def cut(place: SqlPlace, ask: str) -> list[Any]:
         found = list((await place.do(text(ask.format(place.prefix if kind == "postgres" else "root")))).all())
