@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +37,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from emay_voice_async import sql
 from emay_voice_async.claims import JournalRun, Key, Standing, State
 from emay_voice_async.errors import InvalidRequestError, JournalError
 from emay_voice_async.sql import SqlJournal, _SqlRun
@@ -54,9 +56,9 @@ class SqlPlace:
     engine: AsyncEngine
     opened: list[SqlJournal] = field(factory=list)
 
-    def open(self, campaign: str = "spring", *, create: bool = True, timeout: float = 30.0) -> SqlJournal:
+    def open(self, campaign: str = "spring", *, create: bool = True) -> SqlJournal:
         """Return one more journal on the same tables."""
-        journal = SqlJournal(self.url, campaign, prefix=self.prefix, create=create, timeout=timeout)
+        journal = SqlJournal(self.url, campaign, prefix=self.prefix, create=create)
         self.opened.append(journal)
         return journal
 
@@ -143,6 +145,12 @@ class TestMySql(JournalConformance):
     def place(self) -> contextlib.AbstractAsyncContextManager[SqlPlace]:
         """Make tables."""
         return placed("mysql")
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what keeps failing fail soon."""
+    monkeypatch.setattr(sql, "_PAUSES", (0.02, 0.1, 0.3))
 
 
 def scenario(test: Callable[[SqlPlace], Awaitable[None]]) -> Callable[[str], None]:
@@ -429,6 +437,7 @@ def test_a_commit_whose_answer_is_lost(kind: str, done: bool) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_begin_that_fails_in_the_end(kind: str, done: bool) -> None:
@@ -437,7 +446,7 @@ def test_a_begin_that_fails_in_the_end(kind: str, done: bool) -> None:
     async def main() -> None:
         async with placed(kind) as place:
             flaky = Flaky(place.engine, done=done)
-            journal = SqlJournal(place.engine, "spring", prefix=place.prefix, create=True, timeout=0.5)
+            journal = place.given(place.engine)
             run = await journal.start(PURPOSE)
             unanswered = await begun(run, keys(2))
             flaky.left = 100
@@ -456,6 +465,7 @@ def test_a_begin_that_fails_in_the_end(kind: str, done: bool) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_close_that_fails_in_the_end(kind: str, done: bool) -> None:
@@ -464,7 +474,7 @@ def test_a_close_that_fails_in_the_end(kind: str, done: bool) -> None:
     async def main() -> None:
         async with placed(kind) as place:
             flaky = Flaky(place.engine, done=done)
-            journal = SqlJournal(place.engine, "spring", prefix=place.prefix, create=True, timeout=0.5)
+            journal = place.given(place.engine)
             run = await journal.start(PURPOSE)
             one = await begun(run, keys(1))
             flaky.left = 100
@@ -509,13 +519,15 @@ async def test_a_campaign_that_somebody_holds_up(place: SqlPlace) -> None:
     if place.url.startswith("sqlite"):
         # It waits by itself, in a thread that nothing can interrupt.
         place.url += "?timeout=0.1"
-    async with place.open(timeout=0.5) as journal:
+    async with place.open() as journal:
         run = await journal.start(PURPOSE)
         campaigns = place.tables.campaigns
+        journal._timeout = 0.5
         async with place.engine.begin() as holder:
             await holder.execute(update(campaigns).values(turns=campaigns.c.turns + 1))
             with pytest.raises(JournalError, match=r"no answer within 0.5 seconds|locked"):
                 await run.begin(claim(keys(1)))
+            journal._timeout = 30.0
             assert await states(run, keys(1)) == [None]
             await holder.rollback()
         assert await run.begin(claim(keys(2)))
@@ -635,22 +647,25 @@ def test_connections_that_the_server_closes(kind: str, own: bool) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("hurried")
 @scenario
 async def test_errors_tell_no_numbers(place: SqlPlace) -> None:
     """What the database says is told, and not what was bound to the statement."""
-    async with place.open(timeout=0.5) as journal:
-        run = await journal.start(PURPOSE)
-        await place.drop()
-        doings: list[Awaitable[object]] = [run.look(keys(1)), run.begin(claim(keys(1))), run.end()]
-        for doing in doings:
-            with pytest.raises(JournalError) as caught:
-                await doing
-            assert f"{place.prefix}c" in str(caught.value)
-            assert str(caught.value).startswith("the journal 'spring' in ")
-            assert "1380000" not in str(caught.value) + repr(caught.value.__cause__)
-            assert caught.value.__suppress_context__
+    journal = place.given(place.engine)
+    run = await journal.start(PURPOSE)
+    async with place.engine.begin() as connection:
+        await connection.run_sync(place.tables.tickets.drop)
+    reports = [report_of(keys(1)[0], custom_id="c")]
+    doings: list[Awaitable[object]] = [run.look(keys(1)), run.begin(claim(keys(1))), journal.record(reports)]
+    for doing in doings:
+        with pytest.raises(JournalError) as caught:
+            await doing
+        assert f"{place.prefix}tickets" in str(caught.value)
+        assert str(caught.value).startswith("the journal 'spring' in ")
+        assert keys(1)[0].mobile not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize(
     "url",
     [
@@ -661,7 +676,7 @@ async def test_errors_tell_no_numbers(place: SqlPlace) -> None:
 )
 def test_a_database_that_is_not_there(url: str) -> None:
     """It is an error of the journal, which says where it is, without the password."""
-    journal = SqlJournal(url, "spring", timeout=0.2)
+    journal = SqlJournal(url, "spring")
 
     async def main() -> None:
         try:
@@ -698,6 +713,7 @@ async def test_an_engine_that_is_given_is_not_disposed_of(place: SqlPlace) -> No
     await engine.dispose()
 
 
+@pytest.mark.usefixtures("hurried")
 @scenario
 async def test_an_engine_that_commits_by_itself(place: SqlPlace) -> None:
     """Even on an engine without transactions a batch is claimed whole or not at all."""
@@ -710,9 +726,8 @@ async def test_an_engine_that_commits_by_itself(place: SqlPlace) -> None:
             raise LOST
 
     event.listen(engine.sync_engine, "before_cursor_execute", fail)
-    short = SqlJournal(engine, "spring", prefix=place.prefix, timeout=0.2)
-    with pytest.raises(JournalError):
-        await (await short.start(PURPOSE)).begin(claim(keys(1, 2)))
+    with pytest.raises(JournalError, match="has gone away"):
+        await run.begin(claim(keys(1, 2)))
     event.remove(engine.sync_engine, "before_cursor_execute", fail)
     assert (await place.do(select(place.tables.claims))).all() == []
     assert await run.begin(claim(keys(1, 2)))
@@ -858,8 +873,25 @@ async def test_reports_that_could_be_of_several_calls(place: SqlPlace) -> None:
         assert await journal.record(reports) == 3
         assert await states(run, repeats) == [State.ACCEPTED, State.ACCEPTED, State.UNKNOWN]
         assert [line.message_id for line in await all_lines(journal)] == ["m1", "m2", ""]
+        known = await begun(run, [Key(mobile, "same", 3)])
+        await run.close(known, State.ACCEPTED, message_ids=["m4"])
+        assert await journal.record([report_of(repeats[0], message_id="m4", custom_id="same")]) == 1
+        assert await states(run, repeats) == [State.ACCEPTED, State.ACCEPTED, State.UNKNOWN]
         odd = evolve(reports[0], mobile="８６-138", message_id="m3")
         assert await journal.record([odd, evolve(odd, mobile="9" * 30), evolve(odd, mobile="")]) == 0
+
+
+@scenario
+async def test_reports_without_message_ids(place: SqlPlace) -> None:
+    """Two reports that have nothing but the same custom id are those of two calls."""
+    async with place.open() as journal:
+        run = await journal.start(evolve(PURPOSE, allow_repeats=True))
+        repeats = [Key(keys(1)[0].mobile, "same", occurrence) for occurrence in range(3)]
+        one = claim(repeats, custom_ids=["same"] * 3)
+        assert await run.begin(one)
+        for _ in range(2):
+            assert await journal.record([report_of(repeats[0], custom_id="same")]) == 1
+        assert await states(run, repeats) == [State.ACCEPTED, State.ACCEPTED, State.UNDER_WAY]
 
 
 @scenario
