@@ -35,6 +35,9 @@ ORDER = (
         "owners",
         "journal_file",
         "journal",
+        "sql_tables",
+        "sql_statements",
+        "sql",
         "transport",
         "exchange",
         "seen",
@@ -65,6 +68,7 @@ ONLY_USERS = {
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "rich": {"demo"},
+    "sqlalchemy": {"sql", "sql_statements", "sql_tables"},
 }
 
 
