@@ -121,6 +121,14 @@ def _redis_command(port: int) -> list[str]:
     return ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
 
 
+def _rabbitmq_answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as one:
+        # To another protocol than its own, it answers with the one that it speaks.
+        one.sendall(b"AMQP\x00\x00\x00\x00")
+        return one.recv(8).startswith(b"AMQP")
+    return False
+
+
 REDIS: Final = Kind(
     name="redis",
     port=6379,
@@ -130,7 +138,10 @@ REDIS: Final = Kind(
     command=_redis_command,
     modules=("redis/connection.py", "redis/pacer.py", "redis/reports.py"),
 )
-KINDS: Final = (REDIS,)
+RABBITMQ: Final = Kind(
+    name="rabbitmq", port=5672, url="amqp://guest:guest@127.0.0.1:{port}/", answers=_rabbitmq_answers
+)
+KINDS: Final = (REDIS, RABBITMQ)
 
 
 @cache

@@ -1,14 +1,22 @@
 """The examples in ``docs/examples``: each does what it says, and the README shows it as it is."""
 
 import asyncio
+import importlib
 import importlib.util
+import secrets
+import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
+import servers
+from taskiq import TaskiqMessage, TaskiqMiddleware, TaskiqResult
+from taskiq.api import run_receiver_task
 
 from emay_voice_async import CallState
+from emay_voice_async.claims import State, Summary
 from emay_voice_async.sandbox import Fault, Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -89,3 +97,65 @@ def test_the_web_app(service: Sandbox) -> None:
 
     asyncio.run(main())
     assert [call.custom_id for call in service.calls] == ["order-7", "order-9"]
+
+
+class _Done(TaskiqMiddleware):
+    """Tells when so many tasks were executed."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.left = count
+        self.failed: list[BaseException] = []
+        self.all = asyncio.Event()
+
+    def post_execute(self, message: TaskiqMessage, result: TaskiqResult[Any]) -> None:
+        """Count one."""
+        self.left -= 1
+        self.failed += [result.error] if result.error else []
+        if not self.left:
+            self.all.set()
+
+
+def test_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a real queue, a campaign that is delivered twice calls nobody twice."""
+    name = f"test-{secrets.token_hex(8)}"
+    path = tmp_path / "numbers.txt"
+    numbers = [f"139{place:08}" for place in range(1000, 2200)]
+    path.write_text("\n".join(numbers), "utf-8")
+    sandbox = Sandbox(app_id=name)
+    for variable, value in {
+        "AMQP_URL": servers.url(servers.RABBITMQ),
+        "REDIS_URL": servers.url(servers.REDIS),
+        "DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'journal.db'}",
+        "CAMPAIGN": name,
+        "EMAY_VOICE_APP_ID": sandbox.app_id,
+        "EMAY_VOICE_SECRET_KEY": sandbox.secret_key,
+    }.items():
+        monkeypatch.setenv(variable, value)
+
+    async def main() -> Summary:
+        done = _Done(2 * 3)
+        async with sandbox.serve() as url:
+            monkeypatch.setenv("EMAY_VOICE_BASE_URL", url)
+            # It has to be found under its name by the queue's own means.
+            monkeypatch.syspath_prepend(EXAMPLES)
+            module = importlib.import_module("tasks")
+            monkeypatch.delitem(sys.modules, "tasks")
+            module.broker.add_middlewares(done)
+            for _ in range(2):
+                await module.produce(str(path))
+            receiver = asyncio.ensure_future(run_receiver_task(module.broker, run_startup=True))
+            async with asyncio.timeout(60):
+                await done.all.wait()
+            summary: Summary = await module.broker.state.journal.summary()
+            await module.broker.read_channel.queue_delete(name)
+            receiver.cancel()
+            await asyncio.wait({receiver})
+            await module.broker.shutdown()
+        assert done.failed == []
+        return summary
+
+    states = asyncio.run(main()).states
+    assert sorted(call.mobile for call in sandbox.calls) == numbers
+    assert states[State.ACCEPTED] == len(numbers)
+    assert sandbox.over_speed == 0
