@@ -44,7 +44,7 @@ class SqlJournal:
         async for outcome in voice.send_batches(message, numbers, journal=journal):
             ...
 
-    ``database``: a URL, or an :class:`sqlalchemy.ext.asyncio.AsyncEngine` of yours, which is used and never
+    ``database``: a URL, or an ``sqlalchemy.ext.asyncio.AsyncEngine`` of yours, which is used and never
     disposed of; the connections of a URL are opened when needed, and closed with the last run, ``async with``
     block or other call. ``campaign``: up to 200 characters that name the journal; each campaign has calls of
     its own. ``prefix`` begins the names of the tables. They are made by :meth:`create_schema`, or
