@@ -256,6 +256,11 @@ async def test_campaigns_share_tables_and_nothing_else(place: SqlPlace) -> None:
         assert list(await run.look(keys(1))) == [Standing(State.ACCEPTED, "same", f"m{number}")]
         assert (await journal.summary()).reported == ({"SUCCESS": 1} if number == 1 else {})
         assert len(await all_lines(journal)) == 1
+    for run in runs:
+        assert await run.begin(claim(keys(2), custom_ids=["lost"]))
+    assert await journals[1].record([report_of(keys(2)[0], custom_id="lost")]) == 1
+    for number, run in enumerate(runs):
+        assert await states(run, keys(2)) == [State.ACCEPTED if number == 1 else State.UNDER_WAY]
 
 
 @scenario
@@ -883,15 +888,17 @@ async def test_reports_that_could_be_of_several_calls(place: SqlPlace) -> None:
 
 @scenario
 async def test_reports_without_message_ids(place: SqlPlace) -> None:
-    """Two reports that have nothing but the same custom id are those of two calls."""
+    """Reports that have nothing but the same custom id are those of as many calls."""
     async with place.open() as journal:
         run = await journal.start(evolve(PURPOSE, allow_repeats=True))
         repeats = [Key(keys(1)[0].mobile, "same", occurrence) for occurrence in range(3)]
         one = claim(repeats, custom_ids=["same"] * 3)
         assert await run.begin(one)
-        for _ in range(2):
-            assert await journal.record([report_of(repeats[0], custom_id="same")]) == 1
-        assert await states(run, repeats) == [State.ACCEPTED, State.ACCEPTED, State.UNDER_WAY]
+        report = report_of(repeats[0], custom_id="same")
+        assert await journal.record([report]) == 1
+        assert await states(run, repeats) == [State.ACCEPTED, State.UNDER_WAY, State.UNDER_WAY]
+        assert await journal.record([report, report]) == 2
+        assert await states(run, repeats) == [State.ACCEPTED, State.ACCEPTED, State.ACCEPTED]
 
 
 @scenario
