@@ -4,7 +4,9 @@ import asyncio
 import gc
 import logging
 import warnings
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,20 +15,27 @@ from scripted import Script, accepts, answers, code, fields_of
 from virtual_time import now, run
 
 from emay_voice_async import (
+    Accepted,
+    AccountError,
     AsyncEmayVoice,
     EmayVoiceError,
     InvalidRequestError,
     Notice,
+    NotSent,
     NotSentError,
+    OnKey,
     Product,
     RateLimit,
     RateLimits,
     Report,
     SendError,
     VerificationCode,
+    VoiceSms,
 )
+from emay_voice_async.claims import Purpose
 from emay_voice_async.endpoints import Call
 from emay_voice_async.errors import UsageError
+from emay_voice_async.journal import SqliteJournal
 from emay_voice_async.pacing import Lease, LocalPacer
 
 SECRET = "0123456789ABCDEF"
@@ -68,6 +77,11 @@ class TestConstructor:
             ({"http_client": httpx.Client()}, "http_client"),
             ({"rate_limits": None}, "rate_limits"),
             ({"rate_limits": RateLimit(1, 1.0)}, "rate_limits"),
+            ({"allow_only": "13800000000"}, "allow_only"),
+            ({"allow_only": b"13800000000"}, "allow_only"),
+            ({"allow_only": iter(["13800000000"])}, "allow_only"),
+            ({"allow_only": ["13800000000", "1380000000"]}, "mobile"),
+            ({"allow_only": [13800000000]}, "mobile"),
         ],
     )
     def test_bad_arguments(self, options: dict[str, Any], field: str) -> None:
@@ -300,6 +314,170 @@ class TestBalance:
                 with pytest.raises(NotSentError):
                     await voice.get_balance(deadline=5)
                 assert now() - began == 5
+
+        run(main())
+
+
+class TestBounds:
+    """What keeps a send from costing more than was meant."""
+
+    @pytest.mark.parametrize(
+        ("options", "field"),
+        [
+            ({"max_calls": 0}, "max_calls"),
+            ({"max_calls": -1}, "max_calls"),
+            ({"max_calls": True}, "max_calls"),
+            ({"max_calls": 1.0}, "max_calls"),
+            ({"max_calls": "1"}, "max_calls"),
+            ({"hours": "08:00-20:00"}, "hours"),
+            ({"journal": "run.db"}, "journal"),
+            ({"journal": Path("run.db")}, "journal"),
+            ({"resend_unknown": True}, "resend_unknown"),
+            ({"resend_unknown": "no"}, "resend_unknown"),
+            ({"resend_unknown": 0}, "resend_unknown"),
+            ({"resend_unknown": None}, "resend_unknown"),
+            ({"allow_repeats": "no"}, "allow_repeats"),
+            ({"allow_repeats": 1}, "allow_repeats"),
+        ],
+    )
+    def test_bad_arguments(self, options: dict[str, Any], field: str) -> None:
+        """A bad argument is refused at once, by every way of sending and by a plan, before anything is read."""
+        script = Script(accepts())
+
+        def numbers() -> Iterator[str]:
+            pytest.fail("nothing is read")
+            yield ""
+
+        async def main() -> None:
+            async with script.client() as client, make(http_client=client) as voice:
+                for use in (voice.send, voice.plan):
+                    with pytest.raises(InvalidRequestError) as caught:
+                        await use(Notice("..."), numbers(), **options)
+                    assert caught.value.field == field
+                with pytest.raises(InvalidRequestError):
+                    voice.send_batches(Notice("..."), numbers(), **options)
+
+        run(main())
+        assert not script.requests
+
+    @pytest.mark.parametrize("price", [1, 0.1, "1", Decimal(-1), Decimal("NaN"), Decimal("inf"), True])
+    def test_a_bad_price(self, price: Any) -> None:
+        """A price is a finite Decimal of at least 0."""
+
+        async def main() -> None:
+            async with make() as voice:
+                await voice.plan(Notice("..."), ["13800000000"], price=price, ask_balance=False)
+
+        with pytest.raises(InvalidRequestError, match="price"):
+            run(main())
+
+    @pytest.mark.parametrize("most", [1, 2, 3, 10**30])
+    @pytest.mark.parametrize("journalled", [False, True])
+    def test_max_calls_of_a_list(self, most: int, journalled: bool, tmp_path: Path) -> None:
+        """A list that is longer is refused before anything is sent, unless a journal may know some of it."""
+        script = Script(accepts())
+        to = ["13800000000", "13800000001"]
+
+        async def main() -> None:
+            async with script.client() as client, make(http_client=client) as voice:
+                journal = SqliteJournal(tmp_path / "run.db") if journalled else None
+                sending = voice.send(Notice("..."), to, max_calls=most, journal=journal)
+                if most >= 2:
+                    assert len((await sending).tickets) == 2
+                elif journalled:
+                    with pytest.raises(SendError) as caught:
+                        await sending
+                    assert len(caught.value.result.tickets) == 1
+                    await voice.send(Notice("..."), to, max_calls=most, journal=journal)
+                else:
+                    with pytest.raises(InvalidRequestError, match="max_calls = 1 numbers") as refused:
+                        await sending
+                    assert (refused.value.field, refused.value.limit, refused.value.actual) == ("to", 1, 2)
+
+        run(main())
+        called = [one for request in script.requests for one in fields_of(request)["mobiles"].split(",")]
+        assert called == (to if most >= 2 or journalled else [])
+
+    def test_max_calls_of_a_stream(self) -> None:
+        """Of a stream so many are sent, and the rest comes out as not sent."""
+        script = Script(accepts())
+
+        async def main() -> None:
+            async with script.client() as client, make(http_client=client) as voice:
+                to = (f"138{one:08}" for one in range(1300))
+                outcomes = [one async for one in voice.send_batches(Notice("..."), to, max_calls=700)]
+                assert [(type(one), len(one.recipients)) for one in outcomes] == [
+                    (Accepted, 500),
+                    (Accepted, 200),
+                    (NotSent, 500),
+                    (NotSent, 100),
+                ]
+                assert voice.stats.not_sent == 600
+
+        run(main())
+
+    def test_allow_only(self) -> None:
+        """Nobody else is called: a list is refused whole, of a stream the others come out as not sent."""
+        script = Script(accepts())
+        allowed = ["13800000000"]
+
+        async def main() -> None:
+            async with script.client() as client, make(http_client=client, allow_only=allowed) as voice:
+                allowed.append("13800000001")
+                with pytest.raises(InvalidRequestError, match="allow_only"):
+                    await voice.send(Notice("..."), ["13800000000", "13800000001"])
+                assert not script.requests
+                with pytest.raises(SendError) as caught:
+                    await voice.send(Notice("..."), iter(["13800000001", "13800000000"]))
+                assert [one.mobile for one in caught.value.result.tickets] == ["13800000000"]
+                assert (await voice.plan(Notice("..."), allowed, ask_balance=False)).invalid_count == 1
+
+        run(main())
+        assert [fields_of(one)["mobiles"] for one in script.requests] == ["13800000000"]
+
+    def test_a_plan_with_money(self) -> None:
+        """The balance is asked of the message's product; the cost is exact."""
+        script = Script(answers(b'{"code":"SUCCESS","data":"0.30"}'))
+
+        async def main() -> None:
+            async with script.client() as client, make(http_client=client) as voice:
+                message = VoiceSms("...", trigger=OnKey("1"))
+                plan = await voice.plan(message, ["13800000000"] * 3, price=Decimal("0.1"))
+                assert (plan.numbers, plan.repeats, plan.requests) == (3, 2, 1)
+                assert (plan.balance, plan.cost, plan.enough) == (Decimal("0.30"), Decimal("0.3"), True)
+                assert not (await voice.plan(message, ["13800000000"] * 4, price=Decimal("0.1"))).enough
+                assert voice.stats.requests == 2
+
+        run(main())
+        assert {request.url.path for request in script.requests} == {"/join/getBalance"}
+
+    @pytest.mark.parametrize("bad", ["message", "source", "balance", "closed"])
+    def test_a_plan_that_fails(self, bad: str, tmp_path: Path) -> None:
+        """Whatever a plan fails with, it lets go of the journal."""
+        script = Script(code("ERROR_SIGN"))
+        path = tmp_path / "run.db"
+        expected = {
+            "message": InvalidRequestError,
+            "source": OSError,
+            "balance": AccountError,
+            "closed": UsageError,
+        }
+
+        def rows() -> Iterator[str]:
+            yield "13800000000"
+            if bad == "source":
+                raise OSError("gone")
+
+        async def main() -> None:
+            async with script.client() as client, make(http_client=client) as voice:
+                journal = SqliteJournal(path)
+                await (await journal.start(Purpose("app", Notice("...")))).end()
+                if bad == "closed":
+                    await voice.aclose()
+                message: Any = "..." if bad == "message" else Notice("...")
+                with pytest.raises(expected[bad]):
+                    await voice.plan(message, rows(), journal=journal)
+                assert [one.name for one in tmp_path.iterdir()] == ["run.db"]
 
         run(main())
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -41,8 +43,10 @@ from emay_voice_async import (
     VerificationCode,
     VoiceSms,
 )
+from emay_voice_async.claims import State
 from emay_voice_async.codes import JOIN_RESULT_CODES, VOICE_RESULT_CODES
 from emay_voice_async.endpoints import Call
+from emay_voice_async.journal import SqliteJournal
 from emay_voice_async.messages import Message
 from emay_voice_async.receiver import PushReceiver, RecentReports
 from emay_voice_async.replies import REFUSALS
@@ -524,6 +528,88 @@ class TestCancellation:
             return play
 
         assert cancel_everywhere(scenario) > 20
+
+
+_CAMPAIGN = """
+import asyncio, sys
+from emay_voice_async import AsyncEmayVoice, Notice, RateLimit, RateLimits
+from emay_voice_async.journal import SqliteJournal
+
+async def main(url, app_id, secret_key, path, resend):
+    limits = RateLimits(send=RateLimit(50, 1.0))
+    async with AsyncEmayVoice(url, app_id=app_id, secret_key=secret_key, rate_limits=limits) as voice:
+        to = (f"1{50 + one // 9000:02}{one % 9000:04}1000" for one in range(20_000))
+        journal = SqliteJournal(path)
+        sending = voice.send_batches(Notice("..."), to, journal=journal, resend_unknown=resend == "resend")
+        async for outcome in sending:
+            print(type(outcome).__name__, len(outcome.recipients), getattr(outcome, "recorded", False), flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+class TestCampaigns:
+    """Real processes with one journal, against the local service over a socket."""
+
+    async def _begun(
+        self, sandbox: Sandbox, url: str, path: Path, how: str = ""
+    ) -> asyncio.subprocess.Process:
+        """Begin a program that sends to everybody."""
+        arguments = [url, sandbox.app_id, sandbox.secret_key, str(path), how]
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _CAMPAIGN, *arguments, stdout=asyncio.subprocess.PIPE
+        )
+
+    def test_two_processes_at_once(self, tmp_path: Path) -> None:
+        """Two programs with the same journal and the same input: everybody is called once."""
+        sandbox = Sandbox(rate_limits=UNLIMITED, answer_latency=lambda: 0.05)
+
+        async def main() -> None:
+            async with sandbox.serve() as url:
+                both = [await self._begun(sandbox, url, tmp_path / "run.db") for _ in range(2)]
+                for one in both:
+                    output, _ = await one.communicate()
+                    told = [line.split() for line in output.decode().splitlines()]
+                    assert sum(int(number) for _, number, _ in told) == 20_000
+                # What both wanted at the same moment, and neither got whole, is left for one more.
+                last = await self._begun(sandbox, url, tmp_path / "run.db")
+                await last.communicate()
+            assert Counter(call.mobile for call in sandbox.calls) == Counter(mobiles(20_000))
+
+        asyncio.run(main())
+
+    def test_a_process_that_is_killed(self, tmp_path: Path) -> None:
+        """Killed twice in the middle, settled by the reports and sent again: everybody is called once."""
+        path = tmp_path / "run.db"
+        sandbox = Sandbox(rate_limits=UNLIMITED, answer_latency=lambda: 0.2)
+
+        async def main() -> None:
+            async with sandbox.serve() as url:
+                for lines in (3, 5):
+                    program = await self._begun(sandbox, url, path)
+                    assert program.stdout is not None
+                    for _ in range(lines):
+                        await program.stdout.readline()
+                    program.kill()
+                    await program.communicate()
+                    assert len(sandbox.calls) < 20_000
+                last = await self._begun(sandbox, url, path)
+                output, _ = await last.communicate()
+                assert b"Unknown" in output
+                assert max(Counter(call.mobile for call in sandbox.calls).values()) == 1
+                async with (
+                    AsyncEmayVoice(url, app_id=sandbox.app_id, secret_key=sandbox.secret_key) as voice,
+                    SqliteJournal(path) as journal,
+                ):
+                    while reports := await voice.take_reports(1000):
+                        assert await journal.record(reports) == len(reports)
+                again = await self._begun(sandbox, url, path, "resend")
+                await again.communicate()
+                assert Counter(call.mobile for call in sandbox.calls) == Counter(mobiles(20_000))
+                states = (await SqliteJournal(path).summary()).states
+                assert states == dict.fromkeys(State, 0) | {State.ACCEPTED: 20_000}
+
+        asyncio.run(main())
 
 
 class TestPushes:

@@ -620,6 +620,133 @@ class TestDeadline:
         in_world(World(raises(httpx.ConnectError("..."))), main)
 
 
+class TestPrepare:
+    """What is done just before posting."""
+
+    def test_each_time_with_the_slot_in_hand(self) -> None:
+        """It is awaited before each attempt, when there is a slot, and posting waits for it."""
+        at: list[float] = []
+
+        async def prepare() -> None:
+            at.append(now())
+            assert attempts.under_way
+            await asyncio.sleep(0.25)
+
+        attempts = Attempts()
+
+        async def main(world: World) -> None:
+            await world.call(prepare=prepare, attempts=attempts)
+            assert world.script.at == [one + 0.25 for one in at]
+            assert at[0] == 1000
+            assert at[1] > world.script.at[0] + 1
+            assert not attempts.under_way
+
+        in_world(World(code("ERROR_OVER_SPEED"), answers(SUCCESS)), main)
+
+    def test_it_fails(self) -> None:
+        """What it raises comes out; nothing is posted, nothing is repeated, and the slot is free."""
+
+        async def prepare() -> None:
+            await asyncio.sleep(1)
+            raise ZeroDivisionError
+
+        attempts = Attempts()
+
+        async def main(world: World) -> None:
+            with pytest.raises(ZeroDivisionError):
+                await world.call(prepare=prepare, attempts=attempts)
+            assert not world.script.requests
+            assert attempts == Attempts()
+            assert await world.seconds_until_a_slot() == 0
+
+        in_world(World(answers(SUCCESS)), main)
+
+    @pytest.mark.parametrize("how", ["cancelled", "closed", "late"])
+    def test_too_late_by_then(self, how: str) -> None:
+        """Cancelled, closed or out of time meanwhile: nothing is posted, and the slot is free."""
+
+        async def prepare() -> None:
+            await asyncio.sleep(10)
+
+        attempts = Attempts()
+
+        async def main() -> None:
+            world = World(answers(SUCCESS))
+            async with world:
+                deadline = now() + 5 if how == "late" else None
+                task = asyncio.ensure_future(
+                    world.call(prepare=prepare, deadline=deadline, attempts=attempts)
+                )
+                await asyncio.sleep(1)
+                assert attempts.under_way
+                if how == "cancelled":
+                    task.cancel()
+                if how == "closed":
+                    await world.exchanges.aclose()
+                with pytest.raises((NotSentError, asyncio.CancelledError)) as caught:
+                    await task
+                assert how == "cancelled" or ("closed" if how == "closed" else "deadline") in str(
+                    caught.value
+                )
+                assert not attempts.under_way
+                assert not attempts.posted
+                assert await world.seconds_until_a_slot() == 0
+                assert not world.script.requests
+
+        run(main())
+
+
+class TestPause:
+    """Waiting for something else than a slot."""
+
+    def test_it_takes_its_time(self) -> None:
+        """It sleeps so many seconds."""
+
+        async def main(world: World) -> None:
+            await world.exchanges.pause(5, "/", None)
+            await world.exchanges.pause(5, "/", now() + 6)
+            assert now() == 1010
+
+        in_world(World(answers(SUCCESS)), main)
+
+    def test_the_deadline(self) -> None:
+        """At the deadline it is not sent."""
+
+        async def main(world: World) -> None:
+            with pytest.raises(NotSentError, match="deadline"):
+                await world.exchanges.pause(5, "/", now() + 4)
+            assert now() == 1004
+
+        in_world(World(answers(SUCCESS)), main)
+
+    def test_closing(self) -> None:
+        """Closing ends it at once, and after that there is none."""
+
+        async def main() -> None:
+            world = World(answers(SUCCESS))
+            async with world:
+                task = asyncio.ensure_future(world.exchanges.pause(5, "/", None))
+                await asyncio.sleep(1)
+            for pause in (task, world.exchanges.pause(5, "/", None)):
+                with pytest.raises(NotSentError, match="closed"):
+                    await pause
+            assert now() == 1001
+
+        run(main())
+
+    def test_cancelling(self) -> None:
+        """A cancellation is one."""
+
+        async def main(world: World) -> None:
+            task = asyncio.ensure_future(world.exchanges.pause(5, "/", None))
+            await asyncio.sleep(1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        in_world(World(answers(SUCCESS)), main)
+
+
 class TestCancellation:
     """Cancelling the caller at any moment."""
 

@@ -44,7 +44,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual time, as coarse as the clock is."""
         return self.now // self._tick * self._tick if getattr(self, "_tick", 0.0) else self.now
 
-    def run_in_executor(
+    def run_in_executor(  # type: ignore[override] # looser, and enough here
         self, executor: Any, func: Callable[..., _Result], *args: Any
     ) -> asyncio.Future[_Result]:
         """Do something in a thread, for which the time stands still."""
