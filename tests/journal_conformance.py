@@ -963,7 +963,12 @@ class _History(RuleBasedStateMachine):
         super().__init__()
         self._runner = asyncio.Runner()
         self._stack = contextlib.AsyncExitStack()
-        self._place = self._do(self._stack.enter_async_context(type(self).where()))
+        try:
+            self._place = self._do(self._stack.enter_async_context(type(self).where()))
+        except BaseException:
+            # There is no place for it, and so the test is skipped.
+            self._runner.close()
+            raise
         self._journals = [self._place.open() for _ in range(2)]
         self._observer = self._do(self._journals[0].start(PURPOSE))
         self._runs = [self._started(0), self._started(1)]

@@ -176,14 +176,14 @@ async def test_a_claim_is_under_way_until_its_time_is_over(place: SqlPlace) -> N
     """Nobody knows whether its sender is alive: it is under way for so long, then unknown, never free."""
     async with place.open() as journal, place.open() as another:
         run, other = await journal.start(PURPOSE), await another.start(PURPOSE)
-        one = claim(keys(1), lasts=60)
+        one = claim(keys(1), lasts=7200)
         assert await run.begin(one)
         # As long as the claim says, and what the claiming itself may have taken before it returned.
-        await place.age(None, 60 + 30 - 5)
+        await place.age(None, 7200 + 30 - 3600)
         for looks in (run, other):
             assert await states(looks, keys(1)) == [State.UNDER_WAY]
         assert not await other.begin(claim(keys(1), resend=True))
-        await place.age(None, 5)
+        await place.age(None, 3600)
         for looks in (run, other):
             assert await states(looks, keys(1)) == [State.UNKNOWN]
         assert [line.reason for line in await all_lines(journal)] == [
