@@ -14,6 +14,8 @@ ORDER = (
         "signing",
         "messages",
         "recipients",
+        "columns",
+        "rows",
         "forms",
         "results",
         "structuring",
@@ -26,6 +28,8 @@ ORDER = (
         "certainty",
     ),
     (
+        "texts",
+        "lists",
         "pacing",
         "claims",
         "owners",

@@ -6,7 +6,7 @@ import pytest
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import example, given
 from hypothesis import strategies as st
-from samples.strategies import custom_ids, mobiles, people
+from samples.strategies import custom_ids, dressed, mobiles, people
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.recipients import (
@@ -16,10 +16,13 @@ from emay_voice_async.recipients import (
     check_recipient,
     identified,
     mask,
+    normalised,
+    plain,
     recipient,
 )
 
 MOBILE = "13812345678"
+SCIENTIFIC = "in scientific notation, which has lost digits"
 
 
 def refused(mobile: object, custom_id: object = None, position: int = 0) -> InvalidRequestError:
@@ -92,6 +95,136 @@ class TestRecipientFunction:
             check_recipient(one, 9)
 
 
+class TestNormalised:
+    """Numbers as people write them."""
+
+    @given(mobiles.flatmap(lambda mobile: st.tuples(st.just(mobile), dressed(mobile))))
+    def test_a_number_dressed_in_any_way_is_itself(self, both: tuple[str, str]) -> None:
+        """Blanks, dashes, dots, parentheses, country codes and full-width digits come off."""
+        mobile, text = both
+        assert normalised(text) == mobile
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "13812345678",
+            " 13812345678\r\n",
+            "\u3000\u00a013812345678\t",
+            "\ufeff13812345678",
+            "\u202d138 1234 5678\u202c",
+            "138\u200b12345678",
+            "１３８１２３４５６７８",
+            "＋８６１３８１２３４５６７８",
+            "+8613812345678",
+            "+ 86 138 1234 5678",
+            "008613812345678",
+            "8613812345678",
+            "86-138-1234-5678",
+            "(+86)13812345678",
+            "（0086）13812345678",
+            "(138)1234-5678",
+            "(138) 1234 5678",
+            "138-1234-5678",
+            "138‑1234‑5678",
+            "138–1234–5678",
+            "138——1234——5678",
+            "138−1234－5678",
+            "1381 2345 678",
+            "138.1234.5678",
+            "138·1234·5678",
+            "13812345678.0",
+            "13812345678.00",
+            "13812345678.",
+            "'13812345678",
+            "’13812345678",
+            "'+86 13812345678",
+            '="13812345678"',
+            '"13812345678"',
+        ],
+        ids=ascii,
+    )
+    def test_what_people_write(self, text: str) -> None:
+        """Each of these is the same number."""
+        assert normalised(text) == MOBILE
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            " ",
+            ".",
+            "'",
+            '="',
+            "1381234567",
+            "138123456789",
+            "23812345678",
+            "013812345678",
+            "+13812345678",
+            "+1 381 234 5678",
+            "1-381-234-5678",
+            "1 (381) 234-5678",
+            "0013812345678",
+            "8613812345678 86",
+            "86138123456",
+            "868613812345678",
+            "1381234567.0",
+            "138123456.78",
+            "138123456.00",
+            "+86 138123456.78",
+            "1381234.5678",
+            "13812345678.5",
+            "1381234567(8)",
+            "138/1234/5678",
+            "13,812,345,678",
+            "13812345678,",
+            "13812345678;13812345679",
+            "13812345678 13812345679",
+            "138---1234---5678",
+            "-13812345678",
+            "138-1234-5678-",
+            "(13812345678",
+            "138)12345678",
+            "138\n12345678",
+            '="13812345678',
+            '13812345678"',
+            "13812345678x",
+            "1381234567l",
+            "1٣٨١٢٣٤٥٦٧٨",
+            "1३८12345678",
+            "1381234567²",
+            "1381234567\ud800",
+            "13812345678" + " " * 64,
+        ],
+        ids=ascii,
+    )
+    def test_what_may_be_something_else(self, text: str) -> None:
+        """Anything else is left as it is, and refused: no digit is guessed, added or taken away."""
+        assert normalised(text) == text
+        refused(text)
+
+    @given(st.text(max_size=40) | st.text("0123456789 +-.()'\"=８６１３\u200b", max_size=24))
+    def test_any_text(self, text: str) -> None:
+        """A text is a number afterwards or the same as before, and a second time changes nothing."""
+        result = normalised(text)
+        assert result == text or re.fullmatch("1[0-9]{10}", result)
+        assert normalised(result) == result
+
+    @given(st.text("0123456789", min_size=1, max_size=14), st.text("0123456789", min_size=1, max_size=14))
+    @example("1381234567", "0")
+    @example("138123456", "78")
+    def test_a_decimal_point_joins_nothing(self, whole: str, fraction: str) -> None:
+        """The digits behind a decimal point never become part of a number."""
+        text = f"{whole}.{fraction}"
+        assert normalised(text) in (text, normalised(whole))
+        assert (normalised(text) == text) or not fraction.strip("0")
+
+    @given(st.text(max_size=20))
+    def test_plain_texts_stay_plain(self, text: str) -> None:
+        """Full width, blanks and dashes become ASCII, and nothing invisible is left around a text."""
+        assert plain(text) == plain(f"\u3000\ufeff{text}\u200b ")
+        assert plain("ａ＋８６\u2014１\u3000２") == "ａ+86-1 2"
+
+
 class TestCheckRecipient:
     """The rules of a number and its custom id."""
 
@@ -126,10 +259,28 @@ class TestCheckRecipient:
         error = refused(mobile, position=12)
         assert (error.field, error.limit, error.position) == ("mobile", 11, 12)
         assert error.rule == "must be 11 digits and begin with 1"
-        assert error.actual == f"{len(mobile)} characters"
+        assert str(error.actual).removesuffix(f" {SCIENTIFIC}") == f"{len(mobile)} characters"
         assert str(error) == (
-            f"mobile at position 12: must be 11 digits and begin with 1 (found {len(mobile)} characters)"
+            f"mobile at position 12: must be 11 digits and begin with 1 (found {error.actual})"
         )
+
+    @pytest.mark.parametrize(
+        "mobile", ["1.38E+10", "1.38e10", "1E+10", "1.3800000000E+10", "１.３８E＋１０", "'1.38E+10 "]
+    )
+    def test_scientific_notation(self, mobile: str) -> None:
+        """A number that a spreadsheet has shortened is refused with the reason, and never guessed."""
+        assert normalised(mobile) == mobile
+        assert refused(mobile).actual == f"{len(mobile)} characters {SCIENTIFIC}"
+
+    @pytest.mark.parametrize("mobile", ["1.38E", "E+10", "1.38F+10", "x1.38E+10", "1.38E+1x", "1e"])
+    def test_other_letters_are_no_scientific_notation(self, mobile: str) -> None:
+        """The reason is given for what is such a number, and for nothing else."""
+        assert refused(mobile).actual == f"{len(mobile)} characters"
+
+    def test_without_a_position(self) -> None:
+        """A recipient that stands alone is refused without a position."""
+        with pytest.raises(InvalidRequestError, match=r"^mobile: must be 11 digits and begin with 1 "):
+            check_recipient(Recipient("138"))
 
     @pytest.mark.parametrize("mobile", [None, 13812345678, 13812345678.0, b"13812345678", [MOBILE]], ids=repr)
     def test_types_of_numbers(self, mobile: object) -> None:

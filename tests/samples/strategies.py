@@ -13,7 +13,7 @@ from emay_voice_async.messages import (
 )
 from emay_voice_async.recipients import Recipient
 
-__all__ = ["CHARACTERS", "JSON", "codes", "custom_ids", "messages", "mobiles", "people", "texts"]
+__all__ = ["CHARACTERS", "JSON", "codes", "custom_ids", "dressed", "messages", "mobiles", "people", "texts"]
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 """Every character that UTF-8 can encode: all of Unicode but the surrogates."""
@@ -61,3 +61,33 @@ messages: st.SearchStrategy[Message] = st.one_of(
         **_spoken,
     ),
 )
+
+_BETWEEN = st.sampled_from(["-", " ", "\u3000", "\u00a0", " - ", "——", "–", "−", "－", "  "])
+_GROUPS = [(11,), (3, 4, 4), (4, 4, 3), (3, 3, 5), (4, 3, 4), (5, 6), (7, 4)]
+
+
+@st.composite
+def dressed(draw: st.DrawFn, mobile: str) -> str:
+    """Write a mobile number in one of the ways that people have."""
+    groups, start = [], 0
+    for length in draw(st.sampled_from(_GROUPS)):
+        groups.append(mobile[start : start + length])
+        start += length
+    between = draw(_BETWEEN | st.just(".") if len(groups) == 3 else _BETWEEN)
+    if len(groups) > 1 and draw(st.booleans()):
+        groups[0] = f"({groups[0]})"
+    text = between.join(groups)
+    if country := draw(st.sampled_from(["", "86", "+86", "+ 86", "0086", "(86)", "(+86)", "（0086）"])):
+        text = country + draw(st.just("") | _BETWEEN) + text
+    if text.isdigit():
+        text += draw(st.sampled_from(["", ".0", ".00", "."]))
+    if draw(st.booleans()):
+        text = text.translate(
+            {
+                ord(thin): wide
+                for thin, wide in zip("0123456789+()", "０１２３４５６７８９＋（）", strict=True)
+            }
+        )
+    before, after = draw(st.sampled_from([("'", ""), ('="', '"'), ('"', '"'), ("", ""), ("‘", "")]))
+    around = st.text(" \t\u00a0\u3000\u200b\ufeff\u202c", max_size=3)
+    return draw(around) + before + text + after + draw(around)
