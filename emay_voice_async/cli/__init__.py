@@ -34,10 +34,11 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "emay-voice")
     try:
         from emay_voice_async.cli.app import run
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        name = str(error.name).partition(".")[0]
+        if name not in _EXTRA:
             raise
         print(
-            f'emay-voice: {error.name} is missing: python -m pip install "emay_voice_async[cli]"',
+            f'emay-voice: {name} is missing: python -m pip install "emay_voice_async[cli]"',
             file=sys.stderr,
         )
         return 2

@@ -62,7 +62,9 @@ Completion, in ~/.bashrc (also zsh_source, fish_source):
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80}, epilog=_EPILOG
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog=_EPILOG,
 )
 @click.option(
     "--base-url", envvar="EMAY_VOICE_BASE_URL", show_envvar=True, metavar="URL", help="The service's address."

@@ -7,7 +7,6 @@ import os
 import secrets
 import sys
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -35,16 +34,19 @@ def export_calls(journal: SqliteJournal, states: Collection[State], format: str,
 
 def _write_file(journal: SqliteJournal, states: Collection[State], format: str, output: Path) -> int:  # noqa: A002
     """Write a file for its owner's eyes only; it appears under its name when it is complete."""
-    part = output.with_name(f"{output.name}.{secrets.token_hex(4)}.part")
+    # A device or a pipe is written to, and not replaced.
+    is_device = output.exists() and not output.is_file()
+    part = output if is_device else output.with_name(f"{output.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        with os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
             number = asyncio.run(_write(journal, states, format, file))
-        part.replace(output)
+        if not is_device:
+            part.replace(output)
     except OSError as error:
         raise CommandError(f"{output}: {error.strerror or error}", Ending.OUTPUT) from None
     finally:
-        with suppress(OSError):
-            part.unlink()
+        if not is_device:
+            part.unlink(missing_ok=True)
     return number
 
 

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from emay_voice_async.claims import State, Summary
 from emay_voice_async.cli.endings import Ending
 from emay_voice_async.cli.exporting import FORMATS, export_calls
-from emay_voice_async.cli.output import Output, output_error
+from emay_voice_async.cli.output import Output
+from emay_voice_async.cli.screen import rendered
 from emay_voice_async.cli.settings import Session
 from emay_voice_async.cli.values import FILE
 from emay_voice_async.cli.words import calls
@@ -33,7 +34,7 @@ _MEANINGS: Final = {
 }
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def journal() -> None:
     """Look into the journal of a send."""
 
@@ -53,10 +54,7 @@ def show(path: Path, *, as_json: bool) -> None:
     if as_json:
         Output().write_now([_row(found)])
     else:
-        try:
-            _print(path, found)
-        except OSError as error:
-            raise output_error(error) from error
+        click.echo(_page(path, found))
 
 
 @journal.command(
@@ -106,11 +104,9 @@ def _row(found: Summary) -> dict[str, Any]:
     }
 
 
-def _print(path: Path, found: Summary) -> None:
-    console = Console(file=sys.stdout, force_terminal=sys.stdout.isatty(), highlight=False, emoji=False)
+def _page(path: Path, found: Summary) -> str:
+    """Return the summary for people, in colour if standard output is a terminal."""
     repeats = ", repeats are called" if found.allow_repeats else ""
-    console.print(f"[bold]{escape(str(path))}[/]: a {found.kind} of {escape(found.app_id)}{repeats}")
-    console.print(f"begun on {found.made_at:%Y-%m-%d at %H:%M:%S} (Beijing time)\n")
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column(style="bold", no_wrap=True)
@@ -124,5 +120,9 @@ def _print(path: Path, found: Summary) -> None:
         table.add_row(f"{sum(found.reported.values()):,}", "reported", "")
     for raw, number in found.reported.items():
         known = VOICE_STATES.get(raw) or JOIN_STATES.get(raw)
-        table.add_row(f"{number:,}", escape(raw), "" if known is None else known.english)
-    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+        table.add_row(f"{number:,}", raw, "" if known is None else known.english)
+    head = Text(str(path), style="bold")
+    about = f"a {found.kind} of {found.app_id}{repeats}"
+    begun = f"begun on {found.made_at:%Y-%m-%d at %H:%M:%S} (Beijing time)\n"
+    page = Group(head, about, begun, Padding(table, (0, 0, 0, 2), expand=False))
+    return rendered(page, is_terminal=sys.stdout.isatty())

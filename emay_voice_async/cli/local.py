@@ -6,6 +6,7 @@ import click
 
 from emay_voice_async.cli.endings import CommandError, Ending
 from emay_voice_async.cli.output import output_error
+from emay_voice_async.cli.values import seconds
 
 __all__ = ["demo", "sandbox"]
 
@@ -29,8 +30,8 @@ Example, in one terminal and then in another:
 )
 @click.option(
     "--report-delay",
-    type=click.FloatRange(0, 1e9),
-    default=0.0,
+    type=seconds,
+    default="0",
     show_default=True,
     metavar="SECONDS",
     help="From a call to its report.",

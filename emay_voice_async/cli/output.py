@@ -53,7 +53,10 @@ def output_error(error: OSError) -> CommandError:
     """Give standard output up, and return the error that ends the command."""
     with suppress(OSError, ValueError, AttributeError):
         # What is still in the buffer would fail once more when Python exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        descriptor = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
     if error.errno == errno.EPIPE:
         return CommandError("", Ending.BROKEN_PIPE)
     return CommandError(f"standard output: {error.strerror or error}", Ending.OUTPUT)

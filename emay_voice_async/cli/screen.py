@@ -1,5 +1,6 @@
 """Standard error: words for people, in colour and in motion on a terminal only."""
 
+import io
 import logging
 import sys
 from collections.abc import Iterator
@@ -8,11 +9,28 @@ from typing import Final
 
 from rich.console import Console, RenderableType
 
-__all__ = ["QUIET", "Screen"]
+__all__ = ["QUIET", "Screen", "rendered"]
 
 QUIET: Final = -1
 TRACEBACKS: Final = 2
 _LEVELS: Final = {QUIET: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
+
+
+class _Terminal(Console):
+    """A console that leaves it to us what a broken pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - called by rich where it has caught it
+
+
+def rendered(what: RenderableType, *, is_terminal: bool) -> str:
+    """Return what would be printed, without blanks at the ends of lines, in colour for a terminal."""
+    console = Console(
+        file=io.StringIO(), force_terminal=is_terminal, highlight=False, markup=False, emoji=False
+    )
+    with console.capture() as capture:
+        console.print(what)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 class Screen:
@@ -21,7 +39,7 @@ class Screen:
     def __init__(self, verbosity: int = 0) -> None:
         self.verbosity = verbosity
         self.is_terminal = sys.stderr.isatty()
-        self.console = Console(
+        self.console = _Terminal(
             stderr=True, force_terminal=self.is_terminal, highlight=False, markup=False, emoji=False
         )
 
@@ -46,7 +64,10 @@ class Screen:
 
     def show(self, what: RenderableType) -> None:
         """Print a table, quiet or not."""
-        self._print(what)
+        if self.is_terminal:
+            self._print(what)
+        else:
+            self._print(rendered(what, is_terminal=False), soft_wrap=True)
 
     def _print(self, what: RenderableType, style: str = "", *, soft_wrap: bool = False) -> None:
         # Nobody reads it any more, and what has to be done has to be done.

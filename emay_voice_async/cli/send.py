@@ -100,7 +100,7 @@ def _options(command: _Command) -> _Command:
     return command
 
 
-@click.group(short_help="Call many people, after a plan and a question.")
+@click.group(no_args_is_help=False, short_help="Call many people, after a plan and a question.")
 def send() -> None:
     """Call many people: shows the plan, asks, and tells of every number what became of it."""
 

@@ -12,10 +12,10 @@ from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.guards import CallingHours
 from emay_voice_async.window import RateLimit
 
-__all__ = ["FILE", "column", "hours", "limit", "price"]
+__all__ = ["FILE", "column", "hours", "limit", "price", "seconds"]
 
 _LIMIT: Final = re.compile(r"([0-9]{1,9})(?:/([0-9]{1,9}(?:\.[0-9]{1,9})?))?")
-_PRICE: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _Value = TypeVar("_Value")
 FILE: Final = click.Path(path_type=Path)
 
@@ -42,9 +42,16 @@ def column(text: str) -> str | int:
 
 def price(text: str) -> Decimal:
     """Read an amount of money."""
-    if not _PRICE.fullmatch(text):
+    if not _AMOUNT.fullmatch(text):
         raise click.BadParameter("must be a number such as 0.12")
     return Decimal(text)
+
+
+def seconds(text: str) -> float:
+    """Read a time of 0 or more seconds, and of some end."""
+    if not _AMOUNT.fullmatch(text):
+        raise click.BadParameter("must be a number of seconds, 0 or more")
+    return float(text)
 
 
 def _told(read: Callable[[str], _Value], text: str) -> _Value:

@@ -37,9 +37,9 @@ def money(amount: Decimal) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Say how long: "no time", "0.4 s", "12 s", "3:05 min", "26:03:05 h"."""
+    """Say how long: "a moment", "0.4 s", "12 s", "3:05 min", "26:03:05 h"."""
     if seconds < 0.1:
-        return "no time"
+        return "a moment"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
