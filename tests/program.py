@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 import pytest
@@ -97,7 +97,7 @@ class Program:
         *arguments: object,
         input: bytes = b"",  # noqa: A002
         terminal: bool = False,
-        stdout: io.StringIO | None = None,
+        stdout: TextIO | None = None,
     ) -> Ended:
         """Run a command; ``terminal``: standard input and standard error are one."""
         stdin = io.TextIOWrapper(io.BytesIO(input))

@@ -60,8 +60,9 @@ ONLY_USERS = {
     "cattrs": {"structuring"},
     "cryptography": {"sealing"},
     "starlette": {"sandbox"},
-    "uvicorn": {"sandbox"},
-    "rich": {"demo"},
+    "uvicorn": {"sandbox", "cli"},
+    "click": {"cli"},
+    "rich": {"demo", "cli"},
 }
 
 

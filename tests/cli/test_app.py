@@ -181,6 +181,14 @@ class TestTrouble:
         assert (ended.code, ended.complaint) == (7, "emay-voice: standard output: No space left on device")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_an_output_that_was_given_up(program: Program) -> None:
+    """What could not be written is not tried again when the output is closed."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = program("balance", "--json", stdout=full)
+        assert (ended.code, ended.complaint) == (7, "emay-voice: standard output: No space left on device")
+
+
 class TestExtras:
     """What is not installed is named, with the command that installs it."""
 

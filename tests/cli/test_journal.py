@@ -39,6 +39,16 @@ class TestShow:
         assert "100 reported" in words
         assert "100 SUCCESS answered" in words
         assert "unknown" not in words
+        assert ended.out == "\n".join(map(str.rstrip, ended.out.split("\n")))
+
+    def test_before_any_report(self, program: Program, tmp_path: Path) -> None:
+        """There is nothing of reports then."""
+        path = tmp_path / "run.db"
+        arguments = ("send", "notice", "--to", "-", "--content", "您好", "--yes", "--journal", path)
+        program(*arguments, input=b"13800000000")
+        ended = program("journal", "show", path)
+        assert ended.code == 0
+        assert "reported" not in ended.out
 
     def test_for_machines(self, program: Program, journal: Path) -> None:
         """All of it as a JSON object."""
@@ -109,6 +119,13 @@ class TestExport:
         before = len(program.sandbox.calls)
         assert program("send", "notice", "--to", path, "--content", "您好", "--yes").code == 0
         assert len(program.sandbox.calls) - before == 500
+
+    @pytest.mark.skipif(not Path("/dev/null").exists(), reason="there is no such device")
+    def test_a_device(self, program: Program, journal: Path) -> None:
+        """A device is written to, and stays one."""
+        ended = program("journal", "export", journal, "--output", "/dev/null")
+        assert (ended.code, ended.words) == (0, "600 calls.")
+        assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
     def test_a_file_that_cannot_be_written(self, program: Program, journal: Path, tmp_path: Path) -> None:
         """It is named, and nothing is left of it."""

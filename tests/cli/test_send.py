@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from program import Program, Unwritable
 from emay_voice_async.cli import asking
 from emay_voice_async.cli.stopping import Stop
 from emay_voice_async.sandbox import Fault, Sandbox
+from emay_voice_async.signing import BEIJING
 
 NUMBERS = [f"138{number:08}" for number in range(600)]
 
@@ -120,6 +123,19 @@ class TestOutcomes:
         assert "500: /voice/send was refused: ERROR_4" in ended.err
         assert "and 2 other reasons" in ended.err
 
+    def test_the_hours(self, program: Program, people: Path) -> None:
+        """Outside the calling hours nothing is sent: it says until when it rests, until the deadline."""
+        hour = datetime.now(BEIJING).hour
+        begins = (hour + 12) % 24
+        hours = f"{begins:02}:00-{begins:02}:59"
+        ended = program(*notice(people, "--yes", "--hours", hours, "--deadline", "0.2"))
+        assert ended.code == 6
+        assert re.search(
+            rf"Outside the calling hours {hours} .*going on at 20\S+ {begins:02}:00\.", ended.words
+        )
+        assert "600: /voice/send was not sent: the deadline passed" in ended.words
+        assert not called(program)
+
     def test_quiet(self, program: Program, people: Path) -> None:
         """-q leaves standard error to errors."""
         ended = program("-q", *notice(people, "--yes"))
@@ -214,8 +230,9 @@ class TestPlan:
     ) -> None:
         """It cannot answer as well, so the answer comes from the terminal itself, or nobody is asked."""
         monkeypatch.setattr(asking, "TERMINAL", tmp_path / "tty")
-        ended = program(*notice("-"), input=b"13800000000\ny\n", terminal=True)
+        ended = program(*notice("-"), input=b"13800000000\n", terminal=True)
         assert ended.code == 2
+        assert "no terminal to ask on" in ended.complaint
         (tmp_path / "tty").write_text("yes\n")
         bad = program(*notice("-"), input=b"13800000000\ny\n", terminal=True)
         assert bad.code == 2

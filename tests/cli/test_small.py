@@ -27,6 +27,12 @@ class TestCode:
         assert "Accepted: 138****0000 is called" in ended.words
         assert "471100" not in ended.out + ended.err
 
+    def test_on_a_terminal(self, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Words are enough there, unless JSON is asked for."""
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        assert program("code", "13800000000", input=b"4711").out == ""
+        assert len(program("code", "13800000000", "--json", input=b"4711").rows) == 1
+
     def test_from_a_file(self, program: Program, tmp_path: Path) -> None:
         """--code-file names a file, or standard input by a dash."""
         (tmp_path / "code").write_text("4711\n")
