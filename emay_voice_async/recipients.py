@@ -38,14 +38,14 @@ _ASCII: Final = {
     **{str(digit): chr(0xFF10 + digit) for digit in range(10)},
 }
 _TO_ASCII: Final = {ord(char): ascii_char for ascii_char, chars in _ASCII.items() for char in chars}
+_QUOTED = re.compile('=?"(.*)"')
+"""="..." is how a CSV keeps Excel from reading a number."""
 _LONGEST_WRITTEN: Final = 64
 _BETWEEN = r"(?: *(?:--?|\.) *| +)"
 _WRITTEN = re.compile(
-    r"""(=?")?"""  # ="..." is how a CSV keeps Excel from reading a number
     rf"(?:(?:\((?:\+ ?|00)?86\)|(?:\+ ?|00)?86){_BETWEEN}?)?"
     # A first group of one digit is the country code of North America, not a mobile number.
     rf"((?:1[0-9]{{2,}}|\(1[0-9]{{2,}}\){_BETWEEN}?[0-9]{{2,}})(?:{_BETWEEN}[0-9]{{2,}})*)"
-    r"""(?(1)")"""
 )
 _SCIENTIFIC = re.compile(r"[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]+")
 
@@ -99,13 +99,15 @@ def normalised(text: str) -> str:
     if _MOBILE.fullmatch(text) or len(text) > _LONGEST_WRITTEN:
         return text
     whole = plain(text)
+    if quoted := _QUOTED.fullmatch(whole):
+        whole = quoted[1].strip()
     if whole.count(".") == 1:
         # One dot is a decimal point: 138000000.05 must not become a number by losing it.
         whole, _, fraction = whole.partition(".")
         if fraction.strip("0"):
             return text
     written = _WRITTEN.fullmatch(whole)
-    digits = "" if written is None else re.sub("[^0-9]", "", written[2])
+    digits = "" if written is None else re.sub("[^0-9]", "", written[1])
     return digits if _MOBILE.fullmatch(digits) else text
 
 

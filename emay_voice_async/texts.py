@@ -66,19 +66,22 @@ def lines_of(file: Readable, encoding: str | None) -> Iterator[str]:
 def _texts(file: Readable, encoding: str | None) -> Iterator[str]:
     """Yield the text of a file, with LF for CRLF and CR; name the line that cannot be decoded."""
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    line = 1
+    line, failure = 1, None
     try:
         for piece in _decoded(_pieces(file), encoding):
             text = newlines.decode(piece)
             line += text.count("\n")
             yield text
     except UnicodeError as error:
-        text = newlines.decode("", final=True)
-        yield text
-        line += text.count("\n")
-        used = getattr(error, "encoding", encoding)
+        failure = error
+    # A CR at the end was kept back: an LF could have come.
+    text = newlines.decode("", final=True)
+    line += text.count("\n")
+    yield text
+    if failure is not None:
+        used = getattr(failure, "encoding", encoding)
         rule = f'must be text in {used}; another encoding must be named, such as encoding="gb18030"'
-        raise InvalidRequestError("file", rule, None, f"other bytes in line {line}") from None
+        raise InvalidRequestError("file", rule, None, f"other bytes in line {line}")
 
 
 def _pieces(file: Readable) -> Iterator[bytes | str]:

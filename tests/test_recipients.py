@@ -1,6 +1,7 @@
 """Whom to call: checks by position, batches, ids, and what is hidden."""
 
 import re
+import unicodedata
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
@@ -140,12 +141,48 @@ class TestNormalised:
             "'+86 13812345678",
             '="13812345678"',
             '"13812345678"',
+            '="13812345678.0"',
+            '" 13812345678 "',
+            "13812345678" + " " * 53,
         ],
         ids=ascii,
     )
     def test_what_people_write(self, text: str) -> None:
         """Each of these is the same number."""
         assert normalised(text) == MOBILE
+
+    @pytest.mark.parametrize(
+        "dash", "-\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2500\ufe58\ufe63\uff0d", ids=ascii
+    )
+    def test_every_dash(self, dash: str) -> None:
+        """Whatever people take for a dash stands between groups, once or twice, and nowhere else."""
+        assert normalised(f"138{dash}1234{dash}{dash}5678") == MOBILE
+        refused(normalised(f"{dash}13812345678"))
+
+    @pytest.mark.parametrize(
+        "blank", [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Zs"], ids=ascii
+    )
+    def test_every_blank(self, blank: str) -> None:
+        """Every blank of Unicode may stand around a number and between its groups."""
+        assert normalised(f"{blank}138{blank}1234{blank}5678{blank}") == MOBILE
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            0xAD,
+            0x61C,
+            0x180E,
+            *range(0x200B, 0x2010),
+            *range(0x202A, 0x202F),
+            *range(0x2060, 0x2065),
+            *range(0x2066, 0x206A),
+            0xFEFF,
+        ],
+        ids=hex,
+    )
+    def test_whatever_is_invisible(self, code: int) -> None:
+        """What nobody sees, such as the marks of writing from right to left, is no part of a number."""
+        assert normalised(f"{chr(code)}1{chr(code)}3812345678{chr(code)}") == MOBILE
 
     @pytest.mark.parametrize(
         "text",
@@ -174,6 +211,8 @@ class TestNormalised:
             "1381234.5678",
             "13812345678.5",
             "1381234567(8)",
+            "1381234567-8",
+            "138 1234 567 8",
             "138/1234/5678",
             "13,812,345,678",
             "13812345678,",

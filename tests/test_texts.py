@@ -105,6 +105,15 @@ class TestLines:
             f"(found other bytes in line {before + 1})"
         )
 
+    @pytest.mark.parametrize("most", [1, 3, 65_536])
+    @pytest.mark.parametrize("newline", ["\r\n", "\r", "\n"])
+    @pytest.mark.parametrize("wrong", [b"\xff", "王".encode()[:-1], "王".encode()[:-1] + b"\n1"], ids=repr)
+    def test_wrong_bytes_right_behind_a_newline(self, wrong: bytes, newline: str, most: int) -> None:
+        """A line that ends just before the wrong bytes is whole, and half a character is wrong, too."""
+        lines, error = read(f"12345{newline}".encode() + wrong, None, most)
+        assert lines == ["12345"]
+        assert error.endswith("(found other bytes in line 2)")
+
     def test_a_text_file_in_another_encoding(self) -> None:
         """A file that decodes by itself and fails is the same error."""
         file = io.TextIOWrapper(io.BytesIO("13800000000\n王".encode("gbk")), encoding="utf-8")
