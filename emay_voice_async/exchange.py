@@ -193,7 +193,8 @@ class Exchanges:
 
     async def pause(self, seconds: float, path: str, deadline: float | None) -> None:
         """Sleep as one who waits for a slot: the deadline and the end of the client make it NotSentError."""
-        self._check_open(path)
+        if self._closed:
+            raise NotSentError("the client was closed before it had its turn", path)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._waiting(asyncio.sleep(seconds), path)
@@ -222,7 +223,9 @@ class Exchanges:
     async def _slot(self, request: _Request, *, again: bool) -> Lease:
         loop = asyncio.get_running_loop()
         path, deadline = request.endpoint.path, request.deadline
-        self._check_open(path)
+        if self._closed:
+            # A send may still be reading its input, and a slot may be an hour away.
+            raise NotSentError("the client was closed before there was a slot", path)
         started = loop.time()
         try:
             async with asyncio.timeout_at(deadline) as bound:
@@ -239,16 +242,11 @@ class Exchanges:
             self.count(waited=loop.time() - started)
         if self._closed:
             lease.give_back()
-            self._check_open(path)
+            raise NotSentError("the client was closed before there was a slot", path)
         if deadline is not None and deadline <= loop.time():
             lease.give_back()
             raise NotSentError("the deadline passed before there was a slot", path)
         return lease
-
-    def _check_open(self, path: str) -> None:
-        """Refuse to begin to wait once closed: a send may still be reading its input, whatever the limit."""
-        if self._closed:
-            raise NotSentError("the client was closed before there was a slot", path)
 
     async def _waiting(self, awaitable: Awaitable[_Result], path: str) -> _Result:
         """Await what comes before a request; closing the client ends it."""
