@@ -52,13 +52,14 @@ class Ended:
 
 
 class Unwritable(io.StringIO):
-    """A standard output that fails, after so many writes of lines for machines."""
+    """A standard output that fails, after so many lots of lines."""
 
     def __init__(self, error: OSError, *, after: int = 0) -> None:
         super().__init__()
         self.lines = b""
         self._error = error
         self._left = after
+        self._pending = b""
 
     @property
     def buffer(self) -> "Unwritable":  # type: ignore[override]
@@ -66,12 +67,20 @@ class Unwritable(io.StringIO):
         return self
 
     def write(self, data: Any) -> int:
-        """Take it, or fail."""
+        """Take it, as a buffer does."""
+        self._pending += data if isinstance(data, bytes) else data.encode()
+        return len(data)
+
+    def flush(self) -> None:
+        """Write what was taken, or fail."""
+        if not self._pending:
+            return
         if not self._left:
+            self._pending = b""
             raise self._error
         self._left -= 1
-        self.lines += data
-        return len(data)
+        self.lines += self._pending
+        self._pending = b""
 
 
 class Program:

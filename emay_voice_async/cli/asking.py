@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-from emay_voice_async.cli.endings import CommandError
+from emay_voice_async.cli.endings import CommandError, Ending
 from emay_voice_async.cli.screen import Screen
 
 __all__ = ["confirm"]
@@ -26,7 +26,11 @@ def confirm(question: str, screen: Screen, *, uses_standard_input: bool) -> bool
                 "there is no terminal to ask on, and nothing was sent: look at the plan with --plan, then add --yes"
             )
         screen.console.print(f"{question} [y/N] ", style="bold", end="")
-        answer = answers.readline()
+        try:
+            answer = answers.readline()
+        except KeyboardInterrupt:
+            screen.console.print()
+            raise CommandError("interrupted: nothing was sent", Ending.INTERRUPTED) from None
         if not answer.endswith("\n"):
             screen.console.print()
         return answer.strip().lower() in _YES

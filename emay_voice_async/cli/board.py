@@ -11,7 +11,7 @@ from rich.text import Text
 
 from emay_voice_async.cli.screen import Screen
 from emay_voice_async.cli.tally import Tally
-from emay_voice_async.cli.words import duration
+from emay_voice_async.cli.words import duration, requests
 from emay_voice_async.exchange import Stats
 from emay_voice_async.guards import CallingHours
 
@@ -75,7 +75,7 @@ class Board:
         stats = self._stats()
         each = stats.waited / stats.requests if stats.requests else 0.0
         return Text(
-            f"{stats.requests:,} requests, each waited {each:.1f} s for its slot on average", style="dim"
+            f"{requests(stats.requests)}, each waited {each:.1f} s for its slot on average", style="dim"
         )
 
 

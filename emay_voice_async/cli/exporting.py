@@ -38,7 +38,7 @@ def _write_file(journal: SqliteJournal, states: Collection[State], format: str, 
     is_device = output.exists() and not output.is_file()
     part = output if is_device else output.with_name(f"{output.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
+        with open(part, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             number = asyncio.run(_write(journal, states, format, file))
         if not is_device:
             part.replace(output)

@@ -12,7 +12,7 @@ from emay_voice_async.cli.endings import CommandError, Ending
 from emay_voice_async.cli.inputs import Problems
 from emay_voice_async.cli.orders import Order
 from emay_voice_async.cli.settings import Session
-from emay_voice_async.cli.words import calls, duration, entries, kind_of, money
+from emay_voice_async.cli.words import calls, duration, entries, kind_of, money, requests
 from emay_voice_async.errors import (
     AccountError,
     BalanceError,
@@ -110,10 +110,10 @@ def _rows(session: Session, order: Order, planned: Planned) -> Iterator[tuple[st
     yield from _said(order)
     yield "Account", f"{settings.app_id} at {settings.base_url}", ""
     yield "Lists", f"{', '.join(order.lists.names)}: {entries(planned.total)}", ""
-    yield "To call", f"{calls(plan.numbers)} in {plan.requests:,} requests", "bold green"
+    yield "To call", f"{calls(plan.numbers)} in {requests(plan.requests)}", "bold green"
     yield from _left_out(order, planned)
     limit = settings.limit
-    speed = "without a limit" if limit is None else f"{limit.requests} requests in {limit.period:g} s"
+    speed = "without a limit" if limit is None else f"{requests(limit.requests)} in {limit.period:g} s"
     yield "Takes", f"{duration(plan.seconds)} at least, at {speed}", ""
     if bounds.hours is not None:
         yield "Hours", str(bounds.hours), ""

@@ -143,6 +143,8 @@ class Reading:
             screen.complain(f'{len(broken):,} could not be read: see the lines with "unreadable"')
         for text in filter(None, map(str, self._troubles)):
             screen.complain(text)
+        if self.stop.came_by_signal and not self.follow:
+            endings.append(Ending.INTERRUPTED)
         left = len(voice.undelivered_reports)
         if left and self.spool is None:
             screen.complain(f"{left:,} reports were taken from the service and are lost: use --spool")

@@ -64,8 +64,9 @@ def _reasons(run: Run) -> Iterator[str]:
 
 
 def _left(run: Run) -> int:
-    """Return how many numbers of the plan are known not to be called."""
-    return max(0, run.planned.plan.numbers - run.tally.accepted - run.tally.unknown)
+    """Return how many numbers are known not to be called, those over the cap included."""
+    plan = run.planned.plan
+    return max(0, plan.numbers + plan.over_max_calls - run.tally.accepted - run.tally.unknown)
 
 
 def _advise(run: Run) -> None:

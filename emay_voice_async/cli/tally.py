@@ -43,12 +43,10 @@ class Tally:
         number = len(outcome.recipients)
         name = self._name(outcome)
         setattr(self, name, getattr(self, name) + number)
-        if isinstance(outcome, Accepted) or name == "repeated":
+        if isinstance(outcome, Accepted) or isinstance(outcome.error, InvalidRequestError):
+            # Repeated, or left out by --skip-invalid: else it would not have come so far.
             return
         reason = str(outcome.error)
-        if isinstance(outcome.error, InvalidRequestError):
-            # Left out by --skip-invalid, or it would not have come so far.
-            return
         self.reasons[reason] = self.reasons.get(reason, 0) + number
         self.endings.add(ending_of(outcome.error))
 

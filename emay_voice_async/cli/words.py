@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from emay_voice_async.messages import Marketing, Message, Notice, VerificationCode, VoiceSms
 
-__all__ = ["calls", "duration", "entries", "kind_of", "money"]
+__all__ = ["calls", "duration", "entries", "kind_of", "money", "requests"]
 
 _KINDS = {
     Notice: "voice notice",
@@ -27,6 +27,11 @@ def calls(number: int) -> str:
 def entries(number: int) -> str:
     """Say how many entries of a list."""
     return f"{number:,} entry" if number == 1 else f"{number:,} entries"
+
+
+def requests(number: int) -> str:
+    """Say how many requests."""
+    return f"{number:,} request" if number == 1 else f"{number:,} requests"
 
 
 def money(amount: Decimal) -> str:

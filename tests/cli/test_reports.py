@@ -151,8 +151,9 @@ class TestJournal:
 class TestFollowing:
     """``--follow``, until a signal."""
 
-    def test_until_a_signal(self, program: Program) -> None:
-        """Ctrl-C ends it well: everything that came is written, and the exit code says that all is well."""
+    @pytest.mark.parametrize(("follow", "code"), [(("--follow", "--interval", 3600), 0), ((), 130)])
+    def test_until_a_signal(self, program: Program, follow: tuple[object, ...], code: int) -> None:
+        """Ctrl-C ends it well: everything that came is written; it is the end only where nothing else is."""
         state: dict[str, Any] = {}
 
         def latency() -> float:
@@ -164,7 +165,7 @@ class TestFollowing:
         send(program)
         # It comes while the first question for reports is under way: its answer is still written.
         state["armed"] = True
-        ended = program("reports", "--follow", "--interval", "3600")
-        assert ended.code == 0
+        ended = program("reports", *follow)
+        assert ended.code == code
         assert [row["mobile"] for row in ended.rows] == NUMBERS
         assert "lost" not in ended.err

@@ -105,7 +105,7 @@ class TestOutcomes:
         path.write_text("13800000000\n13800000000\n")
         ended = program(*notice(path, "--yes", "--allow-repeats"))
         assert called(program) == ["13800000000"] * 2
-        assert "2 calls in 1 requests" in ended.err
+        assert "2 calls in 1 request" in ended.words
         assert "called again" in ended.err
         assert "2 entries" in ended.words
 
@@ -115,6 +115,14 @@ class TestOutcomes:
         assert ended.code == 6
         assert called(program) == NUMBERS[:3]
         assert "597 calls left out by --max-calls" in ended.err
+
+    def test_a_cap_with_a_journal(self, program: Program, people: Path, tmp_path: Path) -> None:
+        """The same command goes on where the cap ended it."""
+        arguments = notice(people, "--yes", "--max-calls", 400, "--journal", tmp_path / "run.db")
+        ended = program(*arguments)
+        assert "To make the other 200 calls, run it again" in ended.words
+        assert program(*arguments).code == 0
+        assert called(program) == NUMBERS
 
     def test_many_reasons(self, program: Program, people: Path) -> None:
         """Only the most frequent reasons are told one by one."""
@@ -219,6 +227,20 @@ class TestPlan:
         ended = program(*notice(people), input=answer, terminal=True)
         assert ended.code == 6
         assert ended.complaint == "emay-voice: nothing was sent"
+        assert not called(program)
+
+    def test_an_interrupt_at_the_question(
+        self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Ctrl-C there sends nothing, and says so."""
+
+        class Interrupted:
+            def readline(self) -> str:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(asking, "_terminal", lambda *_, **__: Interrupted())
+        ended = program(*notice(people), terminal=True)
+        assert (ended.code, ended.complaint) == (130, "emay-voice: interrupted: nothing was sent")
         assert not called(program)
 
     def test_nobody_to_ask(self, program: Program, people: Path) -> None:
@@ -406,10 +428,11 @@ class TestJournal:
     def test_what_is_unknown(self, program: Program, people: Path, tmp_path: Path) -> None:
         """It is not sent again unless asked to, and the exit code says that it is open."""
         program.sandbox.fail_next(Fault.html(), on="send")
-        arguments = ("--concurrency", 1, *notice(people, "--journal", tmp_path / "run.db", "--yes"))
+        journal = tmp_path / "the run.db"
+        arguments = ("--concurrency", 1, *notice(people, "--journal", journal, "--yes"))
         first = program(*arguments)
         assert first.code == 3
-        assert f"reports --product voice --journal {tmp_path / 'run.db'}" in first.err
+        assert f"reports --product voice --journal '{journal}'" in first.err
         again = program(*arguments)
         assert again.code == 3
         assert "500 calls perhaps made before: not sent again" in again.err
@@ -502,6 +525,8 @@ class TestStopping:
         assert sorted(accepted) == sorted(called(program))
         assert 0 < len(accepted) <= 3000
         assert f"{10_000 - len(accepted):,}  not sent" in ended.err
+        # The rest of the list is not even read.
+        assert len(ended.rows) <= 5000
         if not journal:
             assert "would call everybody again" in ended.err
             return
@@ -527,9 +552,10 @@ class TestStopping:
 
     def test_an_ignored_signal(self) -> None:
         """A signal that is ignored, as for a command in the background, stays so."""
+        begun: list[bool] = []
 
         async def main() -> None:
-            with Stop().listening(lambda: pytest.fail("it was ignored")):
+            with Stop().listening(lambda: begun.append(True)):
                 signal.raise_signal(signal.SIGINT)
                 await asyncio.sleep(0)
 
@@ -538,6 +564,7 @@ class TestStopping:
             asyncio.run(main())
         finally:
             signal.signal(signal.SIGINT, before)
+        assert begun == []
 
     def test_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The second signal ends the process at once, without waiting for anything."""
