@@ -1,7 +1,10 @@
 """The plan of a send: made, and shown before anything is sent."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from decimal import Decimal
+from itertools import count
+from typing import Final
 
 from attrs import evolve, frozen
 from rich.padding import Padding
@@ -23,6 +26,9 @@ from emay_voice_async.errors import (
 from emay_voice_async.guards import Plan
 
 __all__ = ["Planned", "check_plan", "make_plan", "show_plan"]
+
+_READING: Final = "Reading the lists and the journal:"
+_OFTEN: Final = 5000
 
 
 @frozen
@@ -47,10 +53,12 @@ async def make_plan(session: Session, order: Order) -> Planned:
     """Read the lists, look into the journal and ask for the balance; send nothing."""
     problems, bounds = Problems(), order.bounds
     arguments = bounds.arguments()
-    async with session.settings.client() as voice:
+    async with AsyncExitStack() as stack:
+        voice = await stack.enter_async_context(session.settings.client())
+        tell = stack.enter_context(session.screen.waiting(_READING))
         plan = await voice.plan(
             order.message,
-            order.lists.recipients(problems.add),
+            order.lists.recipients(problems.add, _counting(tell)),
             price=bounds.price,
             ask_balance=False,
             **arguments,
@@ -63,6 +71,18 @@ async def make_plan(session: Session, order: Order) -> Planned:
         except (RefusedError, OutcomeUnknownError) as error:
             return Planned(plan, problems, arguments["journal"] is None, str(error))
     return Planned(evolve(plan, balance=balance), problems, arguments["journal"] is None)
+
+
+def _counting(tell: Callable[[str], object]) -> Callable[[str], object]:
+    """Return what tells now and then how many good entries there were."""
+    numbers = count(1)
+
+    def counted(_: str) -> None:
+        number = next(numbers)
+        if not number % _OFTEN:
+            tell(f"{_READING} {number:,}")
+
+    return counted
 
 
 def _add_found_later(order: Order, plan: Plan, problems: Problems) -> None:

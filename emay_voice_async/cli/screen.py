@@ -3,7 +3,7 @@
 import io
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -68,6 +68,15 @@ class Screen:
             self._print(what)
         else:
             self._print(rendered(what, is_terminal=False), soft_wrap=True)
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[Callable[[str], object]]:
+        """Show on a terminal what is being waited for; gives what changes the text."""
+        if self.is_terminal and not self.is_quiet:
+            with self.console.status(text) as status:
+                yield status.update
+        else:
+            yield lambda _: None
 
     def _print(self, what: RenderableType, style: str = "", *, soft_wrap: bool = False) -> None:
         # Nobody reads it any more, and what has to be done has to be done.

@@ -221,6 +221,14 @@ class TestPlan:
         assert "Make 600 calls? [y/N]" in ended.err
         assert called(program) == NUMBERS
 
+    def test_a_long_list(self, program: Program, people: Path) -> None:
+        """On a terminal, how far the reading has come is to be seen."""
+        people.write_text("\n".join(f"138{number:08}" for number in range(5000)))
+        arguments = notice(people, "--plan")
+        assert "Reading the lists and the journal: 5,000" in program(*arguments, terminal=True).words
+        assert "Reading" not in program(*arguments).words
+        assert "Reading" not in program("-q", *arguments, terminal=True).words
+
     @pytest.mark.parametrize("answer", [b"n\n", b"\n", b"", b"yep\n"])
     def test_a_terminal_that_says_no(self, program: Program, people: Path, answer: bytes) -> None:
         """Anything else than a clear yes sends nothing."""

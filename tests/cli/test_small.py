@@ -106,6 +106,7 @@ class TestBalance:
         assert "no text in UTF-8" in ended.complaint
         monkeypatch.setenv("EMAY_VOICE_SECRET_KEY", "x" * 16)
         assert program("balance").code == 4
+        assert program("--secret-key-file", good, "balance").code == 0
 
 
 class TestDecode:
