@@ -106,10 +106,11 @@ class Program:
         *arguments: object,
         input: bytes = b"",  # noqa: A002
         terminal: bool = False,
+        stdin: TextIO | None = None,
         stdout: TextIO | None = None,
     ) -> Ended:
         """Run a command; ``terminal``: standard input and standard error are one."""
-        stdin = io.TextIOWrapper(io.BytesIO(input))
+        stdin = io.TextIOWrapper(io.BytesIO(input)) if stdin is None else stdin
         self._capsys.readouterr()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "stdin", stdin)

@@ -72,6 +72,7 @@ COMMAND_LINE = (
     "plans",
     "running",
     "sums",
+    "options",
     "send",
     "code",
     "balance",

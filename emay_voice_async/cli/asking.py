@@ -1,7 +1,7 @@
 """The question before anything is sent, to whoever has read the plan."""
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +25,7 @@ def confirm(question: str, screen: Screen, *, uses_standard_input: bool) -> bool
             raise CommandError(
                 "there is no terminal to ask on, and nothing was sent: look at the plan with --plan, then add --yes"
             )
+        _forget_what_was_typed(answers)
         screen.console.print(f"{question} [y/N] ", style="bold", end="")
         try:
             answer = answers.readline()
@@ -34,6 +35,17 @@ def confirm(question: str, screen: Screen, *, uses_standard_input: bool) -> bool
         if not answer.endswith("\n"):
             screen.console.print()
         return answer.strip().lower() in _YES
+
+
+def _forget_what_was_typed(answers: TextIO) -> None:
+    """Throw away what was typed before the question was there: it is no answer to it."""
+    try:
+        import termios
+    except ImportError:
+        # Windows has none.
+        return
+    with suppress(termios.error, OSError):
+        termios.tcflush(answers.fileno(), termios.TCIFLUSH)
 
 
 def _terminal(stack: ExitStack, *, uses_standard_input: bool) -> TextIO | None:

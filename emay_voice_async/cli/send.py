@@ -3,9 +3,8 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import click
 
@@ -13,91 +12,17 @@ from emay_voice_async.cli.asking import confirm
 from emay_voice_async.cli.contents import content_of, spoken, trigger_of
 from emay_voice_async.cli.endings import CommandError, Ending
 from emay_voice_async.cli.inputs import Layout, Lists
+from emay_voice_async.cli.options import EPILOG, with_options
 from emay_voice_async.cli.orders import Bounds, Order
 from emay_voice_async.cli.output import Output
 from emay_voice_async.cli.plans import check_plan, make_plan, show_plan
 from emay_voice_async.cli.running import Run
 from emay_voice_async.cli.settings import Session
 from emay_voice_async.cli.sums import sum_up
-from emay_voice_async.cli.values import FILE, column, hours, price
 from emay_voice_async.cli.words import calls
-from emay_voice_async.lists import FORMATS
 from emay_voice_async.messages import VoiceSms
 
 __all__ = ["send"]
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-_EPILOG: Final = """\b
-Examples: look at the plan; then send, so that it can be resumed:
-  emay-voice send {kind} --to people.csv --content "..."{more} --plan
-  emay-voice send {kind} --to people.csv --content "..."{more} \\
-      --journal run.db > outcomes.jsonl
-
-\b
-Standard output, unless it is a terminal, gets a JSON object for each number:
-  mobile, custom_id, message_id
-  outcome    accepted, refused, unknown, not sent, or repeated
-  code       the result code of a refusal, else null
-  reason     a sentence, or null
-  recorded   true: the journal knew it, nothing was sent now
-"""
-
-_OPTIONS: Final = (
-    click.option(
-        "--to",
-        "paths",
-        type=FILE,
-        multiple=True,
-        required=True,
-        metavar="FILE",
-        help="A list of numbers; - is standard input. Can be repeated.",
-    ),
-    click.option(
-        "--format", type=click.Choice(list(FORMATS)), help="The lists' format.  [default: by the ending]"
-    ),
-    click.option(
-        "--column",
-        type=column,
-        metavar="COLUMN",
-        help="The column with the numbers, by name or place.  [default: mobile, 手机号...]",
-    ),
-    click.option("--custom-id-column", type=column, metavar="COLUMN", help="The column with your own ids."),
-    click.option("--encoding", help="The lists' encoding, such as gb18030.  [default: UTF-8 or by mark]"),
-    click.option("--skip-invalid", is_flag=True, help="Leave bad entries out, instead of sending nothing."),
-    click.option("--content", help="What is said."),
-    click.option("--content-file", type=FILE, help="A file with what is said, in UTF-8."),
-    click.option("--interactive-content", help="What is said to ask for a key."),
-    click.option("--voicemail-content", help="What is said to ask for a voice message."),
-    click.option(
-        "--journal",
-        type=FILE,
-        help="A file that remembers who was called: run it again, and nobody is called twice.",
-    ),
-    click.option("--resend-unknown", is_flag=True, help="Call those again who were perhaps called."),
-    click.option("--allow-repeats", is_flag=True, help="Call a number as often as it is in the lists."),
-    click.option("--max-calls", type=int, help="Call no more than so many."),
-    click.option(
-        "--hours",
-        type=hours,
-        metavar="SPANS",
-        help='When to call, in Beijing time, such as "09:00-12:00,14:00-20:00".',
-    ),
-    click.option(
-        "--price", type=price, metavar="MONEY", help="What a call costs, to compare with the balance."
-    ),
-    click.option("--deadline", type=float, metavar="SECONDS", help="Begin no request after so long."),
-    click.option("--plan", "only_plan", is_flag=True, help="Show what would be done, and end."),
-    click.option("--yes", is_flag=True, help="Do not ask."),
-    click.option("--json", "as_json", is_flag=True, help="Print outcomes on a terminal, too."),
-)
-
-
-def _options(command: _Command) -> _Command:
-    """Add the options that all kinds have in common, in their order."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.group(no_args_is_help=False, short_help="Call many people, after a plan and a question.")
@@ -105,16 +30,16 @@ def send() -> None:
     """Call many people: shows the plan, asks, and tells of every number what became of it."""
 
 
-@send.command(epilog=_EPILOG.format(kind="notice", more=""))
-@_options
+@send.command(epilog=EPILOG.format(kind="notice", more=""))
+@with_options
 @click.pass_obj
 def notice(session: Session, /, **options: Any) -> Ending:
     """Send a voice notification."""
     return _send_spoken("notice", session, **options)
 
 
-@send.command(epilog=_EPILOG.format(kind="marketing", more=""))
-@_options
+@send.command(epilog=EPILOG.format(kind="marketing", more=""))
+@with_options
 @click.pass_obj
 def marketing(session: Session, /, **options: Any) -> Ending:
     """Make marketing calls."""
@@ -135,11 +60,11 @@ def _send_spoken(
     return _send(session, spoken(kind, text, interactive_content, voicemail_content), **options)
 
 
-@send.command("voice-sms", epilog=_EPILOG.format(kind="voice-sms", more=" --on-key 1"))
+@send.command("voice-sms", epilog=EPILOG.format(kind="voice-sms", more=" --on-key 1"))
 @click.option("--on-key", metavar="KEY", help="Send the text message when this key is pressed.")
 @click.option("--on-connected", type=int, metavar="SECONDS", help="Send it after 6 to 60 s of connection.")
 @click.option("--sms-content", help="The text message.")
-@_options
+@with_options
 @click.pass_obj
 def voice_sms(
     session: Session,

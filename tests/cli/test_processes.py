@@ -112,6 +112,18 @@ def test_ctrl_c_on_a_terminal_and_then_the_printed_command(people: Path, tmp_pat
     assert Counter(call.mobile for call in sandbox.calls) == Counter(people.read_text().split())
 
 
+def test_an_answer_before_the_question(people: Path) -> None:
+    """What was typed while the plan was being made confirms nothing."""
+    sandbox = Sandbox(balance=Decimal(10**6))
+    with served(sandbox) as env:
+        terminal = Terminal(notice(people), env)
+        terminal.type("y\n")
+        terminal.wait_for("[y/N]")
+        terminal.type("n\n")
+        assert terminal.end() == 6
+    assert sandbox.calls == []
+
+
 def test_ctrl_c_twice(people: Path, tmp_path: Path) -> None:
     """The second one ends it at once, whatever the service does; the journal knows what is unknown."""
     sandbox = Sandbox(

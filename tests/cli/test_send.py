@@ -1,6 +1,7 @@
 """``send``: nothing leaves before the plan was seen, and of every number it is told what became of it."""
 
 import asyncio
+import io
 import os
 import re
 import signal
@@ -221,6 +222,14 @@ class TestPlan:
         assert "Make 600 calls? [y/N]" in ended.err
         assert called(program) == NUMBERS
 
+    def test_a_system_without_terminals_of_that_kind(
+        self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It asks there all the same."""
+        monkeypatch.setitem(sys.modules, "termios", None)
+        assert program(*notice(people, "--max-calls", 1), input=b"y\n", terminal=True).code == 6
+        assert called(program) == NUMBERS[:1]
+
     def test_a_long_list(self, program: Program, people: Path) -> None:
         """On a terminal, how far the reading has come is to be seen."""
         people.write_text("\n".join(f"138{number:08}" for number in range(5000)))
@@ -237,17 +246,14 @@ class TestPlan:
         assert ended.complaint == "emay-voice: nothing was sent"
         assert not called(program)
 
-    def test_an_interrupt_at_the_question(
-        self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_an_interrupt_at_the_question(self, program: Program, people: Path) -> None:
         """Ctrl-C there sends nothing, and says so."""
 
-        class Interrupted:
-            def readline(self) -> str:
+        class Interrupted(io.TextIOWrapper):
+            def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(asking, "_terminal", lambda *_, **__: Interrupted())
-        ended = program(*notice(people), terminal=True)
+        ended = program(*notice(people), stdin=Interrupted(io.BytesIO()), terminal=True)
         assert (ended.code, ended.complaint) == (130, "emay-voice: interrupted: nothing was sent")
         assert not called(program)
 
