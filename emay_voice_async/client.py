@@ -310,7 +310,8 @@ class AsyncEmayVoice:
         Asks for 1,000 at a time while something comes. Then it ends, or with ``follow`` asks again
         about every ``poll_interval`` seconds, for ever. At the ``deadline`` (seconds from now) it ends.
         Leaving the loop at any moment, in whatever way, leaves every report that was not handed out to
-        the next one who takes reports.
+        the next one who takes reports. Whoever could not keep the one in hand gives it back by throwing
+        the exception into the iterator (``await stream.athrow(error)``).
 
         ``spool``: a folder for the raw answers, from before they are read until their last report
         was handed out. What a process that was killed left there comes first, so that reports may

@@ -223,6 +223,9 @@ class Exchanges:
     async def _slot(self, request: _Request, *, again: bool) -> Lease:
         loop = asyncio.get_running_loop()
         path, deadline = request.endpoint.path, request.deadline
+        if self._closed:
+            # A send may still be reading its input, and a slot may be an hour away.
+            raise NotSentError("the client was closed before there was a slot", path)
         started = loop.time()
         try:
             async with asyncio.timeout_at(deadline) as bound:

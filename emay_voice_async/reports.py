@@ -89,8 +89,14 @@ class ReportReader:
             while (entry := self.mailbox.pop(product)) is not None:
                 try:
                     yield entry.report
-                finally:
+                except Exception:
+                    # Thrown in on purpose; whoever just leaves makes it a GeneratorExit.
+                    self.mailbox.give_back(entry)
+                    raise
+                except BaseException:
                     entry.take()
+                    raise
+                entry.take()
             if end <= loop.time():
                 return
             came = await self._ask_on(product, follow=follow, deadline=deadline)

@@ -559,6 +559,23 @@ class TestTimeout:
 
         run(main())
 
+    def test_nothing_waits_after_closing(self) -> None:
+        """Neither for a slot nor for the calling hours: what comes then is told at once."""
+
+        async def main() -> None:
+            world = World(answers(SUCCESS))
+            async with world:
+                await world.call()
+            closed = now()
+            with pytest.raises(NotSentError, match="closed"):
+                await world.call()
+            with pytest.raises(NotSentError, match="closed"):
+                await world.exchanges.pause(30, "/p", None)
+            assert now() == closed
+            assert len(world.script.requests) == 1
+
+        run(main())
+
     def test_nothing_leaves_after_closing(self) -> None:
         """Even with a free slot."""
 

@@ -57,6 +57,38 @@ ORDER = (
     ("sandbox", "demo", "cli", "__main__"),
 )
 REDIS = ("turns", "ledger", "shelter", "outage", "line", "connection", "pacer", "reports", "__init__")
+COMMAND_LINE = (
+    "endings",
+    "words",
+    "values",
+    "output",
+    "screen",
+    "stopping",
+    "asking",
+    "settings",
+    "inputs",
+    "contents",
+    "orders",
+    "records",
+    "tally",
+    "exporting",
+    "board",
+    "resting",
+    "plans",
+    "running",
+    "sums",
+    "options",
+    "send",
+    "code",
+    "balance",
+    "reports",
+    "listen",
+    "journal",
+    "decode",
+    "local",
+    "app",
+    "__init__",
+)
 RANKS = {module: rank for rank, modules in enumerate(ORDER) for module in modules}
 PLACES = {module: place for place, module in enumerate(name for modules in ORDER for name in modules)}
 IMPURE = {"asyncio", "httpx", "os", "socket", "threading", "logging", "random", "secrets", "pathlib", "io"}
@@ -66,9 +98,10 @@ ONLY_USERS = {
     "cryptography": {"sealing"},
     "redis": {"redis"},
     "starlette": {"sandbox"},
-    "uvicorn": {"sandbox"},
-    "rich": {"demo"},
     "sqlalchemy": {"sql", "sql_statements", "sql_tables"},
+    "uvicorn": {"sandbox", "cli"},
+    "click": {"cli"},
+    "rich": {"demo", "cli"},
 }
 
 
@@ -111,6 +144,17 @@ def test_a_module_imports_only_what_stands_before_it(path: Path) -> None:
         return
     for used in _own(path) - {path.stem}:
         assert PLACES[used] < PLACES[path.stem], f"{path.stem} imports {used}"
+
+
+def test_the_command_line_has_layers_of_its_own() -> None:
+    """Its modules import each other down the list only."""
+    paths = {path.stem: path for path in PACKAGE.glob("cli/*.py")}
+    assert set(paths) == set(COMMAND_LINE)
+    for place, module in enumerate(COMMAND_LINE):
+        own = [
+            name.split(".") for name in _imports(paths[module]) if name.startswith("emay_voice_async.cli.")
+        ]
+        assert {parts[2] for parts in own} <= set(COMMAND_LINE[:place])
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("sandbox/*.py")), ids=lambda path: path.stem)

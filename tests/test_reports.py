@@ -390,6 +390,20 @@ class TestStream:
 
         with_voice(script, main)
 
+    def test_giving_back_what_could_not_be_kept(self) -> None:
+        """An error that is thrown into the loop puts the report in hand back in front of the others."""
+        script = Script(answers(page("1", "2", "3")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            stream = voice.reports()
+            assert [(await anext(stream)).message_id, (await anext(stream)).message_id] == ["1", "2"]
+            with pytest.raises(OSError, match="full"):
+                await stream.athrow(OSError("the disk is full"))
+            assert ids(voice.undelivered_reports) == ["2", "3"]
+            assert [report.message_id async for report in voice.reports()] == ["2", "3"]
+
+        with_voice(script, main)
+
     def test_a_bad_interval(self) -> None:
         """The interval is a finite number of seconds above 0."""
 
@@ -685,6 +699,22 @@ class TestSpool:
             assert list(tmp_path.iterdir()) == []
 
         in_real_time(script, main)
+
+    def test_what_was_given_back_stays_on_disk(self, tmp_path: Path) -> None:
+        """An answer whose last report was given back is there for the next process."""
+
+        async def first(voice: AsyncEmayVoice) -> None:
+            stream = voice.reports(spool=tmp_path)
+            assert (await anext(stream)).message_id == "1"
+            with pytest.raises(OSError, match="full"):
+                await stream.athrow(OSError("the disk is full"))
+
+        async def second(voice: AsyncEmayVoice) -> None:
+            assert [report.message_id async for report in voice.reports(spool=tmp_path)] == ["1"]
+            assert list(tmp_path.iterdir()) == []
+
+        in_real_time(Script(answers(page("1"))), first)
+        in_real_time(Script(answers(page())), second)
 
     def test_what_a_former_process_left_comes_first(self, tmp_path: Path) -> None:
         """A new client delivers what is in the folder before it asks, whatever way reports are taken."""

@@ -1,0 +1,227 @@
+"""The program as a process: through pipes and on a terminal, against the local service on a socket."""
+
+import os
+import re
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+from program import served, start
+
+from emay_voice_async.sandbox import Sandbox
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+
+PATIENCE = 60.0
+
+
+class Terminal:
+    """A process on a pseudo-terminal of its own."""
+
+    def __init__(self, arguments: list[str], env: dict[str, str]) -> None:
+        self.text = ""
+        self._master, slave = os.openpty()
+        env = {**env, "COLUMNS": "80", "LINES": "24", "TERM": "xterm-256color"}
+        self.process = start(arguments, env, stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+
+    def wait_for(self, seen: str) -> None:
+        """Read until something is to be seen."""
+        self._read(lambda: seen in self.text)
+        assert seen in self.text, self.text
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._master, keys.encode())
+
+    def interrupt(self) -> None:
+        """Do what the system does for Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self) -> int:
+        """Wait for the end, and return the exit code."""
+        self._read(lambda: False)
+        os.close(self._master)
+        return self.process.wait(PATIENCE)
+
+    def _read(self, enough: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE
+        while not enough() and time.monotonic() < until:
+            if not select.select([self._master], [], [], 1.0)[0]:
+                continue
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:
+                # The terminal is gone with the last process on it.
+                return
+            if not data:
+                return
+            self.text += data.decode("utf-8", "replace")
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """Make a list of 10,000 numbers: 20 requests."""
+    path = tmp_path / "people.txt"
+    path.write_text("\n".join(f"138{number:08}" for number in range(10_000)))
+    return path
+
+
+def notice(path: Path, *more: object) -> list[str]:
+    """Return the arguments of a notice."""
+    return ["send", "notice", "--to", str(path), "--content", "您好", *map(str, more)]
+
+
+def test_ctrl_c_on_a_terminal_and_then_the_printed_command(people: Path, tmp_path: Path) -> None:
+    """Progress moves, Ctrl-C ends it well, and the command that is printed calls everybody else, once."""
+    sandbox = Sandbox(balance=Decimal(10**6), answer_latency=lambda: 0.3)
+    journal = tmp_path / "the run.db"
+    with served(sandbox) as env:
+        terminal = Terminal(["--concurrency", "2", *notice(people, "--journal", journal)], env)
+        terminal.wait_for("Make 10,000 calls? [y/N]")
+        assert sandbox.calls == []
+        terminal.type("y\n")
+        terminal.wait_for("1,000 accepted")
+        assert "\x1b[?25l" in terminal.text
+        terminal.interrupt()
+        assert terminal.end() == 130
+        # The cursor is there again, and the bar is gone.
+        assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
+        before = len(sandbox.calls)
+        assert 1000 <= before < 10_000
+        plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.text)
+        [command] = re.findall(r"^  (python -m emay_voice_async .*?)\r?$", plain, re.MULTILINE)
+        words = shlex.split(command)
+        assert words[3:] == ["--concurrency", "2", *notice(people, "--journal", journal)]
+        with start(["--limit", "off", *words[5:], "--yes"], env) as again:
+            out, err = again.communicate(timeout=PATIENCE)
+        assert again.returncode == 0
+        assert out.count(b'"recorded": false') == 10_000 - before
+        # Not on a terminal: no colour, and nothing that moves.
+        assert b"\x1b" not in out + err
+    assert Counter(call.mobile for call in sandbox.calls) == Counter(people.read_text().split())
+
+
+def test_an_answer_before_the_question(people: Path) -> None:
+    """What was typed while the plan was being made confirms nothing."""
+    sandbox = Sandbox(balance=Decimal(10**6))
+    with served(sandbox) as env:
+        terminal = Terminal(notice(people), env)
+        terminal.type("y\n")
+        terminal.wait_for("[y/N]")
+        terminal.type("n\n")
+        assert terminal.end() == 6
+    assert sandbox.calls == []
+
+
+def test_ctrl_c_twice(people: Path, tmp_path: Path) -> None:
+    """The second one ends it at once, whatever the service does; the journal knows what is unknown."""
+    sandbox = Sandbox(
+        balance=Decimal(10**6), answer_latency=lambda: 0.0 if len(sandbox.received) == 1 else 1e6
+    )
+    journal = tmp_path / "run.db"
+    with served(sandbox) as env:
+        terminal = Terminal(["--concurrency", "2", *notice(people, "--journal", journal, "--yes")], env)
+        terminal.wait_for("2 requests")
+        terminal.interrupt()
+        terminal.wait_for("Stopping")
+        terminal.interrupt()
+        assert terminal.end() == 130
+        assert "Ended at once" in terminal.text
+        assert "Traceback" not in terminal.text
+        with start(["journal", "show", journal, "--json"], env) as shown:
+            out, _ = shown.communicate(timeout=PATIENCE)
+    assert b'"unknown": 1000' in out
+
+
+def test_a_reader_that_leaves(people: Path, tmp_path: Path) -> None:
+    """Like ``| head -1``: no traceback, an exit code like that of SIGPIPE, and everything in the journal."""
+    sandbox = Sandbox(balance=Decimal(10**6))
+    with served(sandbox) as env:
+        arguments = notice(people, "--journal", tmp_path / "run.db", "--yes")
+        with start(["--concurrency", "2", *arguments], env) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert b'"accepted"' in process.stdout.readline()
+            process.stdout.close()
+            err = process.stderr.read().decode()
+        assert process.returncode == 141
+        assert "Traceback" not in err
+        assert "BrokenPipe" not in err
+        called = len(sandbox.calls)
+        assert called < 10_000
+        with start(["--limit", "off", *arguments], env) as again:
+            again.communicate(timeout=PATIENCE)
+        assert again.returncode == 0
+    assert Counter(call.mobile for call in sandbox.calls) == Counter(people.read_text().split())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk() -> None:
+    """One line and its exit code, also when Python flushes at its end."""
+    with Path("/dev/full").open("wb") as full, start(["--help"], dict(os.environ), stdout=full) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (7, b"emay-voice: standard output: No space left on device\n")
+
+
+def test_a_journal_whose_disk_is_full(people: Path, tmp_path: Path) -> None:
+    """Nothing leaves that the journal could not hold."""
+    sandbox = Sandbox(balance=Decimal(10**6))
+    limited = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    with served(sandbox) as env:
+        arguments = [
+            "--limit",
+            "off",
+            "--concurrency",
+            "1",
+            *notice(people, "--journal", tmp_path / "run.db"),
+        ]
+        with start([*arguments, "--yes"], env, before=("-c", limited)) as process:
+            out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 5
+    assert b"Traceback" not in err
+    accepted = [line for line in out.splitlines() if b'"outcome": "accepted"' in line]
+    assert 0 < len(sandbox.calls) < 10_000
+    assert len(accepted) == len(sandbox.calls)
+
+
+def test_the_sandbox_from_start_to_ctrl_c() -> None:
+    """A port chosen by the system, an answer, and a clean end by Ctrl-C."""
+    with start(["sandbox", "--port", "0"], dict(os.environ)) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().decode().strip() for _ in range(4)]
+        url = lines[1].removeprefix("export EMAY_VOICE_BASE_URL=")
+        assert httpx.post(f"{url}/voice/getBalance", trust_env=False).json()["responseCode"] == "ERROR_APPID"
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, rest, errors) == (0, b"", b"")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_completion_in_bash(tmp_path: Path) -> None:
+    """The script that the help page names works in a shell."""
+    program = tmp_path / "emay-voice"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m emay_voice_async "$@"\n')
+    program.chmod(0o700)
+    script = """
+    eval "$(_EMAY_VOICE_COMPLETE=bash_source emay-voice)"
+    COMP_WORDS=(emay-voice send vo) COMP_CWORD=2
+    _emay_voice_completion emay-voice vo send
+    echo "${COMPREPLY[@]}"
+    """
+    env = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)  # noqa: S607
+    assert done.stdout.split() == ["voice-sms"], done.stderr

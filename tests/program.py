@@ -1,0 +1,169 @@
+"""The command line as tests run it: in this process without a socket, or as processes against one."""
+
+import asyncio
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any, TextIO
+
+import httpx
+import pytest
+from attrs import frozen
+
+from emay_voice_async import cli
+from emay_voice_async.sandbox import Sandbox
+
+_STYLE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+URL = "http://emay.example"
+WINDOWS = sys.platform == "win32"
+
+
+@frozen
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The lines of JSON on standard output."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def words(self) -> str:
+        """What a person reads, wherever the lines end."""
+        return " ".join(self.err.split())
+
+    @property
+    def complaint(self) -> str:
+        """The one line of the error."""
+        [line] = [line for line in self.err.splitlines() if "emay-voice: " in line]
+        assert "Traceback" not in self.err
+        return line[line.index("emay-voice: ") :]
+
+
+class Unwritable(io.StringIO):
+    """A standard output that fails, after so many lots of lines."""
+
+    def __init__(self, error: OSError, *, after: int = 0) -> None:
+        super().__init__()
+        self.lines = b""
+        self._error = error
+        self._left = after
+        self._pending = b""
+
+    @property
+    def buffer(self) -> "Unwritable":  # type: ignore[override]
+        """What takes bytes."""
+        return self
+
+    def write(self, data: Any) -> int:
+        """Take it, as a buffer does."""
+        self._pending += data if isinstance(data, bytes) else data.encode()
+        return len(data)
+
+    def flush(self) -> None:
+        """Write what was taken, or fail."""
+        if not self._pending:
+            return
+        if not self._left:
+            self._pending = b""
+            raise self._error
+        self._left -= 1
+        self.lines += self._pending
+        self._pending = b""
+
+
+class Program:
+    """Runs commands in this process; whatever they post reaches a local service, without a socket."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.sandbox = Sandbox(balance=Decimal(1_000_000))
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        for name in [name for name in os.environ if name.startswith(("EMAY_VOICE", "_EMAY_VOICE"))]:
+            monkeypatch.delenv(name)
+        for name, value in environment(self.sandbox, URL).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", self._route)
+
+    async def _route(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.host == "emay.example"
+        return await httpx.ASGITransport(self.sandbox.app).handle_async_request(request)
+
+    def __call__(
+        self,
+        *arguments: object,
+        input: bytes = b"",  # noqa: A002
+        terminal: bool = False,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+    ) -> Ended:
+        """Run a command; ``terminal``: standard input and standard error are one."""
+        stdin = io.TextIOWrapper(io.BytesIO(input)) if stdin is None else stdin
+        self._capsys.readouterr()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdin", stdin)
+            if stdout is not None:
+                patch.setattr(sys, "stdout", stdout)
+            if terminal:
+                patch.setattr(stdin, "isatty", lambda: True)
+                patch.setattr(sys.stderr, "isatty", lambda: True)
+            code = cli.main([str(one) for one in arguments])
+        out, err = self._capsys.readouterr()
+        return Ended(code, out, _STYLE.sub("", err))
+
+
+def environment(sandbox: Sandbox, url: str) -> dict[str, str]:
+    """Return the variables that lead to a local service."""
+    return {
+        "EMAY_VOICE_BASE_URL": url,
+        "EMAY_VOICE_APP_ID": sandbox.app_id,
+        "EMAY_VOICE_SECRET_KEY": sandbox.secret_key,
+    }
+
+
+@contextmanager
+def served(sandbox: Sandbox) -> Iterator[dict[str, str]]:
+    """Serve over a socket from another thread; gives the environment of a process that uses it."""
+    ready, ended = threading.Event(), asyncio.Event()
+    place: list[str] = []
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with sandbox.serve() as url:
+            place.append(url)
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield {**os.environ, **environment(sandbox, place[0]), "NO_PROXY": "*"}
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(20)
+        loop.close()
+
+
+def start(
+    arguments: Sequence[object], env: dict[str, str], *, before: Sequence[str] = (), **options: Any
+) -> "subprocess.Popen[bytes]":
+    """Start a command as a process of its own, without a terminal to ask on.
+
+    ``before``: arguments of Python before those that start the command.
+    """
+    command = [sys.executable, *before, "-m", "emay_voice_async", *map(str, arguments)]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=env, **{**pipes, "start_new_session": True, **options})
