@@ -67,6 +67,11 @@ class TestConstructor:
         assert pacer.limit(Call.SEND) == SHORT.send
         assert pacer.limit(Call.REPORTS) is None
 
+    def test_a_grant_may_be_under_way_for_as_long_as_a_command(self) -> None:
+        """A lease is counted from when its slot was granted on the server, the request from here."""
+        pacer = RedisPacer("redis://host", app_id="a", longest=50, timeout=3)
+        assert desk_of(pacer).terms.longest == 53_000_000
+
     @pytest.mark.parametrize(
         ("field", "arguments"),
         [
