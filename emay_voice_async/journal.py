@@ -127,7 +127,7 @@ class SqliteJournal:
             raise JournalError("it was open when this process was forked; use another object", str(self.path))
         try:
             return await self._desk.do(work, create=create)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, LookupError, UnicodeDecodeError) as error:
             raise JournalError(_reason(error), str(self.path)) from error
 
     async def _leave(self) -> None:
@@ -223,5 +223,8 @@ def _is_live(token: str) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
+    if isinstance(error, LookupError | UnicodeDecodeError):
+        # It holds a state, or a text, that no journal writes.
+        return "it is damaged"
     text = str(error)
     return next((reason for part, reason in _REASONS if part in text), text)

@@ -115,7 +115,7 @@ _LEFT: Final = "the process that sent it ended before the answer came"
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     """Open a journal, or make it; raise :class:`sqlite3.Error` or :class:`OSError` if that cannot be."""
     if create:
-        _make(path.resolve())
+        _make(os.path.realpath(path))
     elif not path.exists():
         raise sqlite3.OperationalError("it does not exist")
     connection = sqlite3.connect(path, timeout=WRITERS_WAIT, isolation_level=None, check_same_thread=False)
@@ -128,7 +128,7 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
-def _make(path: Path) -> None:
+def _make(path: str) -> None:
     """Make the file if it is not there yet.
 
     Never open and close one that is: a process that closes a file by itself loses all of SQLite's locks on it,

@@ -563,6 +563,37 @@ class TestFile:
 
         asyncio.run(main())
 
+    @pytest.mark.parametrize(
+        "change", ["UPDATE calls SET state = 9", "UPDATE calls SET custom_id = CAST(x'ff' AS TEXT)"]
+    )
+    def test_a_damaged_value(self, path: Path, change: str) -> None:
+        """A value that no journal writes is damage, whoever comes upon it, and nothing is claimed."""
+
+        async def main() -> None:
+            async with SqliteJournal(path) as journal:
+                run = await journal.start(PURPOSE)
+                await settled(run, keys(1), State.NOT_SENT)
+                await run.end()
+            sql(path, change)
+            async with SqliteJournal(path) as journal:
+                run = await journal.start(PURPOSE)
+                for use in (run.look(keys(1)), run.begin(claim(keys(1))), all_lines(journal)):
+                    with pytest.raises(JournalError, match="it is damaged"):
+                        await use
+                await run.end()
+
+        asyncio.run(main())
+
+    def test_links_in_a_circle(self, path: Path) -> None:
+        """A link that leads to itself is an error of ours, too."""
+        path.symlink_to(path.name)
+
+        async def main() -> None:
+            with pytest.raises(JournalError):
+                await SqliteJournal(path).start(PURPOSE)
+
+        asyncio.run(main())
+
     @pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
     def test_a_file_that_is_taken_away(self, path: Path, how: str) -> None:
         """A journal that is no longer where it was gets no claim: whoever comes later would not find it."""
