@@ -351,6 +351,26 @@ class TestQueue:
         run(main())
 
 
+class TestLoops:
+    """One pacer, one event loop at a time."""
+
+    def test_a_pacer_lives_on_in_another_loop(self) -> None:
+        """After its loop was closed, it serves the next one: who waits there gets a slot."""
+        line = pacer(1)
+        for _ in range(2):
+            asyncio.run(_give_back_at_once(line))
+            assert line.limit(Call.SEND) == RateLimit(1, W)
+
+
+async def _give_back_at_once(line: LocalPacer) -> None:
+    """Take the only slot, and have somebody wait for it until it is given back."""
+    lease = await line.acquire(Call.SEND)
+    waiting = asyncio.ensure_future(line.acquire(Call.SEND))
+    await asyncio.sleep(0)
+    lease.give_back()
+    (await waiting).give_back()
+
+
 class TestOverSpeed:
     """Somebody else uses the account, too."""
 
