@@ -19,7 +19,9 @@ PATIENCE: Final = 300.0
 _LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
-def client(url: str, http_client: httpx.AsyncClient | None = None) -> AsyncEmayVoice:
+def client(
+    url: str, http_client: httpx.AsyncClient | None = None, max_concurrency: int = 16
+) -> AsyncEmayVoice:
     """Make a client of the SDK, paced, with everything at its default but the limit's height."""
     limits = RateLimits(PLENTY, PLENTY, PLENTY)
     return AsyncEmayVoice(
@@ -29,6 +31,7 @@ def client(url: str, http_client: httpx.AsyncClient | None = None) -> AsyncEmayV
         http_client=http_client,
         rate_limits=limits,
         timeout=PATIENCE,
+        max_concurrency=max_concurrency,
     )
 
 

@@ -43,9 +43,6 @@ class Plot:
     series: dict[str, list[float]]
     labels: list[str]
     x: list[float] | None = None
-    logarithmic: bool = False
-    mark: tuple[float, str] | None = None
-    """A line to compare with, and its name."""
 
 
 @frozen

@@ -80,4 +80,10 @@ def measure(*, quick: bool = False) -> Finding:
                 list(walls),
             )
         ],
+        notes=[
+            (
+                "asyncio is not imported by ``import httpx``; whoever uses a client of either needs it, too."
+                " Next to it, the classes of attrs and cattrs are what the client's import takes."
+            )
+        ],
     )

@@ -200,7 +200,12 @@ def measure(*, quick: bool = False) -> Finding:
                 "us",
                 {"": [1e6 * median(found) for found in uncontended.values()]},
                 list(uncontended),
-                logarithmic=True,
             ),
+        ],
+        notes=[
+            (
+                "The waiting of throttled-py is its own; limits has none, and its users sleep until the window's"
+                " reset. Both are moved by threads or polling, so that their figures differ a little each time."
+            )
         ],
     )

@@ -57,10 +57,8 @@ def _bars(axes: Axes, plot: Plot) -> None:
     axes.invert_yaxis()
     axes.set_xlabel(plot.unit)
     axes.margins(x=0.12)
-    if plot.logarithmic:
-        axes.set_xscale("log")
     if len(plot.series) > 1:
-        axes.legend(frameon=False, loc="lower right")
+        axes.figure.legend(frameon=False, loc="outside lower center", ncols=3)
 
 
 def _lines(axes: Axes, plot: Plot) -> None:

@@ -36,7 +36,7 @@ def test_no_other_name() -> None:
     """What the package does not offer is an AttributeError that names it; its modules are there."""
     with pytest.raises(AttributeError, match="no attribute 'Voice'"):
         emay_voice_async.Voice  # noqa: B018
-    assert emay_voice_async.messages.Notice is emay_voice_async.Notice
+    assert emay_voice_async.__getattr__("messages") is importlib.import_module("emay_voice_async.messages")
 
 
 @pytest.mark.parametrize("statement", ["import emay_voice_async", "import emay_voice_async.push"])
