@@ -355,20 +355,39 @@ class TestLoops:
     """One pacer, one event loop at a time."""
 
     def test_a_pacer_lives_on_in_another_loop(self) -> None:
-        """After its loop was closed, it serves the next one: who waits there gets a slot."""
+        """After its loop was closed it goes by the clock of the next one, and holds its slots as long."""
         line = pacer(1)
-        for _ in range(2):
-            asyncio.run(_give_back_at_once(line))
-            assert line.limit(Call.SEND) == RateLimit(1, W)
 
+        async def give_back() -> None:
+            (await line.acquire(Call.SEND)).give_back()
 
-async def _give_back_at_once(line: LocalPacer) -> None:
-    """Take the only slot, and have somebody wait for it until it is given back."""
-    lease = await line.acquire(Call.SEND)
-    waiting = asyncio.ensure_future(line.acquire(Call.SEND))
-    await asyncio.sleep(0)
-    lease.give_back()
-    (await waiting).give_back()
+        async def wait() -> None:
+            await asyncio.sleep(5)
+            (await line.acquire(Call.SEND)).end()
+            began = now()
+            await line.acquire(Call.SEND)
+            assert now() - began >= W
+
+        run(give_back())
+        run(wait())
+
+    def test_nobody_overtakes_while_the_timer_is_late(self) -> None:
+        """Who comes when a slot is free again but the timer has not rung yet waits behind the others."""
+        tick = 0.1
+
+        async def main() -> None:
+            line = LocalPacer(RateLimits(send=RateLimit(1, W)), tick=tick)
+            (await line.acquire(Call.SEND)).end()
+            first = asyncio.ensure_future(line.acquire(Call.SEND))
+            await asyncio.sleep(W + tolerance(W, tick) + tick / 2)
+            second = asyncio.ensure_future(line.acquire(Call.SEND))
+            await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
+            assert first.done()
+            assert not second.done()
+            second.cancel()
+            await asyncio.wait({second})
+
+        run(main())
 
 
 class TestOverSpeed:
