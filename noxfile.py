@@ -11,6 +11,17 @@ import nox
 
 SUPPORTED = ("3.11", "3.12", "3.13")
 
+BENCH = (
+    "aiolimiter",
+    "httpx-aiohttp",
+    "limits",
+    "matplotlib",
+    "msgspec",
+    "pydantic",
+    "pyrate-limiter",
+    "throttled-py",
+)
+
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["lint", "types", "tests", "docs", "demo", "build"]
@@ -62,6 +73,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def fast(session: nox.Session) -> None:
+    """Run the tests with the extra ``fast``: nothing may be different."""
+    session.install(".[test,fast]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the examples of the README; check its markup, links and tables, and the docstrings' references."""
     session.install(".[test]")
@@ -80,6 +98,13 @@ def fuzz(session: nox.Session) -> None:
     """Fuzz the decoding of pushes, guided by coverage; not part of the default run."""
     session.install(".", "atheris")
     session.run("python", "benchmarks/fuzz_push.py", *(session.posargs or ["-runs=200000"]))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the speed against others', or one question of it; all of it writes benchmarks/results.rst."""
+    session.install(".", *BENCH)
+    session.run("python", "-m", "benchmarks", *session.posargs)
 
 
 @nox.session

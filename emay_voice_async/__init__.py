@@ -1,27 +1,35 @@
-"""Calling people by voice through the Emay (亿美软通) voice service, from asyncio."""
+"""Calling people by voice through the Emay (亿美软通) voice service, from asyncio.
 
-from emay_voice_async.client import AsyncEmayVoice
-from emay_voice_async.codes import CallState, ResultCode
-from emay_voice_async.endpoints import Product
-from emay_voice_async.errors import (
-    AccountError,
-    AnswerError,
-    BalanceError,
-    ContentError,
-    EmayVoiceError,
-    InvalidRequestError,
-    NotSentError,
-    OutcomeUnknownError,
-    OverSpeedError,
-    PushError,
-    RefusedError,
-    ReportTimeoutError,
-    SendError,
-)
-from emay_voice_async.messages import Marketing, Notice, OnConnected, OnKey, VerificationCode, VoiceSms
-from emay_voice_async.recipients import Recipient
-from emay_voice_async.results import Accepted, NotSent, Refused, Report, SendResult, Ticket, Unknown
-from emay_voice_async.window import RateLimit, RateLimits
+The names below are imported when they are first used: who only opens pushes, or only needs the messages,
+does not wait for an HTTP client to be imported.
+"""
+
+import importlib as _importlib
+import typing as _typing
+
+if _typing.TYPE_CHECKING:
+    from emay_voice_async.client import AsyncEmayVoice
+    from emay_voice_async.codes import CallState, ResultCode
+    from emay_voice_async.endpoints import Product
+    from emay_voice_async.errors import (
+        AccountError,
+        AnswerError,
+        BalanceError,
+        ContentError,
+        EmayVoiceError,
+        InvalidRequestError,
+        NotSentError,
+        OutcomeUnknownError,
+        OverSpeedError,
+        PushError,
+        RefusedError,
+        ReportTimeoutError,
+        SendError,
+    )
+    from emay_voice_async.messages import Marketing, Notice, OnConnected, OnKey, VerificationCode, VoiceSms
+    from emay_voice_async.recipients import Recipient
+    from emay_voice_async.results import Accepted, NotSent, Refused, Report, SendResult, Ticket, Unknown
+    from emay_voice_async.window import RateLimit, RateLimits
 
 __all__ = [
     "Accepted",
@@ -58,3 +66,66 @@ __all__ = [
     "VerificationCode",
     "VoiceSms",
 ]
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "client": ("AsyncEmayVoice",),
+    "codes": (
+        "CallState",
+        "ResultCode",
+    ),
+    "endpoints": ("Product",),
+    "errors": (
+        "AccountError",
+        "AnswerError",
+        "BalanceError",
+        "ContentError",
+        "EmayVoiceError",
+        "InvalidRequestError",
+        "NotSentError",
+        "OutcomeUnknownError",
+        "OverSpeedError",
+        "PushError",
+        "RefusedError",
+        "ReportTimeoutError",
+        "SendError",
+    ),
+    "messages": (
+        "Marketing",
+        "Notice",
+        "OnConnected",
+        "OnKey",
+        "VerificationCode",
+        "VoiceSms",
+    ),
+    "recipients": ("Recipient",),
+    "results": (
+        "Accepted",
+        "NotSent",
+        "Refused",
+        "Report",
+        "SendResult",
+        "Ticket",
+        "Unknown",
+    ),
+    "window": (
+        "RateLimit",
+        "RateLimits",
+    ),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> _typing.Any:
+    """Import what is asked for: one of the names above, or the module that it comes from."""
+    if name in _HOMES:
+        return _importlib.import_module(f"{__name__}.{name}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the names above, imported or not."""
+    return sorted({*globals(), *__all__})

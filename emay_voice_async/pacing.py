@@ -58,7 +58,11 @@ class LocalPacer:
     async def acquire(self, call: Call, *, again: bool = False) -> Lease:
         """Wait for a slot in order of arrival; cancelling leaves no trace."""
         queue = self._queues.get(call)
-        return _UNLIMITED if queue is None else await queue.acquire(again=again)
+        if queue is None:
+            return _UNLIMITED
+        if not queue.take():
+            await queue.wait(again=again)
+        return queue
 
     def limit(self, call: Call) -> RateLimit | None:
         """Return the limit in force at this moment."""
@@ -78,7 +82,10 @@ _UNLIMITED = _Unlimited()
 
 
 class _Queue:
-    """One kind of call: its window, those who wait, and a single timer for all of them."""
+    """One kind of call: its window, those who wait, and a single timer for all of them.
+
+    It is the lease of everybody who got a slot, too: a lease has nothing of its own.
+    """
 
     def __init__(self, limit: RateLimit, *, cold_start: bool, tick: float) -> None:
         self._limit = limit
@@ -91,20 +98,25 @@ class _Queue:
         self._timer: asyncio.TimerHandle | None = None
 
     def limit(self) -> RateLimit:
+        """Return the limit in force at this moment."""
         if self._loop is None:
             return self._limit
         return RateLimit(self._window.slots(self._loop.time()), self._limit.period)
 
-    async def acquire(self, *, again: bool) -> "_LocalLease":
-        loop = self._loop = asyncio.get_running_loop()
+    def take(self) -> bool:
+        """Take a slot if one is free and nobody waits for it."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            # Not asked for each time: that is a fifth of what a slot costs.
+            loop = self._loop = asyncio.get_running_loop()
         if self._cold:
             self._cold = False
             self._window.fill(loop.time())
-        if self._waiters or not self._window.take(loop.time()):
-            await self._wait(loop, again=again)
-        return _LocalLease(self)
+        return not self._waiters and self._window.take(loop.time())
 
-    async def _wait(self, loop: asyncio.AbstractEventLoop, *, again: bool) -> None:
+    async def wait(self, *, again: bool) -> None:
+        """Wait for a slot; ``again``: in front of all others."""
+        loop = asyncio.get_running_loop()
         waiter = loop.create_future()
         self._waiters[waiter] = None
         if again:
@@ -120,18 +132,20 @@ class _Queue:
                 self.give_back()
             raise
 
-    def end(self, after: float, *, over_speed: bool) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+    def end(self, *, after: float = 0.0, over_speed: bool = False) -> None:
+        """Free the slot when the window allows."""
+        now = (self._loop or asyncio.get_running_loop()).time()
         self._window.end(now + after)
         if over_speed and self._window.lower(now):
             slots = self._window.slots(now)
             logger.warning(
                 "ERROR_OVER_SPEED: the account is used elsewhere too; going on with %d slots", slots
             )
-        self._set_timer(loop)
+        if self._waiters:
+            self._set_timer(asyncio.get_running_loop())
 
     def give_back(self) -> None:
+        """Free the slot at once."""
         self._window.give_back()
         self._serve(asyncio.get_running_loop())
 
@@ -155,16 +169,3 @@ class _Queue:
         if self._waiters and when < math.inf:
             # An event loop may call a tick too early, and that would be for nothing.
             self._timer = loop.call_at(when + self._tick, self._serve, loop)
-
-
-class _LocalLease:
-    __slots__ = ("_queue",)
-
-    def __init__(self, queue: _Queue) -> None:
-        self._queue = queue
-
-    def end(self, *, after: float = 0.0, over_speed: bool = False) -> None:
-        self._queue.end(after, over_speed=over_speed)
-
-    def give_back(self) -> None:
-        self._queue.give_back()

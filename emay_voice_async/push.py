@@ -1,10 +1,10 @@
 """Header and body of a push to reports, as pure functions (section 2.1.4)."""
 
-import json
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qs
 
+from emay_voice_async.documents import read_json
 from emay_voice_async.errors import PushError
 from emay_voice_async.results import Report
 from emay_voice_async.sealing import MAX_SIZE, decrypt, gunzip
@@ -47,7 +47,7 @@ def decode_reports(data: bytes) -> list[Report]:
     :class:`PushError` (stage "decode") carries the others in ``reports``.
     """
     try:
-        document = json.loads(data)
+        document = read_json(data)
     except (ValueError, RecursionError):
         raise PushError("decode", "the data is not JSON") from None
     reports, broken = structure_reports(_entries(document))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from attrs import frozen
+from attrs import define, frozen
 
 from emay_voice_async.endpoints import MAX_CUSTOM_ID
 from emay_voice_async.errors import InvalidRequestError
@@ -55,8 +55,14 @@ def mask(mobile: str) -> str:
     return f"{mobile[:3]}****{mobile[-4:]}" if len(mobile) >= 11 else "****"
 
 
+@define(eq=False, repr=False)
+class _RecipientFields:
+    mobile: str
+    custom_id: str | None = None
+
+
 @frozen(repr=False)
-class Recipient:
+class Recipient(_RecipientFields):
     """One number to call, and the caller's own id for that call.
 
     ``mobile`` has 11 digits and begins with 1. ``custom_id`` has 64 characters at most and no
@@ -67,9 +73,6 @@ class Recipient:
     a million becomes an outcome of its own rather than an exception in the middle.
     """
 
-    mobile: str
-    custom_id: str | None = None
-
     def __repr__(self) -> str:
         return f"Recipient({mask(str(self.mobile))!r}, custom_id={self.custom_id!r})"
 
@@ -79,7 +82,7 @@ def recipient(item: object) -> Recipient:
     if isinstance(item, Recipient):
         return item
     # A wrong type is kept, and refused by check_recipient, which can name its position.
-    return Recipient(item)  # type: ignore[arg-type]
+    return _made(item)  # type: ignore[arg-type]
 
 
 def plain(text: str) -> str:
@@ -158,6 +161,15 @@ def check_fresh(one: Recipient, position: int, seen: dict[str, int]) -> None:
 def identified(batch: Iterable[Recipient], token: str) -> tuple[Recipient, ...]:
     """Give those without a custom id one that is made of ``token`` and the place in the batch."""
     return tuple(
-        one if one.custom_id is not None else Recipient(one.mobile, f"{token}-{place}")
-        for place, one in enumerate(batch)
+        [
+            one if one.custom_id is not None else _made(one.mobile, f"{token}-{place}")
+            for place, one in enumerate(batch)
+        ]
     )
+
+
+def _made(mobile: str, custom_id: str | None = None) -> Recipient:
+    """Make a recipient at half the price of ``Recipient(...)``: frozen by changing its class."""
+    made = _RecipientFields(mobile, custom_id)
+    made.__class__ = Recipient
+    return made  # type: ignore[return-value]

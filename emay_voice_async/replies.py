@@ -15,6 +15,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from emay_voice_async.codes import ResultCode, result_code
+from emay_voice_async.documents import read_json
 from emay_voice_async.endpoints import Call, Endpoint
 from emay_voice_async.errors import (
     AccountError,
@@ -26,7 +27,12 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.recipients import Recipient
 from emay_voice_async.results import Report, Ticket
-from emay_voice_async.structuring import structure_balance, structure_reports, structure_ticket
+from emay_voice_async.structuring import (
+    match_tickets,
+    structure_balance,
+    structure_reports,
+    structure_tickets,
+)
 
 __all__ = ["REFUSALS", "Answer", "read_balance", "read_reports", "read_tickets", "refusal"]
 
@@ -82,7 +88,11 @@ def read_tickets(endpoint: Endpoint, answer: Answer, recipients: Sequence[Recipi
     """
     document = _accepted(endpoint, answer)
     try:
-        tickets = [structure_ticket(raw, endpoint.product) for raw in _entries(document)]
+        entries = _entries(document)
+        matched = match_tickets(entries, recipients, endpoint.product)
+        if matched is not None:
+            return matched
+        tickets = structure_tickets(entries, endpoint.product)
     except (ValueError, TypeError):
         raise _answer_error("the answer has values of another kind", endpoint, answer) from None
     return _in_order(tickets, recipients)
@@ -125,10 +135,10 @@ def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
         raise _answer_error(f"the answer broke off ({answer.broken_off})", endpoint, answer)
     if answer.status != _OK:
         raise _answer_error("the HTTP status is not 200", endpoint, answer)
-    # Money is never a float.
-    parse_float = Decimal if endpoint.call is Call.BALANCE else None
     try:
-        document = json.loads(answer.body, parse_float=parse_float)
+        # Money is never a float.
+        money = endpoint.call is Call.BALANCE
+        document = json.loads(answer.body, parse_float=Decimal) if money else read_json(answer.body)
     except (ValueError, ArithmeticError, RecursionError):
         raise _answer_error("the answer is not JSON", endpoint, answer) from None
     if not isinstance(document, dict):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from emay_voice_async.codes import CallState
 from emay_voice_async.endpoints import Product
@@ -17,41 +17,53 @@ __all__ = [
     "Outcome",
     "Refused",
     "Report",
+    "ReportDraft",
     "SendResult",
     "Ticket",
     "Unknown",
+    "frozen_report",
+    "make_ticket",
 ]
 
 
+# A frozen class of attrs is three times as dear to make as a plain one, and there are 500 tickets to a
+# send, 1,000 reports to an answer. So the fields stand in a plain class with the same slots, and an
+# object that was filled as one of those is frozen by changing its class.
+
+
+@define(eq=False, repr=False)
+class _TicketFields:
+    mobile: str
+    message_id: str
+    custom_id: str
+
+
 @frozen(repr=False)
-class Ticket:
+class Ticket(_TicketFields):
     """The service's receipt for one call that it accepted.
 
     ``message_id`` is the service's id of the call (``voiceId`` or ``joinId``), "" when its answer
     did not name this number; ``custom_id`` the caller's, or the one that was made for it.
     """
 
-    mobile: str
-    message_id: str
-    custom_id: str
-
     def __repr__(self) -> str:
         return f"Ticket({mask(self.mobile)!r}, message_id={self.message_id!r}, custom_id={self.custom_id!r})"
+
+
+def make_ticket(mobile: str, message_id: str, custom_id: str) -> Ticket:
+    """Make a ticket at half the price of ``Ticket(...)``."""
+    ticket = _TicketFields(mobile, message_id, custom_id)
+    ticket.__class__ = Ticket
+    return ticket  # type: ignore[return-value]
 
 
 def _length(recording: bytes | None) -> str:
     return "None" if recording is None else f"<{len(recording)} bytes>"
 
 
-@frozen
-class Report:
-    """How one call ended; voice and join reports are the same class (sections 2.1.2, 2.4.2).
-
-    ``state`` is the listed state or ``CallState.OTHER``, ``raw_state`` the text it came as, without
-    blanks. ``called_at`` is aware, in Beijing time; ``duration`` is in seconds; ``key_pressed`` is
-    what the person pressed; ``recording`` the voice message that was left. None where the service
-    said nothing, "" for a text that is missing.
-    """
+@define(eq=False, repr=False)
+class ReportDraft:
+    """The fields of a :class:`Report`, to be filled."""
 
     product: Product
     app_id: str = ""
@@ -66,10 +78,27 @@ class Report:
     key_pressed: str | None = None
     recording: bytes | None = field(default=None, repr=_length)
 
+
+@frozen
+class Report(ReportDraft):
+    """How one call ended; voice and join reports are the same class (sections 2.1.2, 2.4.2).
+
+    ``state`` is the listed state or ``CallState.OTHER``, ``raw_state`` the text it came as, without
+    blanks. ``called_at`` is aware, in Beijing time; ``duration`` is in seconds; ``key_pressed`` is
+    what the person pressed; ``recording`` the voice message that was left. None where the service
+    said nothing, "" for a text that is missing.
+    """
+
     @property
     def succeeded(self) -> bool:
         """Whether the call was answered."""
         return self.state is CallState.SUCCESS
+
+
+def frozen_report(draft: ReportDraft) -> Report:
+    """Make a report of what has all its values, which is then no draft any more."""
+    draft.__class__ = Report
+    return draft  # type: ignore[return-value]
 
 
 def _count(items: tuple[object, ...]) -> str:

@@ -103,7 +103,8 @@ class Window:
         """Lease a slot if one is free. Each lease is ended by one of the calls below."""
         while self._ends and self._ends[0] <= now:
             heappop(self._ends)
-        if self._open + len(self._ends) >= self.slots(now):
+        slots = self._slots if now < self._recovers_at else self.slots(now)
+        if self._open + len(self._ends) >= slots:
             return False
         self._open += 1
         return True

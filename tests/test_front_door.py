@@ -1,9 +1,13 @@
 """What the package offers at its front door."""
 
+import ast
 import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import emay_voice_async
 
@@ -13,8 +17,34 @@ def test_the_front_door_is_sorted_and_complete() -> None:
     names = emay_voice_async.__all__
     assert sorted(names, key=str.lower) == sorted(set(names), key=str.lower)
     modules = {module.name for module in pkgutil.iter_modules(emay_voice_async.__path__)}
-    public = {name for name in vars(emay_voice_async) if not name.startswith("_")}
+    public = {name for name in dir(emay_voice_async) if not name.startswith("_")}
     assert public - modules == set(names)
+    found: dict[str, object] = {}
+    exec("from emay_voice_async import *", found)  # noqa: S102 - the way to see that each one is there
+    assert set(names) <= set(found)
+
+
+def test_the_type_checker_sees_what_is_there() -> None:
+    """Each name is imported for the type checker from where it is found at run time."""
+    tree = ast.parse(Path(emay_voice_async.__file__).read_text("utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    told = {name.name: str(node.module).split(".")[1] for node in imports for name in node.names}
+    assert told == emay_voice_async._MODULES
+
+
+def test_no_other_name() -> None:
+    """What the package does not offer is an AttributeError that names it; its modules are there."""
+    with pytest.raises(AttributeError, match="no attribute 'Voice'"):
+        emay_voice_async.Voice  # noqa: B018
+    assert emay_voice_async.__getattr__("messages") is importlib.import_module("emay_voice_async.messages")
+
+
+@pytest.mark.parametrize("statement", ["import emay_voice_async", "import emay_voice_async.push"])
+def test_what_needs_no_client_imports_none(statement: str) -> None:
+    """Who opens pushes pays for neither asyncio nor httpx."""
+    code = f"import sys; {statement}; print(sorted({{'asyncio', 'httpx'}} & set(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "[]"
 
 
 def test_every_name_comes_from_a_module_that_offers_it() -> None:

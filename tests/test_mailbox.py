@@ -77,6 +77,42 @@ class TestOrder:
         run(main())
 
 
+class TestSearchedAndUnsearched:
+    """A mailbox that was never searched knows no places; one that was goes on knowing them."""
+
+    @given(st.lists(st.sampled_from(["put", "join", "pop", "back", "find"]), max_size=40))
+    def test_no_difference(self, steps: list[str]) -> None:
+        """Whether a mailbox was searched before changes nothing that comes out of it."""
+
+        async def main() -> None:
+            plain, searched = Mailbox(), Mailbox()
+            searched.put(entry(-1))
+            searched.put(entry(-2, product=Product.JOIN))
+            await searched.find((("message", "m-1"),), 1)
+            for number, step in enumerate(steps):
+                for mailbox in (plain, searched):
+                    if step in ("put", "join"):
+                        product = Product.VOICE if step == "put" else Product.JOIN
+                        mailbox.put(entry(number, custom=f"c{number % 2}", product=product))
+                    elif step == "back":
+                        mailbox.put_back([entry(number, custom="c0")])
+                results: list[str | None] = []
+                is_there = any(one.custom_id == "c0" for one in plain.reports)
+                for mailbox in (plain, searched):
+                    if step == "pop":
+                        got: Entry | None = mailbox.pop(Product.VOICE)
+                    elif step == "find" and is_there:
+                        got = await mailbox.find((("custom", "c0"),), 1)
+                    else:
+                        continue
+                    results.append(None if got is None else got.report.message_id)
+                assert len(set(results)) <= 1
+            assert ids(plain) == ids(searched)
+            assert ids(plain, Product.JOIN) == ids(searched, Product.JOIN)[1:]
+
+        run(main())
+
+
 class TestFind:
     """Waiting for the report of one call."""
 

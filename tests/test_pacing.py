@@ -351,6 +351,45 @@ class TestQueue:
         run(main())
 
 
+class TestLoops:
+    """One pacer, one event loop at a time."""
+
+    def test_a_pacer_lives_on_in_another_loop(self) -> None:
+        """After its loop was closed it goes by the clock of the next one, and holds its slots as long."""
+        line = pacer(1)
+
+        async def give_back() -> None:
+            (await line.acquire(Call.SEND)).give_back()
+
+        async def wait() -> None:
+            await asyncio.sleep(5)
+            (await line.acquire(Call.SEND)).end()
+            began = now()
+            await line.acquire(Call.SEND)
+            assert now() - began >= W
+
+        run(give_back())
+        run(wait())
+
+    def test_nobody_overtakes_while_the_timer_is_late(self) -> None:
+        """Who comes when a slot is free again but the timer has not rung yet waits behind the others."""
+        tick = 0.1
+
+        async def main() -> None:
+            line = LocalPacer(RateLimits(send=RateLimit(1, W)), tick=tick)
+            (await line.acquire(Call.SEND)).end()
+            first = asyncio.ensure_future(line.acquire(Call.SEND))
+            await asyncio.sleep(W + tolerance(W, tick) + tick / 2)
+            second = asyncio.ensure_future(line.acquire(Call.SEND))
+            await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
+            assert first.done()
+            assert not second.done()
+            second.cancel()
+            await asyncio.wait({second})
+
+        run(main())
+
+
 class TestOverSpeed:
     """Somebody else uses the account, too."""
 

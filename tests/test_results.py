@@ -1,7 +1,12 @@
 """What comes back: values that show no more than they should."""
 
+import copy
+import pickle
+import weakref
+from typing import Any
+
 import pytest
-from attrs import fields
+from attrs import evolve, fields
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,16 +15,19 @@ from samples.strategies import mobiles
 from emay_voice_async.codes import CallState, ResultCode
 from emay_voice_async.endpoints import Product
 from emay_voice_async.errors import BalanceError, NotSentError, OutcomeUnknownError
-from emay_voice_async.recipients import Recipient, mask
+from emay_voice_async.recipients import Recipient, identified, mask
 from emay_voice_async.results import (
     Accepted,
     NotSent,
     Outcome,
     Refused,
     Report,
+    ReportDraft,
     SendResult,
     Ticket,
     Unknown,
+    frozen_report,
+    make_ticket,
 )
 
 MOBILE = "13812345678"
@@ -159,3 +167,30 @@ class TestSendResult:
     def test_no_numbers_in_its_repr(self) -> None:
         """The repr of a whole result shows no number."""
         assert MOBILE not in repr(SendResult(tuple(outcome(kind, 0, 3) for kind in KINDS)))
+
+
+class TestMadeQuickly:
+    """What is made the quick way is what the constructor makes."""
+
+    @pytest.mark.parametrize(
+        ("quick", "slow"),
+        [
+            (make_ticket("13800000000", "m", "c"), Ticket("13800000000", "m", "c")),
+            (frozen_report(ReportDraft(Product.JOIN, "a", "m")), Report(Product.JOIN, "a", "m")),
+            (identified([Recipient("13800000000")], "t")[0], Recipient("13800000000", "t-0")),
+        ],
+        ids=lambda one: type(one).__name__,
+    )
+    def test_no_difference(self, quick: Any, slow: Any) -> None:
+        """Class, equality, hash, repr, pickle and copies are the same, and it cannot be changed."""
+        assert type(quick) is type(slow)
+        assert (quick, hash(quick), repr(quick)) == (slow, hash(slow), repr(slow))
+        assert pickle.loads(pickle.dumps(quick)) == slow  # noqa: S301 - our own
+        assert copy.copy(quick) == evolve(quick) == slow
+        seen: Any = weakref.ref(quick)()
+        assert seen is quick
+        for change in (setattr, lambda one, name, _: delattr(one, name)):
+            with pytest.raises(FrozenInstanceError):
+                change(quick, "mobile", "1")
+        with pytest.raises(AttributeError):
+            setattr(quick, "other", "1")  # noqa: B010

@@ -6,21 +6,24 @@ from base64 import b64encode, encodebytes
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from samples.strategies import JSON
+from samples.strategies import JSON, people
 
 from emay_voice_async.codes import JOIN_STATES, VOICE_STATES, CallState
 from emay_voice_async.endpoints import Product
+from emay_voice_async.recipients import Recipient
 from emay_voice_async.results import Report, Ticket
 from emay_voice_async.signing import BEIJING
 from emay_voice_async.structuring import (
+    match_tickets,
     structure_balance,
     structure_report,
     structure_reports,
-    structure_ticket,
+    structure_tickets,
 )
 
 UNREADABLE = (ValueError, TypeError, OverflowError)
@@ -38,6 +41,12 @@ def report(product: Product | None = None, /, **raw: object) -> Report:
     return structure_report({"voiceId": "1", "joinId": "1"} | raw, product)
 
 
+def ticket(raw: object, product: Product) -> Ticket:
+    """Structure one ticket."""
+    [one] = structure_tickets([raw], product)
+    return one
+
+
 @pytest.fixture(params=["UTC", "America/New_York", "Asia/Shanghai"])
 def host_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Put the host into another time zone for one test."""
@@ -48,7 +57,7 @@ def host_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     time.tzset()
 
 
-class TestStructureTicket:
+class TestStructureTickets:
     """One entry of a send's answer."""
 
     def test_both_products(self) -> None:
@@ -60,8 +69,8 @@ class TestStructureTicket:
             "joinId": "2",
             "customJoinId": "b",
         }
-        assert structure_ticket(raw, Product.VOICE) == Ticket("15538850000", "1", "a")
-        assert structure_ticket(raw, Product.JOIN) == Ticket("15538850000", "2", "b")
+        assert ticket(raw, Product.VOICE) == Ticket("15538850000", "1", "a")
+        assert ticket(raw, Product.JOIN) == Ticket("15538850000", "2", "b")
 
     @pytest.mark.parametrize("product", Product)
     @pytest.mark.parametrize(
@@ -69,13 +78,13 @@ class TestStructureTicket:
     )
     def test_missing_fields(self, raw: dict[str, object], product: Product) -> None:
         """What is missing or null is blank, and what is not known is left out."""
-        assert structure_ticket(raw, product) == Ticket("", "", "")
+        assert ticket(raw, product) == Ticket("", "", "")
 
     @given(st.integers(0, 10**25))
     def test_numbers_for_texts(self, number: int) -> None:
         """An id that comes as a number keeps all of its digits."""
         raw = {"mobile": number, "voiceId": number, "customVoiceId": number}
-        assert structure_ticket(raw, Product.VOICE) == Ticket(str(number), str(number), str(number))
+        assert ticket(raw, Product.VOICE) == Ticket(str(number), str(number), str(number))
 
     @pytest.mark.parametrize(
         "raw", [None, [], "x", 1, True, {"voiceId": []}, {"mobile": True}, {"voiceId": {}}], ids=repr
@@ -83,7 +92,56 @@ class TestStructureTicket:
     def test_other_shapes(self, raw: object) -> None:
         """What is not an object of texts is not a ticket."""
         with pytest.raises(ValueError, match="was expected"):
-            structure_ticket(raw, Product.VOICE)
+            ticket(raw, Product.VOICE)
+
+
+class TestMatchTickets:
+    """An answer that names every recipient in its place."""
+
+    @given(st.lists(people, max_size=5), st.sampled_from(Product), st.data())
+    def test_the_same_as_one_by_one(
+        self, those: list[Recipient], product: Product, data: st.DataObject
+    ) -> None:
+        """It gives the tickets that reading one by one gives, or none if anything is different."""
+        name, custom = (
+            ("voiceId", "customVoiceId") if product is Product.VOICE else ("joinId", "customJoinId")
+        )
+        raw: list[Any] = [
+            {"mobile": one.mobile, name: f"m{place}", custom: one.custom_id}
+            for place, one in enumerate(those)
+        ]
+        expected = tuple(structure_tickets(raw, product))
+        assert (match_tickets(raw, those, product) or ()) == expected
+        if not raw:
+            return
+        damaged = dict(raw[data.draw(st.integers(0, len(raw) - 1))])
+        place = raw.index(damaged)
+        key = data.draw(st.sampled_from(["mobile", name, custom]))
+        values: list[object] = [None, 1, [], {}, "1"]
+        damaged[key] = data.draw(st.sampled_from(values))
+        if data.draw(st.booleans()):
+            del damaged[key]
+        raw[place] = damaged
+        matched = match_tickets(raw, those, product)
+        if (key, damaged.get(key)) == (name, "1"):
+            assert matched == tuple(structure_tickets(raw, product))
+        else:
+            assume(damaged.get(key) != getattr(those[place], "mobile" if key == "mobile" else "custom_id"))
+            assert matched is None
+
+    @pytest.mark.parametrize(
+        "raw",
+        [[None], ["x"], [[]], [1], [{}], [], [{"mobile": "1", "voiceId": "1", "customVoiceId": "c"}] * 2],
+        ids=repr,
+    )
+    def test_other_shapes(self, raw: list[Any]) -> None:
+        """What is not an entry for each recipient is left to be read one by one."""
+        assert match_tickets(raw, [Recipient("1", "c")], Product.VOICE) is None
+
+    def test_no_custom_id(self) -> None:
+        """Nothing on both sides is no match: a ticket's custom id is a text."""
+        raw = [{"mobile": "1", "voiceId": "1", "customVoiceId": None}]
+        assert match_tickets(raw, [Recipient("1")], Product.VOICE) is None
 
 
 class TestStates:

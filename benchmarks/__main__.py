@@ -1,0 +1,88 @@
+"""``python -m benchmarks [--quick] [question ...]``: print the tables; all of them go into results.rst."""
+
+import argparse
+import os
+import platform
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from benchmarks.findings import Finding, as_rst, as_text
+from benchmarks.plots import draw
+
+FOLDER: Final = Path(__file__).parent
+QUESTIONS: Final = ("send", "codes", "push", "reports", "stream", "limiter", "importing", "memory", "fast")
+PACKAGES: Final = (
+    "httpx",
+    "httpcore",
+    "attrs",
+    "cattrs",
+    "cryptography",
+    "httpx-aiohttp",
+    "aiohttp",
+    "aiolimiter",
+    "pyrate-limiter",
+    "throttled-py",
+    "limits",
+    "pydantic",
+    "msgspec",
+)
+_HEAD: Final = """\
+Speed, measured side by side
+============================
+
+Written by ``python -m benchmarks``. Every ratio is the median of many short runs in turn (A B A B ...), with
+the middle half of them in brackets; absolute times are medians, and belong to this machine only. CPU times
+are those of the client's process; the local service runs in another one.
+
+"""
+
+
+def _machine() -> str:
+    """Say what all this was measured on."""
+    names = [line.partition(":")[2].strip() for line in _cpuinfo().splitlines() if "model name" in line]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    packages = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    return (
+        f"Machine: {processor}, {os.cpu_count()} cores; {platform.system()} {platform.release()};"
+        f" {platform.python_implementation()} {platform.python_version()}.\n"
+        f"Packages: {packages}.\n"
+    )
+
+
+def _cpuinfo() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return ""
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _measure(question: str, *, quick: bool) -> Finding:
+    finding: Finding = import_module(f"benchmarks.{question}").measure(quick=quick)
+    print(as_text(finding), flush=True)
+    return finding
+
+
+def main() -> None:
+    """Measure what is asked for; the whole of it, at full length, is written down."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], metavar="question")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: to see that all of it runs")
+    arguments = parser.parse_args()
+    findings = [_measure(one, quick=arguments.quick) for one in arguments.questions or QUESTIONS]
+    if arguments.questions or arguments.quick:
+        return
+    sections = [as_rst(finding, draw(finding, FOLDER)) for finding in findings]
+    (FOLDER / "results.rst").write_text("\n".join([_HEAD + _machine(), *sections]), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

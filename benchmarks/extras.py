@@ -1,0 +1,47 @@
+"""The extra ``fast``, switched on and off within one process, whatever is installed."""
+
+import inspect
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+import msgspec
+
+from emay_voice_async import documents
+
+__all__ = ["FAST", "having"]
+
+FAST = ("msgspec", "sniffio")
+"""What the extra installs."""
+
+_SNIFFIO = ModuleType("sniffio")
+_SNIFFIO.current_async_library = lambda: "asyncio"  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _installed(names: frozenset[str]) -> Iterator[None]:
+    reader = msgspec.json.decode if "msgspec" in names else json.loads
+    # httpcore imports sniffio for every request, and searches the whole path for it if it is not there.
+    # By hand, because mock's patch would take as long as an exchange.
+    before, documents._reader = documents._reader, lambda: reader  # type: ignore[assignment] # noqa: SLF001
+    if "sniffio" in names:
+        sys.modules["sniffio"] = _SNIFFIO
+    try:
+        yield
+    finally:
+        documents._reader = before  # noqa: SLF001
+        sys.modules.pop("sniffio", None)
+
+
+def having(run: Callable[[], object], *names: str) -> Callable[[], Awaitable[None]]:
+    """Make a contestant that runs as if of the accelerators just these were installed."""
+
+    async def wrapped() -> None:
+        with _installed(frozenset(names)):
+            result = run()
+            if inspect.isawaitable(result):
+                await result
+
+    return wrapped

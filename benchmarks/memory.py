@@ -1,0 +1,130 @@
+"""What a client holds while it is idle, and what 10,000 tickets and reports hold, against dicts."""
+
+import asyncio
+import gc
+import json
+import tracemalloc
+from collections.abc import Callable
+
+from benchmarks import server
+from benchmarks.clients import client, httpx_client
+from benchmarks.findings import Finding, Plot
+from benchmarks.samples import CONTENT, mobiles, reports
+from emay_voice_async import AsyncEmayVoice, Notice, Product
+from emay_voice_async.endpoints import VOICE_SEND
+from emay_voice_async.mailbox import Entry, Mailbox
+from emay_voice_async.recipients import Recipient
+from emay_voice_async.replies import Answer, read_tickets
+from emay_voice_async.structuring import structure_reports
+
+__all__ = ["measure"]
+
+
+def _held(make: Callable[[], object]) -> int:
+    """Return the bytes that are held by what ``make`` returns."""
+    gc.collect()
+    tracemalloc.start()
+    result = make()
+    gc.collect()
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    del result
+    return held
+
+
+async def _idle_clients(url: str) -> dict[str, int]:
+    """Return what clients hold that are made, that have sent, and an httpx client that has posted."""
+    await _used(url)
+    found = {}
+    gc.collect()
+    tracemalloc.start()
+    made = client(url)
+    found["a client that was made"] = tracemalloc.get_traced_memory()[0]
+    async with made:
+        await made.send(Notice(CONTENT), mobiles(1))
+        gc.collect()
+        found["a client that has sent, idle"] = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    del made
+    gc.collect()
+    tracemalloc.start()
+    async with httpx_client() as plain:
+        await plain.post(f"{url}/voice/getReport", data={"number": "1"})
+        gc.collect()
+        found["an httpx.AsyncClient that has posted, idle"] = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return found
+
+
+async def _used(url: str) -> AsyncEmayVoice:
+    """Send once, so that what is kept once for all clients is there."""
+    async with client(url) as voice:
+        await voice.send(Notice(CONTENT), mobiles(1))
+    return voice
+
+
+def _mailbox(entries: list[dict[str, object]]) -> Mailbox:
+    mailbox = Mailbox()
+    for report in structure_reports(entries, Product.VOICE)[0]:
+        mailbox.put(Entry(report))
+    return mailbox
+
+
+def measure(*, quick: bool = False) -> Finding:
+    """Measure, and return what was found."""
+    number = 1_000 if quick else 10_000
+    recipients = [Recipient(mobile, f"order-{mobile}") for mobile in mobiles(number)]
+    tickets = json.dumps(
+        {
+            "code": "SUCCESS",
+            "data": [
+                {"mobile": one.mobile, "voiceId": f"20170392833{one.mobile}", "customVoiceId": one.custom_id}
+                for one in recipients
+            ],
+        }
+    ).encode()
+    page = json.dumps(reports(number)).encode()
+    with server.running() as url:
+        idle = asyncio.run(_idle_clients(url))
+    held = {
+        "tickets": (
+            _held(lambda: read_tickets(VOICE_SEND, Answer(200, tickets), recipients)),
+            _held(lambda: json.loads(tickets)["data"]),
+        ),
+        "reports": (
+            _held(lambda: structure_reports(json.loads(page), Product.VOICE)),
+            _held(lambda: json.loads(page)),
+        ),
+        "reports kept for whoever takes them": (
+            _held(lambda: _mailbox(json.loads(page))),
+            _held(lambda: json.loads(page)),
+        ),
+    }
+    return Finding(
+        name="memory",
+        title="Memory",
+        text=(
+            "Bytes that Python holds (tracemalloc): for one idle client, and for each of"
+            f" {number:,} tickets and reports, against the dicts that json.loads makes of the same answer."
+        ),
+        header=("what", "the SDK's", "dicts", "ratio"),
+        rows=[
+            *((name, f"{size / 1024:.0f} KiB", "", "") for name, size in idle.items()),
+            *(
+                (f"{name}, each", f"{ours / number:.0f} B", f"{dicts / number:.0f} B", f"{ours / dicts:.2f}")
+                for name, (ours, dicts) in held.items()
+            ),
+        ],
+        reaches=[],
+        plots=[
+            Plot(
+                "Memory of one ticket or report",
+                "bytes",
+                {
+                    "emay_voice_async": [ours / number for ours, _ in held.values()],
+                    "dicts": [dicts / number for _, dicts in held.values()],
+                },
+                list(held),
+            )
+        ],
+    )

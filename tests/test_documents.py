@@ -1,0 +1,120 @@
+"""JSON texts to plain values, the same whatever reads them."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from samples.strategies import JSON
+
+from emay_voice_async import documents
+from emay_voice_async.documents import read_json
+
+HAS_MSGSPEC = find_spec("msgspec") is not None
+
+
+def _written(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def _outcome(read: Callable[[bytes], Any], data: bytes) -> str:
+    """Tell what reading gives, so that 1, 1.0, True and -0.0 differ and NaN is itself."""
+    try:
+        value = read(data)
+    except (ValueError, RecursionError) as error:
+        return type(error).__name__
+    return repr(value)
+
+
+@pytest.fixture
+def fresh_reader() -> Iterator[None]:
+    """Have the reader chosen anew in this test, and after it."""
+    documents._reader.cache_clear()
+    yield
+    documents._reader.cache_clear()
+
+
+class TestReadJson:
+    """The standard library's reader says what a text means."""
+
+    @given(JSON, st.booleans())
+    def test_any_value(self, value: object, ascii_only: bool) -> None:
+        """Any value that JSON writers of Python write is read as Python reads it."""
+        data = json.dumps(value).encode() if ascii_only else _written(value)
+        assert _outcome(read_json, data) == _outcome(json.loads, data)
+
+    @given(JSON.map(_written), st.integers(0, 200), st.binary(max_size=3))
+    def test_any_damage(self, data: bytes, place: int, piece: bytes) -> None:
+        """A text that is damaged anywhere is read as the standard library reads it, or not at all."""
+        damaged = data[:place] + piece + data[place + 1 :]
+        assert _outcome(read_json, damaged) == _outcome(json.loads, damaged)
+
+    @given(st.floats(), st.sampled_from(["{!r}", "{:.17e}", "{:.20g}", "{:.3f}"]))
+    def test_any_number(self, number: float, form: str) -> None:
+        """A number is the same to the last bit, however it is written."""
+        data = form.format(number).encode()
+        assert _outcome(read_json, data) == _outcome(json.loads, data)
+
+    @given(st.integers())
+    @example(2**63)
+    @example(2**64)
+    @example(-(2**63) - 1)
+    @example(20170392833833891100 * 10**10)
+    def test_any_integer(self, number: int) -> None:
+        """An id that comes as an integer of any length keeps all of its digits."""
+        assert read_json(str(number).encode()) == number
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            *(b"", b" ", b"nul", b"NaN", b"[Infinity]", b"-Infinity", b"1e400", b"-0", b"-0.0", b"01", b"1."),
+            *(b'{"a":1,"a":2}', b"{}x", b"{} ", b"[1,]", b"'a'", b'"a\x01b"', b'"\\x41"', b"\x00", b"1_0"),
+            *(b'"\\ud800"', b'"\\udc00\\ud800"', b'"\\ud83d\\ude00"', b'"\xed\xa0\x80"', b'"\xff"'),
+            *(b"\xef\xbb\xbf{}", '{"a":"成功"}'.encode("utf-16"), b"9" * 5000, b"1." + b"1" * 5000),
+            *(b"[" * 900 + b"]" * 900, b"[" * 100_000, b'{"a":' * 100_000),
+        ],
+        ids=lambda data: repr(data[:16]),
+    )
+    def test_the_corners(self, data: bytes) -> None:
+        """What readers of JSON differ in is as the standard library has it."""
+        assert _outcome(read_json, data) == _outcome(json.loads, data)
+
+
+@pytest.mark.usefixtures("fresh_reader")
+class TestReader:
+    """Which reader it is."""
+
+    def test_without_msgspec(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The standard library's, where there is no other."""
+        monkeypatch.setattr(documents, "find_spec", lambda name: None)
+        assert documents._reader() is json.loads
+        assert read_json(b'{"a": [1]}') == {"a": [1]}
+
+    def test_with_msgspec(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """That of msgspec where it is installed; what it refuses is read by the standard library."""
+        asked: list[bytes] = []
+
+        def decode(data: bytes) -> object:
+            asked.append(data)
+            if data == b"NaN":
+                raise ValueError
+            return "read by msgspec"
+
+        stand_in = ModuleType("msgspec.json")
+        stand_in.decode = decode  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "msgspec.json", stand_in)
+        monkeypatch.setattr(documents, "find_spec", lambda name: object())
+        assert read_json(b"1") == "read by msgspec"
+        assert repr(read_json(b"NaN")) == "nan"
+        assert asked == [b"1", b"NaN"]
+
+    @pytest.mark.skipif(not HAS_MSGSPEC, reason="msgspec is not installed")
+    def test_the_real_one(self) -> None:
+        """Where the extra is installed, it is what reads."""
+        assert documents._reader() is import_module("msgspec.json").decode
