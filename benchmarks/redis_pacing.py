@@ -72,8 +72,8 @@ async def work(job: dict[str, str]) -> dict[str, float]:
     else:
         shared = None
         pacer = Timed(LocalPacer(RateLimits(send=RateLimit(requests // PROCESSES, period))))
-    account = {"app_id": job["app_id"], "secret_key": job["secret_key"]}
-    async with AsyncEmayVoice(job["url"], pacer=pacer, **account) as voice:
+    app_id, secret_key = job["app_id"], job["secret_key"]
+    async with AsyncEmayVoice(job["url"], app_id=app_id, secret_key=secret_key, pacer=pacer) as voice:
 
         async def one(number: int) -> None:
             to = Recipient(f"138{number:08}", custom_id=f"{job['name']}-{number}")
