@@ -64,7 +64,8 @@ def measure(*, quick: bool = False) -> Finding:
         title="What each accelerator buys",
         text=(
             "CPU time of the SDK with what ``emay_voice_async[fast]`` installs, and with an httpx-aiohttp client"
-            " passed in, and its ratio to the plain installation. msgspec reads the JSON; sniffio is looked for by"
+            " passed in, and its ratio to the plain installation. They are switched on and off"
+            " within one process (a stand-in for sniffio). msgspec reads the JSON; sniffio is looked for by"
             " httpcore at every request, and if it is missing the whole import path is searched each time."
         ),
         header=("installed", *(head for what in cells for head in (what, "ratio"))),

@@ -52,7 +52,7 @@ def _bars(axes: Axes, plot: Plot) -> None:
         rows = [label + (place - (len(plot.series) - 1) / 2) * width for label in range(len(values))]
         colour: Any = colours[place] if len(plot.series) > 1 else colours
         drawn = axes.barh(rows, values, height=width * 0.9, color=colour, label=name)
-        axes.bar_label(drawn, [f"{value:.3g}" for value in values], padding=3)
+        axes.bar_label(drawn, [_figure(value) for value in values], padding=3)
     axes.set_yticks(range(len(plot.labels)), plot.labels)
     axes.invert_yaxis()
     axes.set_xlabel(plot.unit)
@@ -65,7 +65,7 @@ def _lines(axes: Axes, plot: Plot) -> None:
     for name, values in plot.series.items():
         axes.plot(plot.x or [], values, marker="o", color=_OURS, label=name)
         for x, value in zip(plot.x or [], values, strict=True):
-            axes.annotate(f"{value:.3g}", (x, value), textcoords="offset points", xytext=(0, 8), ha="center")
+            axes.annotate(_figure(value), (x, value), textcoords="offset points", xytext=(0, 8), ha="center")
     axes.set_xscale("log")
     axes.set_xticks(plot.x or [], plot.labels)
     axes.minorticks_off()
@@ -73,3 +73,8 @@ def _lines(axes: Axes, plot: Plot) -> None:
     axes.set_ylim(0, 1.3 * max(max(values) for values in plot.series.values()))
     axes.set_xlabel("numbers")
     axes.set_ylabel(plot.unit)
+
+
+def _figure(value: float) -> str:
+    """Write three digits, and thousands as people do."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

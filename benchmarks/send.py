@@ -23,12 +23,12 @@ NUMBERS = 500
 _TRIED = (
     (
         "By hand, urlencode alone takes a third of the time, because it looks"
-        " at each character; the SDK writes the lists in a tenth of that, and spends what it saves on checks, ids,"
+        " at each character; the SDK writes the lists in a seventh of that, and spends what it saves on checks, ids,"
         " tickets, and the tasks that keep an answer from being lost."
     ),
     (
         "Done: objects that are frozen after they were filled (half the price of a ticket or a recipient), tickets"
-        " matched in whole lists (a tenth of a send)."
+        " matched in whole lists (a twelfth of a send)."
     ),
     (
         "Tried and left: a ready httpx.URL and Headers for each request (1.5 %); a cheaper trace callback (httpcore"

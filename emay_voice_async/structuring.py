@@ -193,7 +193,7 @@ def match_tickets(
 ) -> tuple[Ticket, ...] | None:
     """Read the entries of an answer that names each recipient in its place, as nearly all do; else None.
 
-    It takes half of the time of reading each one and comparing, and the tickets share the recipients'
+    It takes little more than half of the time of reading each one and comparing, and the tickets share the recipients'
     texts.
     """
     names = _TICKET_NAMES[product]
