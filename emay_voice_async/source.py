@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator
+from itertools import islice
 from typing import Final, cast
 
 from attrs import define, field, frozen
@@ -27,7 +28,6 @@ Recipients = str | Recipient | Iterable[str | Recipient] | AsyncIterable[str | R
 """Whom a send goes to: one, a list, or a stream of any length."""
 
 _TOKEN_BYTES: Final = 10
-_END: Final = object()
 
 
 @define(eq=False)
@@ -68,7 +68,7 @@ class Reader:
             to = tuple(to)
             self.length = len(to)
             if not tolerant:
-                check_all(to, self._check)
+                check_all(to, check_recipient if allow_only is None else self._check)
         if isinstance(to, AsyncIterable):
             self._stream = aiter(to)
         elif isinstance(to, Iterable) and not isinstance(to, bytes | bytearray):
@@ -118,31 +118,39 @@ class Reader:
             raise NotSentError("the deadline passed before all recipients were read") from None
 
     async def _gather(self) -> Piece | None:
-        while (item := await self._next()) is not _END:
-            one = recipient(item)
-            position = self._position
-            self._position += 1
-            if not self._checked:
-                try:
-                    self._check(one, position)
-                    check_fresh(one, position, self._seen)
-                except InvalidRequestError as error:
-                    return Piece([one], [position], error)
-            self._piece.recipients.append(one)
-            self._piece.positions.append(position)
-            if len(self._piece.recipients) == self._size:
-                return self._full()
+        if self._iterator is None:
+            async for item in cast("AsyncIterator[object]", self._stream):
+                if (piece := self._take(item)) is not None:
+                    return piece
+        elif self._checked:
+            self._piece.recipients = [recipient(item) for item in islice(self._iterator, self._size)]
+            first = self._position
+            self._position += len(self._piece.recipients)
+            self._piece.positions = list(range(first, self._position))
+        else:
+            for item in self._iterator:
+                if (piece := self._take(item)) is not None:
+                    return piece
         return self._full() if self._piece.recipients else None
+
+    def _take(self, item: object) -> Piece | None:
+        """Take in an entry; return it if it is bad, or the piece that it makes full."""
+        one = recipient(item)
+        position = self._position
+        self._position += 1
+        try:
+            self._check(one, position)
+            check_fresh(one, position, self._seen)
+        except InvalidRequestError as error:
+            return Piece([one], [position], error)
+        self._piece.recipients.append(one)
+        self._piece.positions.append(position)
+        return self._full() if len(self._piece.recipients) == self._size else None
 
     def _check(self, one: Recipient, position: int) -> None:
         check_recipient(one, position)
         if self._allow_only is not None and one.mobile not in self._allow_only:
             raise InvalidRequestError("mobile", "must be one of allow_only", position=position)
-
-    async def _next(self) -> object:
-        if self._iterator is not None:
-            return next(self._iterator, _END)
-        return await anext(cast("AsyncIterator[object]", self._stream), _END)
 
     def _full(self) -> Piece:
         piece, self._piece = self._piece, Piece()

@@ -23,7 +23,7 @@ from emay_voice_async.messages import (
 )
 
 KEY = OnKey("1")
-NOT_TEXTS = [None, 1, 1.5, b"1234", ["1234"], True, frozenset()]
+NOT_TEXTS: list[object] = [None, 1, 1.5, b"1234", ["1234"], True, frozenset()]
 BLANKS = ["", " ", "\t\r\n", "\u3000", "\u00a0\u2003"]
 
 
