@@ -45,6 +45,7 @@ CACHE_KIB: Final = 8192
 WRITERS_WAIT: Final = 30.0
 """Seconds that a write waits for another process that is writing."""
 
+_MOMENT: Final = 0.01
 _MAKING: Final = threading.Lock()
 
 # Rows are added at the end and changed in place, and the index is small: so a claim of numbers in random order
@@ -118,6 +119,18 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         _make(os.path.realpath(path))
     elif not path.exists():
         raise sqlite3.OperationalError("it does not exist")
+    end = time.monotonic() + WRITERS_WAIT
+    while True:
+        try:
+            return _opened(path, create=create)
+        except sqlite3.OperationalError as error:
+            # Where two make a journal at the same moment, SQLite does not wait.
+            if "locked" not in str(error) or time.monotonic() >= end:
+                raise
+        time.sleep(_MOMENT)
+
+
+def _opened(path: Path, *, create: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=WRITERS_WAIT, isolation_level=None, check_same_thread=False)
     connection.text_factory = _text
     try:

@@ -624,6 +624,23 @@ class TestLeaving:
         assert kinds([outcome]) == [(Unknown if posted_first else Accepted, 500, True)]
         assert not again.requests
 
+    def test_torn_down_under_way(self, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """A loop that ends around a send, with nobody who closes anything, leaves no task and no open journal."""
+
+        async def main() -> None:
+            voice = voice_over(Script(hangs), Script(hangs).client())
+            going = asyncio.ensure_future(outcomes_of(voice, mobiles(1000), SqliteJournal(path)))
+            await asyncio.sleep(1)
+            assert not going.done()
+
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.run(main())
+        gc.collect()
+        assert not caplog.records
+        assert sorted(one.name for one in path.parent.iterdir()) == ["run.db"]
+        again = sending(Script(accepts()), mobiles(1000), SqliteJournal(path))
+        assert kinds(again) == [(Unknown, 500, True)] * 2
+
     def test_torn_down_while_it_is_claimed(self, path: Path) -> None:
         """A batch whose claim was being written when the loop was torn down never left, and is free."""
         script = Script(accepts())

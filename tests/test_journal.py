@@ -528,6 +528,24 @@ class TestFile:
 
         asyncio.run(main())
 
+    def test_two_make_it_at_once(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever comes while another one makes the journal waits for that, and not for ever."""
+        path.touch()
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with monkeypatch.context() as patch, pytest.raises(sqlite3.OperationalError, match="locked"):
+                patch.setattr(file, "WRITERS_WAIT", 0.05)
+                file.connect(path, create=True)
+            slept: list[float] = []
+
+            def sleep(seconds: float) -> None:
+                slept.append(seconds)
+                other.execute("ROLLBACK")
+
+            monkeypatch.setattr("time.sleep", sleep)
+            file.connect(path, create=True).close()
+            assert len(slept) == 1
+
     def test_a_full_disk(self, path: Path) -> None:
         """Without room nothing is claimed, not even a part; with room again it goes on."""
 
