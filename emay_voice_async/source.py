@@ -18,6 +18,7 @@ from emay_voice_async.recipients import (
     check_fresh,
     check_recipient,
     identified,
+    is_number,
     recipient,
 )
 from emay_voice_async.results import NotSent, Outcome
@@ -32,11 +33,19 @@ _TOKEN_BYTES: Final = 10
 
 @define(eq=False)
 class Piece:
-    """A part of the input: good entries and their positions, or (``error``) a single bad one."""
+    """A part of the input: good entries and their positions, or (``error``) a single bad one.
 
-    recipients: list[Recipient] = field(factory=list)
+    A good number without a custom id is itself: making each one twice takes an eighth of a send.
+    """
+
+    entries: list[str | Recipient] = field(factory=list)
     positions: list[int] = field(factory=list)
     error: InvalidRequestError | None = None
+
+    @property
+    def recipients(self) -> list[Recipient]:
+        """The entries as recipients."""
+        return list(map(recipient, self.entries))
 
 
 class Reader:
@@ -101,7 +110,7 @@ class Reader:
             failure.__cause__ = error
         except Exception as error:
             failure = error
-        if not self._piece.recipients:
+        if not self._piece.entries:
             raise failure
         self._failure = failure
         return self._full()
@@ -123,29 +132,32 @@ class Reader:
                 if (piece := self._take(item)) is not None:
                     return piece
         elif self._checked:
-            self._piece.recipients = [recipient(item) for item in islice(self._iterator, self._size)]
+            self._piece.entries = cast("list[str | Recipient]", list(islice(self._iterator, self._size)))
             first = self._position
-            self._position += len(self._piece.recipients)
+            self._position += len(self._piece.entries)
             self._piece.positions = list(range(first, self._position))
         else:
             for item in self._iterator:
                 if (piece := self._take(item)) is not None:
                     return piece
-        return self._full() if self._piece.recipients else None
+        return self._full() if self._piece.entries else None
 
     def _take(self, item: object) -> Piece | None:
         """Take in an entry; return it if it is bad, or the piece that it makes full."""
-        one = recipient(item)
         position = self._position
         self._position += 1
-        try:
-            self._check(one, position)
-            check_fresh(one, position, self._seen)
-        except InvalidRequestError as error:
-            return Piece([one], [position], error)
-        self._piece.recipients.append(one)
+        if self._allow_only is None and is_number(item):
+            self._piece.entries.append(cast("str", item))
+        else:
+            one = recipient(item)
+            try:
+                self._check(one, position)
+                check_fresh(one, position, self._seen)
+            except InvalidRequestError as error:
+                return Piece([one], [position], error)
+            self._piece.entries.append(one)
         self._piece.positions.append(position)
-        return self._full() if len(self._piece.recipients) == self._size else None
+        return self._full() if len(self._piece.entries) == self._size else None
 
     def _check(self, one: Recipient, position: int) -> None:
         check_recipient(one, position)
@@ -186,7 +198,7 @@ class Source:
         self._left = max_calls
         self._index = -1
         self._known: deque[Known] = deque()
-        self._recipients: list[Recipient] = []
+        self._entries: list[str | Recipient] = []
         self._keys: list[Key] = []
         self._failure: Exception | None = None
         self._ended = False
@@ -196,12 +208,12 @@ class Source:
 
         An error of the input, or of the journal, is raised after everything that was read before it.
         """
-        while not self._known and not self._ended and len(self._recipients) < self._size:
+        while not self._known and not self._ended and len(self._entries) < self._size:
             await self._read_on()
         self._index += 1
         if self._known:
             return Cut(self._index, known=self._known.popleft()(self._index))
-        if self._recipients:
+        if self._entries:
             return self._cut()
         if self._failure is not None:
             raise self._failure
@@ -216,9 +228,9 @@ class Source:
         if piece is None:
             self._ended = True
         elif piece.error is not None:
-            self._known.append(_not_sent(piece.recipients, piece.error))
+            self._known.append(_not_sent(piece.entries, piece.error))
         elif self._sorter is None:
-            self._recipients += piece.recipients
+            self._entries += piece.entries
         else:
             await self._sort(self._sorter, piece)
 
@@ -227,9 +239,9 @@ class Source:
             found = await sorter.sort(piece.recipients, piece.positions)
         except Exception as error:
             self._failure, self._ended = as_journal_error(error), True
-            self._known.append(_not_sent(piece.recipients, self._failure))
+            self._known.append(_not_sent(piece.entries, self._failure))
             return
-        self._recipients += found.recipients
+        self._entries += found.recipients
         self._keys += found.keys
         self._known += found.known
 
@@ -238,17 +250,17 @@ class Source:
             error = NotSentError("max_calls numbers have been sent to")
             return Cut(self._index, known=_not_sent(self._taken(self._size)[0], error)(self._index))
         size = self._size if self._left is None else min(self._size, self._left)
-        recipients, keys = self._taken(size)
+        entries, keys = self._taken(size)
         if self._left is not None:
-            self._left -= len(recipients)
-        return Cut(self._index, identified(recipients, secrets.token_hex(_TOKEN_BYTES)), tuple(keys))
+            self._left -= len(entries)
+        return Cut(self._index, identified(entries, secrets.token_hex(_TOKEN_BYTES)), tuple(keys))
 
-    def _taken(self, size: int) -> tuple[list[Recipient], list[Key]]:
-        taken = self._recipients[:size], self._keys[:size]
-        del self._recipients[:size], self._keys[:size]
+    def _taken(self, size: int) -> tuple[list[str | Recipient], list[Key]]:
+        taken = self._entries[:size], self._keys[:size]
+        del self._entries[:size], self._keys[:size]
         return taken
 
 
-def _not_sent(recipients: Iterable[Recipient], error: EmayVoiceError) -> Known:
-    those = tuple(recipients)
+def _not_sent(entries: Iterable[str | Recipient], error: EmayVoiceError) -> Known:
+    those = tuple(map(recipient, entries))
     return lambda index: NotSent(index, those, error)

@@ -364,7 +364,7 @@ class TestSource:
                 assert isinstance(cut.known.error, RepeatedError)
                 assert cut.index == cut.known.index == index
                 assert len(cut.known.recipients) == (100 if index else 99)
-                assert len(source._recipients) == 1
+                assert len(source._entries) == 1
             sorter.close()
 
         run(main())
