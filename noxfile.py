@@ -11,6 +11,8 @@ import nox
 
 SUPPORTED = ("3.11", "3.12", "3.13")
 
+# A file of tests is one process's: some stop servers and cut connections that others of it have made.
+PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 BENCH = (
     "aiolimiter",
     "httpx-aiohttp",
@@ -64,8 +66,10 @@ def tests(session: nox.Session) -> None:
     """Run the tests against the installed package; every branch of it must be covered."""
     session.install(".[test]")
     data = {"COVERAGE_FILE": str(Path(session.create_tmp()) / "coverage")}
-    session.run("coverage", "run", "-m", "pytest", *session.posargs, env=data)
-    if not session.posargs:
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+    else:
+        session.run("pytest", *PARALLEL, "--cov", "--cov-report=", env=data)
         # What needs a server that this machine has not got cannot be covered here.
         missing = session.run("python", "tests/servers.py", silent=True)
         omitted = [f"--omit={str(missing).strip()}"] if str(missing).strip() else []
@@ -76,7 +80,7 @@ def tests(session: nox.Session) -> None:
 def fast(session: nox.Session) -> None:
     """Run the tests with the extra ``fast``: nothing may be different."""
     session.install(".[test,fast]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or PARALLEL))
 
 
 @nox.session
@@ -120,4 +124,4 @@ def build(session: nox.Session) -> None:
             session.error(f"the wheel holds the wrong files: {names}")
         session.install(str(wheel))
         # Without any extra: only what the wheel itself asks for.
-        session.run("python", "-I", "-c", "import emay_voice_async, emay_voice_async.push")
+        session.run("python", "-I", "-c", "from emay_voice_async import *; import emay_voice_async.journal")
