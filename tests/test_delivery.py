@@ -627,9 +627,14 @@ class TestLeaving:
     def test_torn_down_under_way(self, path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """A loop that ends around a send, with nobody who closes anything, leaves no task and no open journal."""
 
+        async def watch(what: str) -> None:
+            if what == "end":
+                await asyncio.sleep(5)
+
         async def main() -> None:
             voice = voice_over(Script(hangs), Script(hangs).client())
-            going = asyncio.ensure_future(outcomes_of(voice, mobiles(1000), SqliteJournal(path)))
+            journal = Watched(SqliteJournal(path), watch)
+            going = asyncio.ensure_future(outcomes_of(voice, mobiles(1000), journal))
             await asyncio.sleep(1)
             assert not going.done()
 
