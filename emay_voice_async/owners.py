@@ -18,6 +18,10 @@ _CAN_ASK: Final = os.name == "posix"
 """Elsewhere, what asks whether a process is alive could end it."""
 
 
+_ENDED: Final = ("Z", "X")
+"""The states of a process that is no more than its exit code."""
+
+
 @frozen
 class Owner:
     """A process, as another one on the same machine can find it again.
@@ -34,7 +38,7 @@ class Owner:
     def current(cls) -> "Owner":
         """Return this process."""
         pid = os.getpid()
-        return cls(_place(), pid, _born(pid))
+        return cls(_place(), pid, _status(pid)[1])
 
     def is_gone(self) -> bool | None:
         """Tell whether this process has certainly ended; None: that cannot be known from here."""
@@ -48,7 +52,10 @@ class Owner:
         except OSError:
             # It is somebody else's, and there: the one that is meant, or one that got its number later.
             pass
-        born = _born(self.pid)
+        state, born = _status(self.pid)
+        if state in _ENDED:
+            # Whoever started it has not asked yet how it ended.
+            return True
         # Where the system does not say, whoever has the number may be the one.
         return bool(born and self.born) and born != self.born
 
@@ -62,8 +69,10 @@ def _place() -> str:
     return " ".join(parts)
 
 
-def _born(pid: int) -> str:
+def _status(pid: int) -> tuple[str, str]:
+    """Return the state of a process, and the ticks from the host's boot to its birth; "" for what is not told."""
     with suppress(OSError, IndexError):
-        # Behind the name in parentheses, which may hold anything, field 22 counts the ticks from boot to birth.
-        return (_PROC / f"{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
-    return ""
+        # Behind the name in parentheses, which may hold anything, come the fields from the third on.
+        fields = (_PROC / f"{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return fields[0], fields[19]
+    return "", ""

@@ -13,6 +13,8 @@ from attrs import evolve
 import emay_voice_async.owners as module
 from emay_voice_async.owners import Owner
 
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not say so")
+
 
 @contextmanager
 def another_process() -> Iterator[Owner]:
@@ -23,7 +25,7 @@ def another_process() -> Iterator[Owner]:
     with child:
         assert child.stdout is not None
         child.stdout.readline()
-        yield Owner(module._place(), child.pid, module._born(child.pid))
+        yield Owner(module._place(), child.pid, module._status(child.pid)[1])
         child.kill()
 
 
@@ -41,16 +43,28 @@ def test_another_process_while_it_lives_and_after() -> None:
     assert owner.is_gone() is True
 
 
+@on_linux
+def test_a_process_that_nobody_has_asked_for_its_end() -> None:
+    """One that has ended is gone, though its parent has not taken note of that."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        owner = Owner(module._place(), child.pid, "")
+        # Waits for its end, and leaves it as it is.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert owner.is_gone() is True
+
+
+@on_linux
 def test_a_later_process_with_the_same_number() -> None:
     """Whoever has its number now and was born at another time is not that process."""
     assert evolve(Owner.current(), born="1").is_gone() is True
 
 
+@on_linux
 def test_a_process_is_born_once() -> None:
     """Two processes of one host differ in number or in birth, and the birth does not change."""
     with another_process() as owner:
         assert owner.born.isdecimal()
-        assert owner.born == module._born(owner.pid)
+        assert owner.born == module._status(owner.pid)[1]
         assert owner != Owner.current()
 
 
@@ -65,6 +79,7 @@ def test_a_system_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Owner.current().is_gone() is None
 
 
+@on_linux
 def test_a_process_that_is_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may not be asked is there; but born at another time, it has only inherited the number."""
 
@@ -102,13 +117,13 @@ def test_the_place_has_host_boot_and_namespace() -> None:
     assert len(module._place().split(" ")) == (3 if sys.platform == "linux" else 1)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the file is Linux's")
+@on_linux
 def test_a_name_with_parentheses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The birth is found behind a process name that holds blanks, parentheses and odd bytes."""
     (tmp_path / "7").mkdir()
     fields = " ".join(str(number) for number in range(3, 53))
     (tmp_path / "7/stat").write_bytes(b"7 (a) b (\xff) " + fields.encode())
     monkeypatch.setattr(module, "_PROC", tmp_path)
-    assert module._born(7) == "22"
+    assert module._status(7) == ("3", "22")
     (tmp_path / "7/stat").write_text("7 (short) S 1")
-    assert module._born(7) == ""
+    assert module._status(7) == ("", "")
