@@ -1,7 +1,9 @@
 """The demo: the main job from end to end, and what it says when something is off."""
 
 import asyncio
+import importlib
 import io
+import sys
 from collections import Counter
 from decimal import Decimal
 
@@ -61,6 +63,14 @@ class TestComplaints:
         """Each thing that is off has a sentence of its own."""
         [complaint] = complaints(evolve(GOOD, **change))  # type: ignore[arg-type]
         assert word in complaint
+
+
+def test_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without rich it says, in one line, what to install."""
+    monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.delitem(sys.modules, "emay_voice_async.demo")
+    with pytest.raises(ImportError, match=r'the demo needs an extra: .*"emay_voice_async\[demo\]"$'):
+        importlib.import_module("emay_voice_async.demo")
 
 
 def test_a_tour_that_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def show_plan(session: Session, order: Order, planned: Planned) -> None:
     session.screen.show(Text(f"The plan: a {kind_of(order.message)}", style="bold"))
     session.screen.show(Padding(table, (0, 0, 0, 2), expand=False))
     for line in planned.problems.lines():
-        session.screen.show(Padding(Text(line, style="red"), (0, 0, 0, 4), expand=False))
+        session.screen.item(line, "red")
 
 
 def _rows(session: Session, order: Order, planned: Planned) -> Iterator[tuple[str, str, str]]:

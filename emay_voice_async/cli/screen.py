@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.text import Text
 
 __all__ = ["QUIET", "Screen", "rendered"]
 
@@ -68,6 +70,13 @@ class Screen:
             self._print(what)
         else:
             self._print(rendered(what, is_terminal=False), soft_wrap=True)
+
+    def item(self, text: str, style: str) -> None:
+        """Print one of a list, quiet or not: one line, but for a terminal that is too narrow for it."""
+        if self.is_terminal:
+            self._print(Padding(Text(text, style=style), (0, 0, 0, 4), expand=False))
+        else:
+            self._print(f"    {text}", soft_wrap=True)
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[Callable[[str], object]]:
