@@ -163,7 +163,8 @@ class AsyncEmayVoice:
     ) -> SendResult:
         """Send to one number, a list or a stream; return when every batch has its outcome.
 
-        The result holds one ticket for each number, in input order. ``on_outcome`` is called with
+        The result holds one ticket for each number, in input order (with a journal, those that it knew stand
+        before the others that were read with them). ``on_outcome`` is called with
         each outcome as it happens, also with those that happen after this call was cancelled.
         ``deadline`` is in seconds: what had no turn by then is not sent. The other arguments are those of
         :meth:`send_batches`.
@@ -224,7 +225,7 @@ class AsyncEmayVoice:
         journal cannot be used; should it fail later, the rest is not sent.
 
         ``max_calls``: a sized list with more numbers is refused at once (without a journal); of anything else
-        no more are sent, the rest comes out as ``NotSent``. ``hours``: batches wait for the calling hours.
+        no more are sent, and the rest comes out as ``NotSent``. ``hours``: batches wait for the calling hours.
         """
         options = self._options(deadline, journal, resend_unknown, allow_repeats, max_calls, hours)
         return self._sender.outcomes(message, to, options)

@@ -121,8 +121,8 @@ def _count(errors: tuple[InvalidRequestError, ...]) -> str:
 class Plan:
     """What a send would do. Nothing was sent.
 
-    ``numbers`` would be called, in ``requests`` requests, which takes ``seconds`` at the least (the time of
-    the answers comes on top), pauses outside the calling hours included.
+    ``numbers`` would be called, in ``requests`` requests, which takes about ``seconds``, pauses outside of the
+    calling hours included; the time of the answers comes on top.
     """
 
     numbers: int

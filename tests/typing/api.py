@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import assert_type
 
 import httpx
@@ -43,12 +44,17 @@ from emay_voice_async import (
     VerificationCode,
     VoiceSms,
 )
+from emay_voice_async.claims import State
 from emay_voice_async.endpoints import Call
+from emay_voice_async.guards import CallingHours, Plan
+from emay_voice_async.journal import Journal, SqliteJournal
+from emay_voice_async.lists import read_recipients, recipients_of
 from emay_voice_async.pacing import Lease
 from emay_voice_async.push import decode_plain_push, decode_push, decode_reports, decrypt, gunzip
 from emay_voice_async.receiver import PushReceiver, RecentReports, Rejected
 from emay_voice_async.redis import RedisPacer, RedisReports
 from emay_voice_async.sandbox import Sandbox
+from emay_voice_async.sql import SqlJournal
 
 
 class MyPacer:
@@ -200,6 +206,36 @@ async def shared(client: redis.asyncio.Redis) -> None:
         assert_type(await voice.get_balance(), Decimal)
     async with RedisReports("redis://host", claimed_for=60.0, remembered_for=86_400.0, timeout=5.0) as store:
         PushReceiver({"app_id": "secret_key"}, on_reports, deduplicate=store)
+
+
+async def campaign(voice: AsyncEmayVoice) -> None:
+    """A send that may be killed: planned, bounded, with a journal in a file or in a database."""
+    journals: list[Journal] = [
+        SqliteJournal(Path("run.db")),
+        SqlJournal("postgresql+asyncpg://host/database", "spring", create=True),
+    ]
+    people = recipients_of(read_recipients("people.csv", column="手机号", encoding="gb18030"))
+    hours = CallingHours("09:00-12:00,14:00-20:00")
+    for journal in journals:
+        plan = await voice.plan(Notice("..."), people, journal=journal, hours=hours, price=Decimal("0.1"))
+        assert_type(plan, Plan)
+        assert_type(plan.enough, bool | None)
+        async for outcome in voice.send_batches(
+            Notice("..."),
+            people,
+            journal=journal,
+            resend_unknown=True,
+            allow_repeats=True,
+            max_calls=1000,
+            hours=hours,
+        ):
+            if isinstance(outcome, Accepted | Unknown):
+                assert_type(outcome.recorded, bool)
+        async with journal:
+            assert_type(await journal.record(await voice.take_reports()), int)
+            assert_type((await journal.summary()).states[State.UNKNOWN], int)
+            async for line in journal.lines():
+                assert_type(line.begun_at, datetime)
 
 
 async def sandbox() -> None:
