@@ -12,7 +12,18 @@ from benchmarks.findings import Finding, as_rst, as_text
 from benchmarks.plots import draw
 
 FOLDER: Final = Path(__file__).parent
-QUESTIONS: Final = ("send", "codes", "push", "reports", "stream", "limiter", "importing", "memory", "fast")
+QUESTIONS: Final = (
+    "send",
+    "codes",
+    "push",
+    "reports",
+    "stream",
+    "campaign",
+    "limiter",
+    "importing",
+    "memory",
+    "fast",
+)
 PACKAGES: Final = (
     "httpx",
     "httpcore",

@@ -1,0 +1,117 @@
+"""Whether a million numbers fit into the memory of ten thousand, with a journal and without one."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from benchmarks import server
+from benchmarks.clients import client
+from benchmarks.findings import Finding, Plot, Reach
+from benchmarks.samples import CONTENT
+from emay_voice_async import Accepted, AsyncEmayVoice, Notice
+from emay_voice_async.journal import SqliteJournal
+
+__all__ = ["measure"]
+
+SIZES = (10_000, 100_000, 1_000_000)
+QUICK_SIZES = (1_000, 5_000)
+WARM = 10_000
+"""Numbers that are sent first, so that what is paid once is not the price of a number."""
+
+
+def _numbers(number: int) -> Iterator[str]:
+    return (f"1{3_000_000_000 + place}" for place in range(number))
+
+
+async def _send(voice: AsyncEmayVoice, number: int, journal: SqliteJournal | None) -> None:
+    async for outcome in voice.send_batches(Notice(CONTENT), _numbers(number), journal=journal):
+        if not isinstance(outcome, Accepted):
+            raise TypeError(outcome)
+
+
+def send_once(url: str, number: int, *, journalled: bool) -> None:
+    """Send to so many numbers; print the CPU time of one, and the most bytes that this process ever held."""
+
+    async def run() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            async with client(url) as voice:
+                began = 0.0
+                for name, count in (("warm", WARM), ("run", number)):
+                    began = time.process_time()
+                    await _send(voice, count, SqliteJournal(Path(folder) / name) if journalled else None)
+                return (time.process_time() - began) / number
+
+    cpu = asyncio.run(run())
+    status = Path("/proc/self/status").read_text("ascii")
+    print(json.dumps([cpu, 1024 * int(status.partition("VmHWM:")[2].split()[0])]))
+
+
+def _measured(url: str, number: int, *, journalled: bool) -> tuple[float, int]:
+    """Send in a fresh process; return the CPU time of one number, and the peak of its memory."""
+    code = f"import benchmarks.campaign as c; c.send_once({url!r}, {number}, journalled={journalled})"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    cpu, peak = json.loads(done.stdout)
+    return cpu, peak
+
+
+def measure(*, quick: bool = False) -> Finding:
+    """Measure, and return what was found."""
+    sizes = QUICK_SIZES if quick else SIZES
+    found: dict[tuple[bool, int], list[tuple[float, int]]] = {}
+    with server.running() as url:
+        for _ in range(1 if quick else 3):
+            for size in sizes:
+                for journalled in (False, True):
+                    one = _measured(url, size, journalled=journalled)
+                    found.setdefault((journalled, size), []).append(one)
+    cpu = {key: 1e6 * median(one for one, _ in runs) for key, runs in found.items()}
+    peak = {key: max(most for _, most in runs) / 2**20 for key, runs in found.items()}
+    growth = {kind: peak[kind, sizes[-1]] - peak[kind, sizes[0]] for kind in (False, True)}
+    flat = {
+        kind: max(cpu[kind, size] for size in sizes) / min(cpu[kind, size] for size in sizes)
+        for kind in (False, True)
+    }
+    names = {False: "no journal", True: "SqliteJournal"}
+    return Finding(
+        name="campaign",
+        title=f"Campaigns of {sizes[0]:,} to {sizes[-1]:,} numbers",
+        text=(
+            "CPU time for each number of a generator, and the most memory that the process ever held, in a fresh"
+            " process for each run, with the default of 16 requests in flight. With a journal every number is looked"
+            " up, claimed and closed on disk."
+        ),
+        header=("numbers", "CPU", "peak memory", "CPU with a journal", "peak memory with a journal"),
+        rows=[
+            (
+                f"{size:,}",
+                f"{cpu[False, size]:.1f} us",
+                f"{peak[False, size]:.1f} MiB",
+                f"{cpu[True, size]:.1f} us",
+                f"{peak[True, size]:.1f} MiB",
+            )
+            for size in sizes
+        ],
+        reaches=[
+            Reach("growth of the memory, MiB", 25, growth[False]),
+            Reach("growth of the memory with a journal, MiB", 60, growth[True]),
+            Reach("dearest / cheapest time for a number", 1.15, flat[False]),
+            Reach("dearest / cheapest time for a number with a journal", 1.15, flat[True]),
+        ],
+        plots=[
+            Plot(
+                "Peak memory of a campaign",
+                "MiB",
+                {names[kind]: [peak[kind, size] for size in sizes] for kind in (False, True)},
+                [f"{size:,}" for size in sizes],
+                x=[float(size) for size in sizes],
+            )
+        ],
+    )
