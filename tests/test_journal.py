@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from journal_conformance import (
     PURPOSE,
     JournalConformance,
@@ -41,10 +41,12 @@ class _File:
     """A file that journals are in."""
 
     path: Path
+    opened: list[SqliteJournal] = field(factory=list)
 
     def open(self) -> Journal:
         """Make one more journal object on the file."""
-        return SqliteJournal(self.path)
+        self.opened.append(SqliteJournal(self.path))
+        return self.opened[-1]
 
     async def abandon(self, run: JournalRun) -> None:
         """Take the run out of those that are alive, as the end of its process would."""
@@ -55,7 +57,13 @@ class _File:
 @asynccontextmanager
 async def _place() -> AsyncIterator[Place]:
     with TemporaryDirectory() as folder:
-        yield _File(Path(folder) / "run.db")
+        place = _File(Path(folder) / "run.db")
+        try:
+            yield place
+        finally:
+            # Not every run was ended: some are killed, and some go on until the test is over.
+            for journal in place.opened:
+                await journal.aclose()
 
 
 class TestConformance(JournalConformance):
