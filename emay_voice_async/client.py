@@ -479,7 +479,7 @@ class AsyncEmayVoice:
 
 
 def _failure(outcome: Outcome) -> EmayVoiceError | None:
-    """Return why the recipients of an outcome are not called, unless they are on another's account."""
+    """Return why the recipients of an outcome are not called; None if they are, here or for an earlier entry."""
     if isinstance(outcome, Accepted) or isinstance(outcome.error, RepeatedError):
         return None
     return outcome.error
