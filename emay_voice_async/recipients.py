@@ -1,17 +1,18 @@
 """Whom to call: numbers and custom ids, and the checks of both."""
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, cast
 
 from attrs import define, frozen
 
-from emay_voice_async.endpoints import MAX_CUSTOM_ID
+from emay_voice_async.endpoints import MAX_BATCH, MAX_CUSTOM_ID
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.messages import check_text
 
 __all__ = [
     "Recipient",
+    "are_numbers",
     "check_all",
     "check_recipient",
     "identified",
@@ -23,6 +24,9 @@ __all__ = [
 ]
 
 _MOBILE = re.compile("1[0-9]{10}")
+_DIGITS: Final = 11
+_PLACES: Final = tuple(f"-{place}" for place in range(MAX_BATCH))
+"""Where in its batch a recipient stands, as it ends a custom id."""
 _INVISIBLE: Final = (
     "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
@@ -144,17 +148,25 @@ def is_number(item: object) -> bool:
     return type(item) is str and _MOBILE.fullmatch(item) is not None
 
 
-def check_all(items: Iterable[object], check: Callable[[Recipient, int], None] = check_recipient) -> None:
+def are_numbers(items: Sequence[object]) -> bool:
+    """Tell whether each one is a number as :func:`is_number` says, in a third of the time of asking it of each."""
+    if set(map(type, items)) != {str} or set(map(len, cast("Sequence[str]", items))) != {_DIGITS}:
+        return False
+    together = "".join(cast("Sequence[str]", items))
+    return together.isascii() and together.isdecimal() and set(together[::_DIGITS]) == {"1"}
+
+
+def check_all(items: Sequence[object], check: Callable[[Recipient, int], None] = check_recipient) -> None:
     """Check a whole list: every recipient, and that no custom id occurs twice."""
     seen: dict[str, int] = {}
-    # Nearly every item is a good number by itself. (Without this, a send of 500 takes 1.09 times the time.)
-    at_once = check is check_recipient
-    for position, item in enumerate(items):
-        if at_once and is_number(item):
+    for start in range(0, len(items), MAX_BATCH):
+        part = items[start : start + MAX_BATCH]
+        if check is check_recipient and are_numbers(part):
             continue
-        one = recipient(item)
-        check(one, position)
-        check_fresh(one, position, seen)
+        for position, item in enumerate(part, start):
+            one = recipient(item)
+            check(one, position)
+            check_fresh(one, position, seen)
 
 
 def check_fresh(one: Recipient, position: int, seen: dict[str, int]) -> None:
@@ -168,14 +180,23 @@ def check_fresh(one: Recipient, position: int, seen: dict[str, int]) -> None:
         )
 
 
-def identified(batch: Iterable[str | Recipient], token: str) -> tuple[Recipient, ...]:
+def identified(batch: Sequence[str | Recipient], token: str) -> tuple[Recipient, ...]:
     """Give those without a custom id one that is made of ``token`` and the place in the batch."""
+    # Up to the service's 500 the ends of the ids are there already: a sixth off the whole.
+    places = _PLACES[: len(batch)] if len(batch) <= MAX_BATCH else map("-{}".format, range(len(batch)))
+    custom_ids = [token + place for place in places]
+    if set(map(type, batch)) == {str}:
+        # Nearly always; together they take half of the time.
+        made = tuple(map(_RecipientFields, cast("Sequence[str]", batch), custom_ids))
+        for each in made:
+            each.__class__ = Recipient
+        return made  # type: ignore[return-value]
     return tuple(
         [
             one
             if isinstance(one, Recipient) and one.custom_id is not None
-            else _made(one if isinstance(one, str) else one.mobile, f"{token}-{place}")
-            for place, one in enumerate(batch)
+            else _made(one if isinstance(one, str) else one.mobile, custom_id)
+            for one, custom_id in zip(batch, custom_ids, strict=True)
         ]
     )
 

@@ -12,10 +12,12 @@ from samples.strategies import custom_ids, dressed, mobiles, people
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.recipients import (
     Recipient,
+    are_numbers,
     check_all,
     check_fresh,
     check_recipient,
     identified,
+    is_number,
     mask,
     normalised,
     plain,
@@ -423,6 +425,31 @@ class TestCheckFresh:
         assert seen == {"a": 0, "b": 3}
 
 
+class TestAreNumbers:
+    """Many numbers at once."""
+
+    @given(
+        st.lists(mobiles | st.text("1\u0661,90 ", min_size=10, max_size=12) | st.none() | people, max_size=4)
+    )
+    @example([MOBILE, "1381234567\u0668"])
+    @example([f"{MOBILE},{MOBILE}", ""])
+    @example([MOBILE[:-1], f"{MOBILE}1"])
+    @example([MOBILE, "23812345678"])
+    def test_as_one_by_one(self, items: list[object]) -> None:
+        """All of them are numbers if each of them is one, and there are some."""
+        assert are_numbers(items) is (bool(items) and all(map(is_number, items)))
+
+    def test_a_text_of_another_class(self) -> None:
+        """A subclass of str may say anything of itself, so it is looked at one by one."""
+
+        class Loud(str):
+            """Not just a text."""
+
+            __slots__ = ()
+
+        assert not are_numbers([MOBILE, Loud(MOBILE)])
+
+
 class TestIdentified:
     """Custom ids for those who have none."""
 
@@ -444,6 +471,19 @@ class TestIdentified:
         assert len(set(made)) == len(made)
         given_ids = {one.custom_id for one in batch if one.custom_id is not None}
         assert not given_ids & set(made)
+
+    @given(st.lists(mobiles, max_size=8), st.integers(0, 8))
+    def test_plain_numbers(self, numbers: list[str], place: int) -> None:
+        """Plain numbers get the ids that they get as recipients, by themselves or among recipients."""
+        expected = identified(list(map(Recipient, numbers)), "t")
+        assert identified(numbers, "t") == expected
+        assert identified([*numbers[:place], *map(Recipient, numbers[place:])], "t") == expected
+
+    @pytest.mark.parametrize("make", [str, Recipient], ids=["numbers", "recipients"])
+    def test_more_than_the_service_takes(self, make: type[str] | type[Recipient]) -> None:
+        """However many there are, nobody is left out."""
+        found = identified([make(MOBILE)] * 1201, "t")
+        assert [one.custom_id for one in found] == [f"t-{place}" for place in range(1201)]
 
     def test_tokens_keep_batches_apart(self) -> None:
         """The same batch with another token has other ids altogether."""
