@@ -25,13 +25,16 @@ def _installed(names: frozenset[str]) -> Iterator[None]:
     reader = msgspec.json.decode if "msgspec" in names else json.loads
     # httpcore imports sniffio for every request, and searches the whole path for it if it is not there.
     # By hand, because mock's patch would take as long as an exchange.
-    before, documents._reader = documents._reader, lambda: reader  # type: ignore[assignment] # noqa: SLF001
+    before = documents._reader, documents._row_reader  # noqa: SLF001
+    documents._reader = lambda: reader  # type: ignore[assignment] # noqa: SLF001
+    if "msgspec" not in names:
+        documents._row_reader = lambda _: None  # type: ignore[assignment] # noqa: SLF001
     if "sniffio" in names:
         sys.modules["sniffio"] = _SNIFFIO
     try:
         yield
     finally:
-        documents._reader = before  # noqa: SLF001
+        documents._reader, documents._row_reader = before  # noqa: SLF001
         sys.modules.pop("sniffio", None)
 
 

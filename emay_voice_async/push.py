@@ -1,14 +1,14 @@
 """Header and body of a push to reports, as pure functions (section 2.1.4)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qs
 
-from emay_voice_async.documents import read_json
+from emay_voice_async.documents import read_json, read_rows
 from emay_voice_async.errors import PushError
 from emay_voice_async.results import Report
 from emay_voice_async.sealing import MAX_SIZE, decrypt, gunzip
-from emay_voice_async.structuring import structure_reports
+from emay_voice_async.structuring import REPORTS, structure_reports, structure_rows
 
 __all__ = ["decode_plain_push", "decode_push", "decode_reports", "decrypt", "gunzip"]
 
@@ -46,6 +46,8 @@ def decode_reports(data: bytes) -> list[Report]:
     Voice and join reports may stand side by side. When some report cannot be read, the
     :class:`PushError` (stage "decode") carries the others in ``reports``.
     """
+    if (alike := _reports_alike(data)) is not None:
+        return alike
     try:
         document = read_json(data)
     except (ValueError, RecursionError):
@@ -56,7 +58,16 @@ def decode_reports(data: bytes) -> list[Report]:
     return list(reports)
 
 
-def _entries(document: object) -> Iterable[object]:
+def _reports_alike(data: bytes) -> list[Report] | None:
+    """Read the document's object if all its reports are of one product, and of the kinds they should be."""
+    for product, layout in REPORTS.items():
+        document = read_rows(data, layout)
+        if document is not None and (reports := structure_rows(document.rows, product)) is not None:
+            return list(reports)
+    return None
+
+
+def _entries(document: object) -> Sequence[object]:
     if isinstance(document, dict):
         if _ENVELOPE.isdisjoint(document):
             return (document,)

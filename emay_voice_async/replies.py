@@ -8,14 +8,14 @@ else (another status, HTML, half a JSON text) did not come from the service as d
 import json
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from attrs import field, frozen
 
 from emay_voice_async.codes import ResultCode, result_code
-from emay_voice_async.documents import read_json
+from emay_voice_async.documents import Layout, read_json, read_rows
 from emay_voice_async.endpoints import Call, Endpoint
 from emay_voice_async.errors import (
     AccountError,
@@ -28,10 +28,14 @@ from emay_voice_async.errors import (
 from emay_voice_async.recipients import Recipient
 from emay_voice_async.results import Report, Ticket
 from emay_voice_async.structuring import (
+    REPORTS,
+    TICKETS,
     match_tickets,
     structure_balance,
     structure_reports,
+    structure_rows,
     structure_tickets,
+    ticket_rows,
 )
 
 __all__ = ["REFUSALS", "Answer", "read_balance", "read_reports", "read_tickets", "refusal"]
@@ -86,13 +90,16 @@ def read_tickets(endpoint: Endpoint, answer: Answer, recipients: Sequence[Recipi
 
     Raises :class:`RefusedError` (nobody is called) or :class:`AnswerError` (unknown).
     """
+    product = endpoint.product
+    rows = _rows(answer, TICKETS[product])
+    if rows is not None and (matched := match_tickets(rows, recipients)) is not None:
+        return matched
     document = _accepted(endpoint, answer)
     try:
         entries = _entries(document)
-        matched = match_tickets(entries, recipients, endpoint.product)
-        if matched is not None:
+        if (matched := match_tickets(ticket_rows(entries, product), recipients)) is not None:
             return matched
-        tickets = structure_tickets(entries, endpoint.product)
+        tickets = structure_tickets(entries, product)
     except (ValueError, TypeError):
         raise _answer_error("the answer has values of another kind", endpoint, answer) from None
     return _in_order(tickets, recipients)
@@ -106,6 +113,9 @@ def read_reports(
     Raises :class:`RefusedError` (nothing was removed) or :class:`AnswerError` (reports may have been
     removed; whatever came is in its ``body``).
     """
+    rows = _rows(answer, REPORTS[endpoint.product])
+    if rows is not None and (reports := structure_rows(rows, endpoint.product)) is not None:
+        return reports, ()
     document = _accepted(endpoint, answer)
     try:
         entries = _entries(document)
@@ -127,6 +137,14 @@ def read_balance(endpoint: Endpoint, answer: Answer) -> Decimal:
         return structure_balance(amount)
     except ValueError:
         raise _answer_error("the answer has no balance", endpoint, answer) from None
+
+
+def _rows(answer: Answer, layout: Layout) -> Iterable[tuple[Any, ...]] | None:
+    """Return the entries of an answer as rows, if it is a SUCCESS that can be read so."""
+    if answer.broken_off is not None or answer.status != _OK:
+        return None
+    document = read_rows(answer.body, layout)
+    return None if document is None or document.code != ResultCode.SUCCESS else document.rows
 
 
 def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:

@@ -21,8 +21,8 @@ __all__ = [
     "SendResult",
     "Ticket",
     "Unknown",
-    "frozen_report",
-    "make_ticket",
+    "frozen_reports",
+    "make_tickets",
 ]
 
 
@@ -50,11 +50,14 @@ class Ticket(_TicketFields):
         return f"Ticket({mask(self.mobile)!r}, message_id={self.message_id!r}, custom_id={self.custom_id!r})"
 
 
-def make_ticket(mobile: str, message_id: str, custom_id: str) -> Ticket:
-    """Make a ticket at half the price of ``Ticket(...)``."""
-    ticket = _TicketFields(mobile, message_id, custom_id)
-    ticket.__class__ = Ticket
-    return ticket  # type: ignore[return-value]
+def make_tickets(
+    mobiles: Iterable[str], message_ids: Iterable[str], custom_ids: Iterable[str]
+) -> tuple[Ticket, ...]:
+    """Make many tickets, at a third of the price of as many ``Ticket(...)``."""
+    tickets = tuple(map(_TicketFields, mobiles, message_ids, custom_ids))
+    for one in tickets:
+        one.__class__ = Ticket
+    return tickets  # type: ignore[return-value]
 
 
 def _length(recording: bytes | None) -> str:
@@ -95,10 +98,12 @@ class Report(ReportDraft):
         return self.state is CallState.SUCCESS
 
 
-def frozen_report(draft: ReportDraft) -> Report:
-    """Make a report of what has all its values, which is then no draft any more."""
-    draft.__class__ = Report
-    return draft  # type: ignore[return-value]
+def frozen_reports(drafts: Iterable[ReportDraft]) -> tuple[Report, ...]:
+    """Make reports of what has all its values, which is then no draft any more."""
+    reports = tuple(drafts)
+    for one in reports:
+        one.__class__ = Report
+    return reports  # type: ignore[return-value]
 
 
 def _count(items: tuple[object, ...]) -> str:

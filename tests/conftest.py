@@ -1,10 +1,12 @@
 """Settings of all tests, and the service that examples find in their environment."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import httpx
 import pytest
 from hypothesis import settings
+from readers import READERS, reading_with
 
 from emay_voice_async.sandbox import Sandbox
 
@@ -30,3 +32,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", route)
     yield sandbox
     assert sandbox.over_speed == 0
+
+
+@pytest.fixture(scope="module", params=READERS)
+def json_reader(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Have JSON read by each of the readers: what comes of it must be the same."""
+    if request.param == "msgspec" and not find_spec("msgspec"):
+        pytest.skip("msgspec is not installed: the session fast runs this")
+    with reading_with(request.param):
+        yield request.param

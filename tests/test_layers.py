@@ -19,6 +19,7 @@ ORDER = (
         "forms",
         "results",
         "documents",
+        "fields",
         "structuring",
         "replies",
         "sealing",

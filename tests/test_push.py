@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from samples import DOCUMENTED, blob, cases
-from samples.strategies import JSON
+from samples.strategies import JSON, usual_reports
 
 from emay_voice_async import push, sealing
 from emay_voice_async.codes import CallState
@@ -18,6 +18,7 @@ from emay_voice_async.push import decode_plain_push, decode_push, decode_reports
 from emay_voice_async.results import Report
 from emay_voice_async.sealing import compress, encrypt
 from emay_voice_async.signing import BEIJING
+from emay_voice_async.structuring import structure_reports
 
 KEY = "0123456789abcdef"
 FORM = "application/x-www-form-urlencoded"
@@ -47,6 +48,8 @@ JOIN = Report(
 entries = st.fixed_dictionaries(
     {"voiceId": st.text(min_size=1)}, optional={"state": st.text(), "mobile": st.integers(), "new": JSON}
 )
+
+pytestmark = pytest.mark.usefixtures("json_reader")
 
 
 def broken(data: bytes) -> PushError:
@@ -158,6 +161,16 @@ class TestDecodeReports:
         whole = blob(case).strip()
         for length in range(len(whole)):
             assert broken(whole[:length]).reports == ()
+
+    @given(st.lists(entries | usual_reports, max_size=4))
+    def test_usual_reports(self, raw: list[object]) -> None:
+        """Whatever reads the JSON, the reports are those that the objects give, one by one."""
+        expected, unreadable = structure_reports(raw)
+        try:
+            reports, kept = decode_reports(json.dumps({"code": "SUCCESS", "data": raw}).encode()), 0
+        except PushError as error:
+            reports, kept = list(error.reports), len(error.broken)
+        assert (reports, kept) == (list(expected), len(unreadable))
 
     @given(st.lists(entries | JSON, max_size=5), st.booleans())
     def test_nothing_is_lost(self, raw: list[object], bare: bool) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from samples import DOCUMENTED, answer, blob, cases, table
-from samples.strategies import JSON
+from samples.strategies import JSON, usual_reports
 
 from emay_voice_async.codes import CallState, ResultCode
 from emay_voice_async.endpoints import (
@@ -38,6 +38,7 @@ from emay_voice_async.recipients import Recipient
 from emay_voice_async.replies import REFUSALS, Answer, read_balance, read_reports, read_tickets, refusal
 from emay_voice_async.results import Report, Ticket
 from emay_voice_async.signing import BEIJING
+from emay_voice_async.structuring import structure_reports
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)
 READERS: dict[Call, Callable[[Endpoint, Answer], object]] = {
@@ -56,6 +57,8 @@ JOIN_REPORT = Report(
     description="success",
     key_pressed="12",
 )
+
+pytestmark = pytest.mark.usefixtures("json_reader")
 FAILED_JOIN_REPORT = Report(
     product=Product.JOIN,
     app_id="EUCP - EMY - DDDD - 3EEEE",
@@ -333,6 +336,22 @@ class TestReadReports:
         with pytest.raises(AnswerError, match="values of another kind") as caught:
             read_reports(JOIN_REPORTS, got)
         assert (caught.value.path, caught.value.body) == ("/join/getReport", got.body)
+
+    @given(st.lists(usual_reports, max_size=4), st.sampled_from([VOICE_REPORTS, JOIN_REPORTS]))
+    def test_usual_reports(self, raw: list[dict[str, object]], endpoint: Endpoint) -> None:
+        """Whatever reads the JSON, the reports are those that the objects give."""
+        data = json.dumps({"code": "SUCCESS", "data": raw}).encode()
+        reports, broken = read_reports(endpoint, Answer(200, data))
+        expected, unreadable = structure_reports(raw, endpoint.product)
+        assert reports == expected
+        assert repr(broken) == repr(unreadable)
+
+    @pytest.mark.parametrize("code", ["ERROR_APPID", None, "x", 1])
+    def test_reports_with_another_code(self, code: object) -> None:
+        """Reports that come with anything but SUCCESS are none."""
+        data = json.dumps({"code": code, "data": [{"voiceId": "1"}]}).encode()
+        with pytest.raises(RefusedError if code == "ERROR_APPID" else AnswerError):
+            read_reports(VOICE_REPORTS, Answer(200, data))
 
 
 class TestReadBalance:

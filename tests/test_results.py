@@ -26,8 +26,8 @@ from emay_voice_async.results import (
     SendResult,
     Ticket,
     Unknown,
-    frozen_report,
-    make_ticket,
+    frozen_reports,
+    make_tickets,
 )
 
 MOBILE = "13812345678"
@@ -175,9 +175,10 @@ class TestMadeQuickly:
     @pytest.mark.parametrize(
         ("quick", "slow"),
         [
-            (make_ticket("13800000000", "m", "c"), Ticket("13800000000", "m", "c")),
-            (frozen_report(ReportDraft(Product.JOIN, "a", "m")), Report(Product.JOIN, "a", "m")),
+            (make_tickets(["13800000000"], ["m"], ["c"])[0], Ticket("13800000000", "m", "c")),
+            (frozen_reports([ReportDraft(Product.JOIN, "a", "m")])[0], Report(Product.JOIN, "a", "m")),
             (identified([Recipient("13800000000")], "t")[0], Recipient("13800000000", "t-0")),
+            (identified(["13800000000"], "t")[0], Recipient("13800000000", "t-0")),
         ],
         ids=lambda one: type(one).__name__,
     )

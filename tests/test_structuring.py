@@ -1,6 +1,7 @@
 """JSON values to typed ones, as tolerant as the service is free."""
 
 import json
+import math
 import time
 from base64 import b64encode, encodebytes
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from samples.strategies import JSON, people
+from samples.strategies import JSON, people, usual_reports
 
 from emay_voice_async.codes import JOIN_STATES, VOICE_STATES, CallState
 from emay_voice_async.endpoints import Product
@@ -19,11 +20,14 @@ from emay_voice_async.recipients import Recipient
 from emay_voice_async.results import Report, Ticket
 from emay_voice_async.signing import BEIJING
 from emay_voice_async.structuring import (
+    REPORTS,
     match_tickets,
     structure_balance,
     structure_report,
     structure_reports,
+    structure_rows,
     structure_tickets,
+    ticket_rows,
 )
 
 UNREADABLE = (ValueError, TypeError, OverflowError)
@@ -111,7 +115,7 @@ class TestMatchTickets:
             for place, one in enumerate(those)
         ]
         expected = tuple(structure_tickets(raw, product))
-        assert (match_tickets(raw, those, product) or ()) == expected
+        assert (match_tickets(ticket_rows(raw, product), those) or ()) == expected
         if not raw:
             return
         damaged = dict(raw[data.draw(st.integers(0, len(raw) - 1))])
@@ -122,7 +126,7 @@ class TestMatchTickets:
         if data.draw(st.booleans()):
             del damaged[key]
         raw[place] = damaged
-        matched = match_tickets(raw, those, product)
+        matched = match_tickets(ticket_rows(raw, product), those)
         if (key, damaged.get(key)) == (name, "1"):
             assert matched == tuple(structure_tickets(raw, product))
         else:
@@ -136,12 +140,12 @@ class TestMatchTickets:
     )
     def test_other_shapes(self, raw: list[Any]) -> None:
         """What is not an entry for each recipient is left to be read one by one."""
-        assert match_tickets(raw, [Recipient("1", "c")], Product.VOICE) is None
+        assert match_tickets(ticket_rows(raw, Product.VOICE), [Recipient("1", "c")]) is None
 
     def test_no_custom_id(self) -> None:
         """Nothing on both sides is no match: a ticket's custom id is a text."""
         raw = [{"mobile": "1", "voiceId": "1", "customVoiceId": None}]
-        assert match_tickets(raw, [Recipient("1")], Product.VOICE) is None
+        assert match_tickets(ticket_rows(raw, Product.VOICE), [Recipient("1")]) is None
 
 
 class TestStates:
@@ -419,12 +423,73 @@ class TestStructureReports:
         assert all(any(one is value for one in left) for value, _ in broken)
         assert all(reason for _, reason in broken)
 
+    @given(st.lists(usual_reports, max_size=4), products)
+    def test_together_as_one_by_one(self, raw: list[dict[str, object]], product: Product | None) -> None:
+        """Reports that are nearly as usual are read together as each one is by itself."""
+        reports, broken = structure_reports(raw, product)
+        expected, unreadable = [], []
+        for one in raw:
+            try:
+                expected.append(structure_report(one, product))
+            except UNREADABLE as error:
+                unreadable.append((one, str(error)))
+        assert reports == tuple(expected)
+        assert broken == tuple(unreadable)
+        assert {type(one) for one in reports} <= {Report}
+
+    @pytest.mark.parametrize(
+        ("odd", "readable"),
+        [
+            ({"callingTime": "20260302"}, False),
+            ({"callingTime": "2026-03-02T08+08:00"}, True),
+            ({"voiceId": ""}, True),
+            ({"voiceId": "", "customVoiceId": "", "mobile": ""}, False),
+            ({"callingDuration": math.inf}, False),
+            ({"message": None, "mobile": None}, True),
+        ],
+        ids=repr,
+    )
+    def test_an_odd_value_among_usual_ones(self, odd: dict[str, object], readable: bool) -> None:
+        """One odd value is read as strictly among usual reports as it is alone."""
+        usual: dict[str, object] = dict.fromkeys(
+            ("appId", "customVoiceId", "mobile", "message", "voiceId"), "1"
+        ) | {
+            "state": "SUCCESS",
+            "callingTime": "2026-03-02 08:00:00",
+            "callingDuration": 1.5,
+            "keyContent": None,
+            "voiceSign": None,
+        }
+        reports, broken = structure_reports([usual, usual | odd, usual])
+        assert [len(reports), len(broken)] == ([3, 0] if readable else [2, 1])
+        assert (reports[1:-1], broken) == structure_reports([usual | odd])
+
+    @pytest.mark.parametrize("odd", [None, [], "x", 1, True], ids=repr)
+    @pytest.mark.parametrize("product", [None, *Product])
+    def test_one_that_is_no_object(self, odd: object, product: Product | None) -> None:
+        """What is no object among usual reports is kept as it came, and the others are read."""
+        usual = {"voiceId": "1", "joinId": "1", "mobile": "13800000000"}
+        reports, [(value, _)] = structure_reports([usual, odd, usual], product)
+        assert reports == (structure_report(usual, product),) * 2
+        assert value is odd
+
     def test_one_bad_report_spoils_no_other(self) -> None:
         """The reports around an unreadable one are read."""
         bad: object = {"voiceId": "2", "callingTime": "0001-01-01T00:00:00+14:00"}
         reports, [(value, _)] = structure_reports([{"voiceId": "1"}, bad, {"voiceId": "3"}])
         assert [one.message_id for one in reports] == ["1", "3"]
         assert value is bad
+
+
+class TestStructureRows:
+    """Reports by the values of their fields."""
+
+    @given(st.lists(usual_reports, max_size=4), st.sampled_from(Product))
+    def test_as_from_objects(self, raw: list[dict[str, object]], product: Product) -> None:
+        """The values, wherever they come from, give the reports that the objects give, all or none."""
+        reports, broken = structure_reports(raw, product)
+        rows = [tuple(map(one.get, REPORTS[product].names)) for one in raw]
+        assert structure_rows(rows, product) == (None if broken else reports)
 
 
 class TestStructureBalance:

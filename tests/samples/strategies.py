@@ -1,5 +1,7 @@
 """What hypothesis generates: texts, numbers, recipients, messages and JSON of every kind."""
 
+import math
+
 from hypothesis import strategies as st
 
 from emay_voice_async.messages import (
@@ -13,7 +15,18 @@ from emay_voice_async.messages import (
 )
 from emay_voice_async.recipients import Recipient
 
-__all__ = ["CHARACTERS", "JSON", "codes", "custom_ids", "dressed", "messages", "mobiles", "people", "texts"]
+__all__ = [
+    "CHARACTERS",
+    "JSON",
+    "codes",
+    "custom_ids",
+    "dressed",
+    "messages",
+    "mobiles",
+    "people",
+    "texts",
+    "usual_reports",
+]
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 """Every character that UTF-8 can encode: all of Unicode but the surrogates."""
@@ -91,3 +104,32 @@ def dressed(draw: st.DrawFn, mobile: str) -> str:
     before, after = draw(st.sampled_from([("'", ""), ('="', '"'), ('"', '"'), ("", ""), ("‘", "")]))
     around = st.text(" \t\u00a0\u3000\u200b\ufeff\u202c", max_size=3)
     return draw(around) + before + text + after + draw(around)
+
+
+@st.composite
+def _nearly_usual(draw: st.DrawFn) -> dict[str, object]:
+    """Make the JSON object of a report with the values that nearly all have, but for a few of them."""
+    ours, theirs = draw(st.permutations([("voiceId", "customVoiceId"), ("joinId", "customJoinId")]))
+    raw: dict[str, object] = {
+        "appId": "a",
+        **dict(zip(ours, ("1", "c"), strict=True)),
+        "mobile": "13800000000",
+        "callingTime": "2026-03-02 08:00:00",
+        "callingDuration": 1.5,
+        "message": "m",
+        "desc": "d",
+        "state": "SUCCESS",
+        "keyContent": None,
+        "voiceSign": None,
+    }
+    values: list[object] = [None, "", " ", " 4 ", "1", 1, True, 1.5, math.inf, math.nan, [], {}, [1]]
+    times = ["2026-03-02T08+08:00", "2026-03-02T08:00:00Z", "20260302", " 2026-03-02 08:00:00", "0001-01-01"]
+    for name in draw(st.sets(st.sampled_from(sorted({*raw, *theirs})), max_size=3)):
+        raw[name] = draw(st.sampled_from([*values, *times]))
+    for name in draw(st.sets(st.sampled_from(sorted(raw)), max_size=2)):
+        del raw[name]
+    return raw
+
+
+usual_reports = _nearly_usual()
+"""The JSON objects of reports, most values as nearly all have them."""
