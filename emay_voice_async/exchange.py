@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar, cast
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, fields, frozen
 
 from emay_voice_async.certainty import Repeat, repeat_after
 from emay_voice_async.codes import ResultCode
@@ -119,7 +119,9 @@ class Exchanges:
         timeout: float,
         clock: Callable[[], float],
     ) -> None:
-        self.stats = Stats()
+        self._counts: dict[str, Any] = {
+            one.name: one.default for one in fields(Stats) if one.name != "limits"
+        }
         self.clock_offset = timedelta()
         self._transport = transport
         self._pacer = pacer
@@ -141,9 +143,14 @@ class Exchanges:
         """Return the service's time (POSIX seconds), as far as this host knows it."""
         return self._clock() + self.clock_offset.total_seconds()
 
-    def count(self, **more: float) -> None:
-        """Add to the named figures of the statistics."""
-        self.stats = evolve(self.stats, **{name: getattr(self.stats, name) + by for name, by in more.items()})
+    @property
+    def stats(self) -> Stats:
+        """What has been done so far; without the limits, which are the pacer's."""
+        return Stats(**self._counts)
+
+    def count(self, name: str, by: float = 1) -> None:
+        """Add to one of the figures of the statistics."""
+        self._counts[name] += by
 
     def keep(self, task: asyncio.Task[_Result]) -> asyncio.Task[_Result]:
         """Own ``task`` until it ends: :meth:`aclose` waits for it, and it is never garbage."""
@@ -239,7 +246,7 @@ class Exchanges:
                 reason = "the deadline passed before there was a slot"
             raise NotSentError(reason, path) from error
         finally:
-            self.count(waited=loop.time() - started)
+            self.count("waited", loop.time() - started)
         self._check_in_time(request, lease, "there was a slot")
         return lease
 
@@ -312,7 +319,7 @@ class Exchanges:
             return request.read(answer)
         except OverSpeedError:
             over_speed = True
-            self.count(over_speed=1)
+            self.count("over_speed")
             raise
         except AccountError as error:
             if error.code == ResultCode.ERROR_TIMESTAMP:
@@ -328,7 +335,7 @@ class Exchanges:
         try:
             at = self.now()
             body = signed(endpoint, credentials.app_id, credentials.secret_key, at, request.rest)
-            self.count(requests=1)
+            self.count("requests")
             answer = await self._transport.post(endpoint.path, body, progress, self._patience(request))
         except OutcomeUnknownError:
             # The connection is over, so that the request cannot arrive any more.

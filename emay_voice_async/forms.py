@@ -42,11 +42,10 @@ def signed(endpoint: Endpoint, app_id: str, secret_key: str, at: float, rest: by
     Kept apart from the rest of the form, so that a request can be signed again without being
     encoded again.
     """
-    fields = {"appId": app_id}
-    if endpoint.stamped:
-        fields["timestamp"] = stamp(at)
-    fields["sign"] = sign(app_id, secret_key, fields.get("timestamp", ""))
-    head = _encode(fields)
+    timestamp = stamp(at) if endpoint.stamped else ""
+    stamped = f"&timestamp={timestamp}" if timestamp else ""
+    signature = sign(app_id, secret_key, timestamp)
+    head = f"appId={quote(app_id, safe='')}{stamped}&sign={signature}".encode("ascii")
     return head + b"&" + rest if rest else head
 
 

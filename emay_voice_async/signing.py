@@ -1,19 +1,21 @@
 """Beijing timestamps and the MD5 signature (the parameter tables of sections 2.1 to 2.4)."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from hashlib import md5
+from time import gmtime
 
 __all__ = ["BEIJING", "sign", "stamp"]
 
-BEIJING = timezone(timedelta(hours=8))
+_OFFSET = timedelta(hours=8)
+BEIJING = timezone(_OFFSET)
 """UTC+8 without daylight saving, whatever the host's own time zone is."""
 
 
 def stamp(at: float) -> str:
     """Write the instant ``at`` (POSIX seconds) as Beijing time, 14 digits ``yyyyMMddHHmmss``."""
-    local = datetime.fromtimestamp(at, UTC).astimezone(BEIJING)
+    year, month, day, hour, minute, second = gmtime(at + _OFFSET.total_seconds())[:6]
     # Not strftime: its %Y does not pad years below 1000 on every platform.
-    return f"{local:%Y%m%d%H%M%S}".zfill(14)
+    return f"{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}"
 
 
 def sign(app_id: str, secret_key: str, timestamp: str = "") -> str:

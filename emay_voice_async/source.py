@@ -93,6 +93,11 @@ class Reader:
         self._seen: dict[str, int] = {}
         self._position = 0
 
+    @property
+    def fits_one_piece(self) -> bool:
+        """Whether all of it is there, checked, and no more than a single piece."""
+        return self._checked and (self.length or 0) <= self._size
+
     async def read(self) -> Piece | None:
         """Return the next full piece, or a bad entry by itself, or None at the end.
 
