@@ -58,6 +58,9 @@ class Product(Enum):
     JOIN = "join"
     """Voice SMS: a call that can trigger a text message (section 2.4)."""
 
+    # As below: the reports of a product are looked up for each one of them.
+    __hash__ = object.__hash__
+
 
 class Call(Enum):
     """The kinds of call; the service counts the speed of each one apart."""
