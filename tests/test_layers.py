@@ -48,6 +48,7 @@ ORDER = (
         "delivery",
         "sending",
         "spool",
+        "pages",
         "mailbox",
         "reports",
         "client",

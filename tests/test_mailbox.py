@@ -1,6 +1,7 @@
 """Reports that arrived, until somebody takes them."""
 
 import asyncio
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -9,19 +10,26 @@ from virtual_time import now, run
 
 from emay_voice_async import InvalidRequestError, Product, Report, ReportTimeoutError, Ticket
 from emay_voice_async.errors import UsageError
-from emay_voice_async.mailbox import Entry, Mailbox, jittered, keys_of
+from emay_voice_async.mailbox import Mailbox, jittered, keys_of
+from emay_voice_async.pages import Page
 
 
-def entry(number: int, *, custom: str = "", product: Product = Product.VOICE) -> Entry:
-    """Make a report that can be told from others."""
-    return Entry(Report(product, message_id=f"m{number}", custom_id=custom))
+def page(*numbers: int, custom: str = "", product: Product = Product.VOICE) -> Page:
+    """Make a page of reports that can be told from others."""
+    return Page(deque(Report(product, message_id=f"m{number}", custom_id=custom) for number in numbers))
+
+
+def first(mailbox: Mailbox, product: Product = Product.VOICE) -> str | None:
+    """Take the foremost report out."""
+    foremost = mailbox.front(product)
+    return None if foremost is None else foremost.reports.popleft().message_id
 
 
 def ids(mailbox: Mailbox, product: Product = Product.VOICE) -> list[str]:
     """Take everything out."""
     taken = []
-    while (one := mailbox.pop(product)) is not None:
-        taken.append(one.take().message_id)
+    while (one := first(mailbox, product)) is not None:
+        taken.append(one)
     return taken
 
 
@@ -32,37 +40,15 @@ class TestOrder:
         """Reports of a product come out in the order in which they came in."""
         mailbox = Mailbox()
         for number in range(4):
-            mailbox.put(entry(number, product=Product.JOIN if number % 2 else Product.VOICE))
-        assert mailbox.count(Product.JOIN) == 2
-        assert [report.message_id for report in mailbox.reports] == ["m0", "m2", "m1", "m3"]
-        assert (ids(mailbox), ids(mailbox, Product.JOIN)) == (["m0", "m2"], ["m1", "m3"])
-
-    @given(st.lists(st.sampled_from(["put", "pop", "back", "find"]), max_size=60))
-    def test_nothing_is_lost_or_doubled(self, steps: list[str]) -> None:
-        """Whatever is put, taken, found and put back: each report is in one place, in order."""
-
-        async def main() -> None:
-            mailbox, model, number = Mailbox(), [], 0
-            for step in steps:
-                if step == "put":
-                    mailbox.put(entry(number, custom=f"c{number % 3}"))
-                    model.append(number)
-                    number += 1
-                elif step == "back":
-                    mailbox.put_back([entry(number), entry(number + 1)])
-                    model[:0] = [number, number + 1]
-                    number += 2
-                elif step == "pop":
-                    got = mailbox.pop(Product.VOICE)
-                    assert (got.report.message_id if got else None) == (f"m{model.pop(0)}" if model else None)
-                elif model:
-                    middle = model.pop(len(model) // 2)
-                    found = await mailbox.find((("message", f"m{middle}"),), 1)
-                    assert found.report.message_id == f"m{middle}"
-            assert ids(mailbox) == [f"m{one}" for one in model]
-            assert mailbox._places == {}
-
-        run(main())
+            product = Product.JOIN if number % 2 else Product.VOICE
+            mailbox.put(page(number, 10 + number, product=product))
+        assert [report.message_id for report in mailbox.reports] == [
+            *("m0", "m10", "m2", "m12"),
+            *("m1", "m11", "m3", "m13"),
+        ]
+        assert ids(mailbox) == ["m0", "m10", "m2", "m12"]
+        assert (mailbox.has(Product.VOICE), mailbox.has(Product.JOIN)) == (False, True)
+        assert ids(mailbox, Product.JOIN) == ["m1", "m11", "m3", "m13"]
 
     def test_one_custom_id_for_several_calls(self) -> None:
         """Reports with the same custom id are found one after the other, the oldest first."""
@@ -70,7 +56,7 @@ class TestOrder:
         async def main() -> None:
             mailbox = Mailbox()
             for number in range(3):
-                mailbox.put(entry(number, custom="again"))
+                mailbox.put(page(number, custom="again"))
             found = [(await mailbox.find((("custom", "again"),), 1)).report.message_id for _ in range(3)]
             assert found == ["m0", "m1", "m2"]
 
@@ -86,26 +72,23 @@ class TestSearchedAndUnsearched:
 
         async def main() -> None:
             plain, searched = Mailbox(), Mailbox()
-            searched.put(entry(-1))
-            searched.put(entry(-2, product=Product.JOIN))
+            searched.put(page(-1))
+            searched.put(page(-2, product=Product.JOIN))
             await searched.find((("message", "m-1"),), 1)
             for number, step in enumerate(steps):
                 for mailbox in (plain, searched):
                     if step in ("put", "join"):
                         product = Product.VOICE if step == "put" else Product.JOIN
-                        mailbox.put(entry(number, custom=f"c{number % 2}", product=product))
+                        mailbox.put(page(number, -10 - number, custom=f"c{number % 2}", product=product))
                     elif step == "back":
-                        mailbox.put_back([entry(number, custom="c0")])
+                        mailbox.put_back([page(number, custom="c0")])
                 results: list[str | None] = []
                 is_there = any(one.custom_id == "c0" for one in plain.reports)
                 for mailbox in (plain, searched):
                     if step == "pop":
-                        got: Entry | None = mailbox.pop(Product.VOICE)
+                        results.append(first(mailbox))
                     elif step == "find" and is_there:
-                        got = await mailbox.find((("custom", "c0"),), 1)
-                    else:
-                        continue
-                    results.append(None if got is None else got.report.message_id)
+                        results.append((await mailbox.find((("custom", "c0"),), 1)).report.message_id)
                 assert len(set(results)) <= 1
             assert ids(plain) == ids(searched)
             assert ids(plain, Product.JOIN) == ids(searched, Product.JOIN)[1:]
@@ -123,8 +106,7 @@ class TestFind:
             mailbox = Mailbox()
             waiting = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
             await asyncio.sleep(5)
-            mailbox.put(entry(0))
-            mailbox.put(entry(1))
+            mailbox.put(page(0, 1))
             assert (await waiting).report.message_id == "m1"
             assert ids(mailbox) == ["m0"]
             assert not mailbox.is_awaited
@@ -142,7 +124,7 @@ class TestFind:
             assert now() - began == 60
             assert isinstance(caught.value, TimeoutError)
             assert not mailbox.is_awaited
-            mailbox.put(entry(1))
+            mailbox.put(page(1))
             assert ids(mailbox) == ["m1"]
 
         run(main())
@@ -159,7 +141,7 @@ class TestFind:
             await asyncio.sleep(1)
             waiting[0].cancel()
             await asyncio.sleep(0)
-            mailbox.put(entry(1, custom="c"))
+            mailbox.put(page(1, custom="c"))
             assert [(await one).report.message_id for one in waiting[1:]] == ["m1", "m1"]
             assert ids(mailbox) == []
 
@@ -175,8 +157,7 @@ class TestFind:
                 asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(receivers)
             ]
             await asyncio.sleep(1)
-            mailbox.put(entry(0))
-            mailbox.put(entry(1))
+            mailbox.put(page(0, 1))
             for one in waiting:
                 one.cancel()
             await asyncio.wait(waiting)
@@ -192,7 +173,7 @@ class TestFind:
             first = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
             second = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
             await asyncio.sleep(1)
-            mailbox.put(entry(1))
+            mailbox.put(page(1))
             second.cancel()
             await asyncio.wait([first, second])
             assert first.result().report.message_id == "m1"
@@ -239,9 +220,9 @@ class TestFind:
             keys = keys_of(Ticket("13800000000", "m1", "c"))
             waiting = asyncio.ensure_future(mailbox.find(keys, 60))
             await asyncio.sleep(1)
-            mailbox.put(entry(0, custom="c"))
+            mailbox.put(page(0, custom="c"))
             assert mailbox.is_awaited
-            mailbox.put(Entry(Report(Product.VOICE, custom_id="c")))
+            mailbox.put(Page(deque([Report(Product.VOICE, custom_id="c")])))
             assert (await waiting).report.message_id == ""
             assert not mailbox.is_awaited
             assert ids(mailbox) == ["m0"]
@@ -256,7 +237,7 @@ class TestFind:
             mailbox = Mailbox()
             waiting = [asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(2)]
             await asyncio.sleep(1)
-            mailbox.put(entry(1))
+            mailbox.put(page(1))
             for place, one in enumerate(await asyncio.gather(*waiting)):
                 if place == keeper:
                     one.take()
@@ -271,8 +252,7 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            for number in range(3):
-                mailbox.put(entry(number))
+            mailbox.put(page(0, 1, 2))
             mailbox.give_back(await mailbox.find((("message", "m1"),), 60))
             assert ids(mailbox) == ["m1", "m0", "m2"]
 
@@ -290,11 +270,30 @@ class TestNews:
             waiting = [asyncio.ensure_future(mailbox.news(60)) for _ in range(2)]
             await asyncio.sleep(1)
             began = now()
-            mailbox.put(entry(0))
+            mailbox.put(page(0))
             mailbox.wake()
             await asyncio.wait(waiting)
             assert now() == began
             assert not mailbox._idle
+
+        run(main())
+
+    def test_a_page_ends_the_waiting_only_if_something_is_left_of_it(self) -> None:
+        """Reports that go to those who wait for them are no news; others are, also in the same page."""
+
+        async def main() -> None:
+            mailbox = Mailbox()
+            waiting = asyncio.ensure_future(mailbox.news(60))
+            search = asyncio.ensure_future(mailbox.find((("message", "m0"),), 60))
+            await asyncio.sleep(1)
+            began = now()
+            mailbox.put(page(0))
+            await search
+            await asyncio.sleep(1)
+            assert not waiting.done()
+            mailbox.put(page(1))
+            await waiting
+            assert now() == began + 1
 
         run(main())
 
