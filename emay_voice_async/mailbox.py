@@ -42,26 +42,29 @@ def jittered(seconds: float) -> float:
 
 
 @define(eq=False)
-class Found(Entry):
-    """A report that somebody has searched for."""
-
-    handover: "_Handover | None" = None
-    """Set when it came while it was waited for."""
-
-
-@define(eq=False)
 class _Handover:
     """A report on its way to those who wait for it; ``holders`` counts who has not given it back."""
 
     entry: Entry
     holders: int
-    opened: bool = False
 
-    def open(self) -> Found:
-        """Return the report; its spooled answer is counted by the first one only."""
-        answer = None if self.opened else self.entry.answer
-        self.opened = True
-        return Found(self.entry.report, answer, self)
+
+@define(eq=False)
+class Found:
+    """A report that somebody has searched for."""
+
+    entry: Entry
+    handover: _Handover | None = None
+    """Set when it came while it was waited for."""
+
+    @property
+    def report(self) -> Report:
+        """The report itself."""
+        return self.entry.report
+
+    def take(self) -> Report:
+        """Count it as taken, whoever else got it."""
+        return self.entry.take()
 
 
 @define(eq=False)
@@ -153,7 +156,7 @@ class Mailbox:
             self._index.put(page)
         for key in keys:
             if (entry := self._index.find(key)) is not None:
-                return Found(entry.report, entry.answer)
+                return Found(entry)
         waiter = _Waiter(keys, asyncio.get_running_loop().create_future())
         for key in keys:
             self._waiters.setdefault(key, []).append(waiter)
@@ -165,12 +168,13 @@ class Mailbox:
         if not waiter.future.done():
             self._leave(waiter)
             raise ReportTimeoutError(patience)
-        return waiter.future.result().open()
+        handover = waiter.future.result()
+        return Found(handover.entry, handover)
 
     def give_back(self, found: Found) -> None:
         """Put a report that was found in front of all others, unless somebody else got it, too."""
         if found.handover is None:
-            self.put_back([found.as_page()])
+            self.put_back([found.entry.as_page()])
         else:
             self._drop(found.handover)
 

@@ -59,9 +59,10 @@ class Entry:
     answer: SpooledAnswer | None = None
 
     def take(self) -> Report:
-        """Count it as taken."""
-        if self.answer is not None:
-            self.answer.take()
+        """Count it as taken; only once, however many got it."""
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.take()
         return self.report
 
     def as_page(self) -> Page:
