@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import tracemalloc
+from collections import deque
 from collections.abc import Callable
 
 from benchmarks import server
@@ -12,7 +13,8 @@ from benchmarks.findings import Finding, Plot
 from benchmarks.samples import CONTENT, mobiles, reports
 from emay_voice_async import AsyncEmayVoice, Notice, Product
 from emay_voice_async.endpoints import VOICE_SEND
-from emay_voice_async.mailbox import Entry, Mailbox
+from emay_voice_async.mailbox import Mailbox
+from emay_voice_async.pages import Page
 from emay_voice_async.recipients import Recipient
 from emay_voice_async.replies import Answer, read_tickets
 from emay_voice_async.structuring import structure_reports
@@ -65,8 +67,7 @@ async def _used(url: str) -> AsyncEmayVoice:
 
 def _mailbox(entries: list[dict[str, object]]) -> Mailbox:
     mailbox = Mailbox()
-    for report in structure_reports(entries, Product.VOICE)[0]:
-        mailbox.put(Entry(report))
+    mailbox.put(Page(deque(structure_reports(entries, Product.VOICE)[0])))
     return mailbox
 
 

@@ -79,6 +79,10 @@ _TRIED = (
         " is safe when its reader is cancelled, and hands it out one by one."
     ),
     "Done: no index by ids in the mailbox unless somebody searches among the reports that are kept.",
+    (
+        "Done: what came in one answer stays together until it is handed out, so that no report has an object of its"
+        " own in the mailbox. What comes after reading an answer takes a fifth of the time, the whole a sixth less."
+    ),
 )
 
 

@@ -25,7 +25,6 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange import Credentials, Exchanges, Stats
 from emay_voice_async.guards import CallingHours, Plan
-from emay_voice_async.mailbox import Entry
 from emay_voice_async.messages import Message, check_text
 from emay_voice_async.pacing import LocalPacer, Pacer
 from emay_voice_async.planning import count, know_nothing, plan_of
@@ -382,8 +381,7 @@ class AsyncEmayVoice:
         """
         if self._loop is not None:
             self._check_loop()
-        for report in reports:
-            self._reports.mailbox.put(Entry(report))
+        self._reports.feed(reports)
 
     async def get_balance(
         self, *, product: Product = Product.VOICE, deadline: float | None = None

@@ -9,7 +9,10 @@ import asyncio
 import logging
 import math
 import os
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -27,10 +30,11 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange import Attempts, Exchanges
 from emay_voice_async.forms import reports_form
-from emay_voice_async.mailbox import Entry, Key, Mailbox, Page, jittered, keys_of, put_aside, remove
+from emay_voice_async.mailbox import Found, Mailbox, jittered, keys_of
+from emay_voice_async.pages import Entry, Key, Page
 from emay_voice_async.replies import Answer, read_reports
 from emay_voice_async.results import Report, Ticket
-from emay_voice_async.spool import Spool
+from emay_voice_async.spool import Spool, SpooledAnswer, put_aside, remove
 
 __all__ = ["ReportReader"]
 
@@ -59,13 +63,13 @@ class ReportReader:
     async def take(self, number: int, product: Product, *, deadline: float | None = None) -> list[Report]:
         """Take up to ``number`` reports: those kept if there are any, else what one getReport brings."""
         _check_number(number)
-        while not self.mailbox.count(product):
+        while not self.mailbox.has(product):
             if not await self._poll(product, number, deadline):
                 break
             # Else, with nothing kept, somebody else was quicker: there may be more.
         taken: list[Report] = []
-        while len(taken) < number and (entry := self.mailbox.pop(product)) is not None:
-            taken.append(entry.take())
+        while len(taken) < number and (page := self.mailbox.front(product)) is not None:
+            taken += page.take(number - len(taken))
         return taken
 
     async def stream(
@@ -81,29 +85,27 @@ class ReportReader:
 
         At the ``deadline``, an instant of the event loop's clock, it ends.
         """
-        loop = asyncio.get_running_loop()
-        end = math.inf if deadline is None else deadline
         if spool is not None:
             await self._use_spool(Spool(spool))
-        while True:
-            while (entry := self.mailbox.pop(product)) is not None:
-                try:
-                    yield entry.report
-                except Exception:
-                    # Thrown in on purpose; whoever just leaves makes it a GeneratorExit.
-                    self.mailbox.give_back(entry)
-                    raise
-                except BaseException:
-                    entry.take()
-                    raise
-                entry.take()
-            if end <= loop.time():
-                return
-            came = await self._ask_on(product, follow=follow, deadline=deadline)
-            if not came and not self.mailbox.count(product):
-                if not follow:
-                    return
-                await self.mailbox.news(min(jittered(poll_interval), end - loop.time()))
+        going_on = True
+        while going_on:
+            while (page := self.mailbox.front(product)) is not None:
+                answer = page.answer
+                # Asked again for each one: others take from this page, too, or take all of it away.
+                while page.reports:
+                    report = page.reports.popleft()
+                    try:
+                        yield report
+                    except Exception:
+                        # Thrown in on purpose; whoever just leaves makes it a GeneratorExit.
+                        self.mailbox.put_back([Entry(report, answer).as_page()])
+                        raise
+                    except BaseException:
+                        Entry(report, answer).take()
+                        raise
+                    if answer is not None:
+                        answer.take()
+            going_on = await self._ask_for_more(product, follow, poll_interval, deadline)
 
     async def wait(self, awaited: Ticket | str, products: Iterable[Product], patience: float) -> Report:
         """Wait for one report; raise :class:`ReportTimeoutError` after ``patience`` seconds.
@@ -125,7 +127,7 @@ class ReportReader:
         ]
         try:
             await asyncio.wait(tasks)
-            entries = [task.result() for task in tasks]
+            found = [task.result() for task in tasks]
         except BaseException:
             # Cancelled, or refused by the service: what came all the same is for somebody else. Nothing is
             # awaited here, since a second cancellation would come in between.
@@ -136,7 +138,17 @@ class ReportReader:
                 else:
                     task.add_done_callback(self._give_back)
             raise
-        return [None if entry is None else entry.take() for entry in entries]
+        return [None if one is None else one.take() for one in found]
+
+    def feed(self, reports: Iterable[Report]) -> None:
+        """Put reports that came by another way to the others."""
+        for _, group in groupby(reports, key=attrgetter("product")):
+            page = Page(deque())
+            try:
+                page.reports.extend(group)
+            finally:
+                # Should they break off, those that came are kept all the same.
+                self.mailbox.put(page)
 
     def close(self) -> None:
         """End the background reader, and let go of everybody who waits."""
@@ -146,19 +158,19 @@ class ReportReader:
         self.mailbox.fail(UsageError("client", "was closed while a report was awaited"))
         self.mailbox.wake()
 
-    def _give_back(self, task: "asyncio.Task[Entry | None]") -> None:
-        if not task.cancelled() and task.exception() is None and (entry := task.result()) is not None:
-            self.mailbox.give_back(entry)
+    def _give_back(self, task: "asyncio.Task[Found | None]") -> None:
+        if not task.cancelled() and task.exception() is None and (found := task.result()) is not None:
+            self.mailbox.give_back(found)
 
     async def _find_or_none(
         self, keys: tuple[Key, ...], products: Iterable[Product], patience: float
-    ) -> Entry | None:
+    ) -> Found | None:
         try:
             return await self._find(keys, products, patience)
         except ReportTimeoutError:
             return None
 
-    async def _find(self, keys: tuple[Key, ...], products: Iterable[Product], patience: float) -> Entry:
+    async def _find(self, keys: tuple[Key, ...], products: Iterable[Product], patience: float) -> Found:
         """Have the background reader ask as long as somebody waits, and wait."""
         self._awaited.update(products)
         if self._awaited and (self._reader is None or self._reader.done()):
@@ -201,6 +213,21 @@ class ReportReader:
             logger.warning("asking for reports goes on after a pause: %s", error)
             return 0
 
+    async def _ask_for_more(
+        self, product: Product, follow: bool, poll_interval: float, deadline: float | None
+    ) -> bool:
+        """Ask once, and pause if nothing came; return whether a loop over the reports goes on."""
+        loop = asyncio.get_running_loop()
+        end = math.inf if deadline is None else deadline
+        if end <= loop.time():
+            return False
+        came = await self._ask_on(product, follow=follow, deadline=deadline)
+        if came or self.mailbox.has(product):
+            return True
+        if follow:
+            await self.mailbox.news(min(jittered(poll_interval), end - loop.time()))
+        return follow
+
     async def _poll(self, product: Product, number: int, deadline: float | None) -> int:
         """Have one getReport made, or wait for the one that is under way; return how many it brought.
 
@@ -240,16 +267,15 @@ class ReportReader:
                     logger.exception("the answer could not be spooled")
 
         def keep(answer: Answer) -> int:
-            entries, count = self._open(_ENDPOINTS[product], answer, files[0] if files else None)
-            for entry in entries:
-                self.mailbox.put(entry)
+            page, count = self._open(_ENDPOINTS[product], answer, files[0] if files else None)
+            self.mailbox.put(page)
             return count
 
         return await self._exchanges.call(
             _ENDPOINTS[product], reports_form(number), keep, first=spool, deadline=deadline, attempts=attempts
         )
 
-    def _open(self, endpoint: Endpoint, answer: Answer, file: Path | None) -> tuple[list[Entry], int]:
+    def _open(self, endpoint: Endpoint, answer: Answer, file: Path | None) -> tuple[Page, int]:
         """Read an answer; return its reports, and how many there were with the broken ones."""
         try:
             reports, broken = read_reports(endpoint, answer)
@@ -265,10 +291,10 @@ class ReportReader:
                 remove(file)
             raise
         self.broken.extend(broken)
-        page = None if file is None else Page(file, len(reports), bool(broken))
-        if page is not None:
-            page.close_if_empty()
-        return [Entry(report, page) for report in reports], len(reports) + len(broken)
+        spooled = None if file is None else SpooledAnswer(file, len(reports), bool(broken))
+        if spooled is not None:
+            spooled.close_if_empty()
+        return Page(deque(reports), spooled), len(reports) + len(broken)
 
     async def _use_spool(self, spool: Spool) -> None:
         """Spool from now on; return when what a former process left is in front of everything."""
@@ -291,13 +317,13 @@ class ReportReader:
             self._spool = None
             rule = "must be a folder that can be read and written"
             raise InvalidRequestError("spool", rule, None, type(error).__name__) from error
-        entries: list[Entry] = []
+        pages: list[Page] = []
         for file, product, body in found:
             try:
-                entries += self._open(_ENDPOINTS[product], Answer(_OK, body), file)[0]
+                pages.append(self._open(_ENDPOINTS[product], Answer(_OK, body), file)[0])
             except EmayVoiceError as error:
                 logger.warning("an answer in the spool cannot be read: %s", error)
-        self.mailbox.put_back(entries)
+        self.mailbox.put_back(pages)
 
 
 def _retrieve(task: "asyncio.Task[Any]") -> None:

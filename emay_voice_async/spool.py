@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from attrs import define
+
 from emay_voice_async.endpoints import Product
 from emay_voice_async.errors import InvalidRequestError
 
-__all__ = ["Spool"]
+__all__ = ["Spool", "SpooledAnswer", "put_aside", "remove"]
 
 logger = logging.getLogger(__name__)
 
@@ -80,3 +82,46 @@ class Spool:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def put_aside(file: Path) -> None:
+    """Keep a spooled answer that cannot be read, where no later process takes it up again."""
+    try:
+        file.rename(file.with_suffix(".broken"))
+    except OSError:
+        logger.exception("a spooled answer cannot be put aside")
+
+
+def remove(file: Path) -> None:
+    """Remove a spooled answer in which nothing is left.
+
+    Should that fail, its reports come again in the next process; no reason to lose one in this.
+    """
+    try:
+        file.unlink(missing_ok=True)
+    except OSError:
+        logger.exception("a spooled answer cannot be removed")
+
+
+@define(eq=False)
+class SpooledAnswer:
+    """An answer on disk: its file goes when the last of its ``left`` reports was taken."""
+
+    file: Path
+    left: int
+    broken: bool
+    """Whether the answer also holds something that could not be read."""
+
+    def take(self, number: int = 1) -> None:
+        """Count so many of its reports as taken."""
+        self.left -= number
+        self.close_if_empty()
+
+    def close_if_empty(self) -> None:
+        """Remove the file, or put it aside for what could not be read, once nothing is left in it."""
+        if self.left:
+            return
+        if self.broken:
+            put_aside(self.file)
+        else:
+            remove(self.file)

@@ -49,6 +49,7 @@ ORDER = (
         "delivery",
         "sending",
         "spool",
+        "pages",
         "mailbox",
         "reports",
         "client",

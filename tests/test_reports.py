@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -405,6 +405,44 @@ class TestStream:
 
         with_voice(script, main)
 
+    def test_what_comes_by_another_way_while_it_asks(self) -> None:
+        """A loop does not end before it has given out what was fed while the service had nothing more."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            asyncio.get_running_loop().call_later(1, voice.feed, [Report(Product.VOICE, message_id="1")])
+            assert [report.message_id async for report in voice.reports()] == ["1"]
+
+        with_voice(Script(answers(page(), after=2)), main)
+
+    def test_giving_back_while_another_loop_is_in_the_same_answer(self) -> None:
+        """What one loop gives back is the next that another one gets, though that has begun already."""
+        script = Script(answers(page("1", "2", "3", "4")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            one, other = voice.reports(), voice.reports()
+            assert [(await anext(each)).message_id for each in (one, other, one)] == ["1", "2", "3"]
+            with pytest.raises(OSError, match="full"):
+                await one.athrow(OSError("the disk is full"))
+            assert [report.message_id async for report in other] == ["3", "4"]
+
+        with_voice(script, main)
+
+    @pytest.mark.parametrize("found", ["3", "4"])
+    def test_searching_in_the_middle(self, found: str) -> None:
+        """A report that is waited for is taken out of the answer that a loop is in; the loop gets the others."""
+        script = Script(answers(page("1", "2", "3", "4")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            async with aclosing(voice.reports()) as stream:
+                assert ids([await anext(stream), await anext(stream)]) == ["1", "2"]
+                assert (await voice.wait_for_report(Ticket("", found, ""), poll=False)).message_id == found
+                voice.feed([Report(Product.VOICE, message_id="5")])
+                left = [one for one in ("3", "4", "5") if one != found]
+                assert ids(voice.undelivered_reports) == left
+                assert [report.message_id async for report in stream] == left
+
+        with_voice(script, main)
+
     def test_a_bad_interval(self) -> None:
         """The interval is a finite number of seconds above 0."""
 
@@ -512,6 +550,37 @@ class TestWait:
             assert (await waiting).custom_id == "c"
             assert ids(voice.undelivered_reports) == ["9"]
             assert ids([await voice.wait_for_report(Ticket("", "9", ""))]) == ["9"]
+
+        with_voice(Script(answers(page())), main)
+
+    def test_feeding_both_products(self) -> None:
+        """Fed reports of both products, by turns, come out of both in the order in which they were fed."""
+        products = [*Product, *Product, Product.VOICE]
+        reports = [Report(product, message_id=str(number)) for number, product in enumerate(products)]
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            voice.feed(iter(reports))
+            for product in Product:
+                assert await voice.take_reports(product=product) == [
+                    report for report in reports if report.product is product
+                ]
+
+        with_voice(Script(answers(page())), main)
+
+    def test_feeding_breaks_off(self) -> None:
+        """When what is fed fails in the middle, the reports that it gave before are kept."""
+
+        def failing() -> Iterator[Report]:
+            yield Report(Product.VOICE, message_id="1")
+            yield Report(Product.VOICE, message_id="2")
+            raise ZeroDivisionError
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            with pytest.raises(ZeroDivisionError):
+                voice.feed(failing())
+            with pytest.raises(AttributeError):
+                voice.feed([Report(Product.VOICE, message_id="3"), "no report"])  # type: ignore[list-item]
+            assert ids(voice.undelivered_reports) == ["1", "2", "3"]
 
         with_voice(Script(answers(page())), main)
 
@@ -737,6 +806,32 @@ class TestSpool:
 
         in_real_time(Script(answers(page("1", "2"))), first)
         in_real_time(Script(answers(page("3")), answers(page())), second)
+
+    @pytest.mark.parametrize("searched", [False, True])
+    def test_one_file_for_each_answer(self, tmp_path: Path, searched: bool) -> None:
+        """However its reports are taken, the file of an answer goes with its own last one."""
+        for names in (("1", "2", "3"), ("4", "5")):
+            Spool(tmp_path).write(Product.VOICE, json.dumps(page(*names)).encode())
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            stream = voice.reports(spool=tmp_path)
+            assert (await anext(stream)).message_id == "1"
+            first, second = sorted(tmp_path.iterdir())
+            if searched:
+                assert (await voice.wait_for_report(Ticket("", "4", ""), poll=False)).message_id == "4"
+            with pytest.raises(OSError, match="full"):
+                await stream.athrow(OSError("the disk is full"))
+            assert ids(await voice.take_reports(3)) == ["1", "2", "3"]
+            assert list(tmp_path.iterdir()) == [second]
+            async with aclosing(voice.reports(spool=tmp_path)) as rest:
+                assert (await anext(rest)).message_id == ("5" if searched else "4")
+                assert not first.exists()
+                if not searched:
+                    assert ids(await voice.take_reports(1)) == ["5"]
+                assert list(tmp_path.iterdir()) == [second]
+            assert list(tmp_path.iterdir()) == []
+
+        in_real_time(Script(answers(page())), main)
 
     def test_what_cannot_be_read_is_put_aside(self, tmp_path: Path) -> None:
         """An unreadable answer, and one with a broken report, stay on disk under another name."""

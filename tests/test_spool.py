@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from emay_voice_async import InvalidRequestError, Product
-from emay_voice_async.spool import Spool
+from emay_voice_async.spool import Spool, SpooledAnswer
 
 
 def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
@@ -45,3 +45,14 @@ def test_on_windows_a_folder_is_not_flushed(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("os.open", None)
     monkeypatch.setattr("emay_voice_async.spool.WINDOWS", True)
     assert spool.write(Product.VOICE, b"1").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_file_goes_with_its_last_report(tmp_path: Path, broken: bool) -> None:
+    """It stays until everything in it was taken; with something unreadable in it, it is put aside then."""
+    answer = SpooledAnswer(Spool(tmp_path).write(Product.VOICE, b"1"), 3, broken)
+    answer.close_if_empty()
+    answer.take()
+    assert answer.file.exists()
+    answer.take(2)
+    assert [file.suffix for file in tmp_path.iterdir()] == ([".broken"] if broken else [])
