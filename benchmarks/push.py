@@ -30,17 +30,20 @@ MSGSPEC = "msgspec"
 
 _TRIED = (
     (
-        "json.loads alone takes about as long as all that pydantic does, so that without msgspec nothing in Python"
-        " can come near it."
+        "json.loads alone takes more than 0.45 of what default cattrs does with it, and about as long as all that"
+        " pydantic does, so that without msgspec nothing in Python can reach either. With msgspec the entries are read"
+        " straight to rows of values, without a dict for each."
     ),
     (
-        "Done: hooks that see at once what a value nearly always is, all fields of a report taken in one call,"
-        " objects frozen after they were filled, no datetime.replace (it takes six times as long as adding)."
+        "Done: reports filled in one loop that sees at once what a value nearly always is (a third of the time of"
+        " filling each by itself), all fields of a report taken in one call, objects frozen after they were filled,"
+        " no datetime.replace (it takes six times as long as adding)."
     ),
     (
-        "Tried and left: hooks that cattrs generates (four times as long); orjson (as fast as msgspec, but an"
-        " integer above 64 bits becomes a float, and an id may come as one); isal for inflating (about 5 % of a"
-        " push, for other errors in other places)."
+        "Tried and left: hooks that cattrs generates (four times as long); whole columns instead of rows (no faster);"
+        " msgspec making the times (it reads other texts than datetime.fromisoformat does); orjson (as fast as msgspec,"
+        " but an integer above 64 bits becomes a float, and an id may come as one); isal for inflating (about 5 % of"
+        " a push, for other errors in other places)."
     ),
 )
 _FIELDS: dict[str, Any] = {

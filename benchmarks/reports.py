@@ -83,6 +83,10 @@ _TRIED = (
         "Done: what came in one answer stays together until it is handed out, so that no report has an object of its"
         " own in the mailbox. What comes after reading an answer takes a fifth of the time, the whole a sixth less."
     ),
+    (
+        "Done: the reports of an answer made together, as those of a push are. Without msgspec, json.loads is half of"
+        " what is left, and what Python needs for an object with twelve fields a fifth."
+    ),
 )
 
 
