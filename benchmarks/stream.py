@@ -1,18 +1,18 @@
 """Whether a stream of a million numbers costs as much for each number as a stream of a thousand."""
 
 import asyncio
-import gc
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from benchmarks import server
 from benchmarks.clients import client
 from benchmarks.findings import Finding, Plot, Reach
-from benchmarks.measuring import ratio
+from benchmarks.measuring import interleaved, ratio
 from benchmarks.samples import CONTENT
 from emay_voice_async import Accepted, AsyncEmayVoice, Notice
 
@@ -20,6 +20,8 @@ __all__ = ["measure"]
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 5_000)
+PART = 50_000
+"""Numbers that are streamed before it is the next size's turn: of a long stream, one part after the other."""
 IN_FLIGHT = 2
 """As many as the shortest stream has batches, so that only the length differs."""
 
@@ -35,26 +37,37 @@ async def _numbers(number: int) -> AsyncIterator[str]:
         yield f"1{3_000_000_000 + place}"
 
 
-async def _send(voice: AsyncEmayVoice, number: int) -> None:
+async def _outcomes(voice: AsyncEmayVoice, number: int) -> AsyncIterator[Accepted]:
     async for outcome in voice.send_batches(Notice(CONTENT), _numbers(number)):
         if not isinstance(outcome, Accepted):
             raise TypeError(outcome)
+        yield outcome
+
+
+async def _again_and_again(voice: AsyncEmayVoice, number: int) -> AsyncGenerator[Accepted]:
+    while True:
+        async for outcome in _outcomes(voice, number):
+            yield outcome
 
 
 async def _times(url: str, sizes: tuple[int, ...], rounds: int) -> dict[int, list[float]]:
-    """Stream each size in turn, the small ones again and again so that all have as long a run."""
-    samples: dict[int, list[float]] = {size: [] for size in sizes}
-    async with client(url, max_concurrency=IN_FLIGHT) as voice:
-        await _send(voice, sizes[0])
-        for number in range(rounds):
-            for size in sizes[number % 2 :] + sizes[: number % 2]:
-                repeats = max(1, 50_000 // size)
-                gc.collect()
-                started = time.process_time()
-                for _ in range(repeats):
-                    await _send(voice, size)
-                samples[size].append((time.process_time() - started) / size / repeats)
-    return samples
+    """Stream each size in turn, as many numbers of each: many short streams, or a part of a long one."""
+    async with AsyncExitStack() as stack:
+        contestants = {}
+        for size in sizes:
+            voice = await stack.enter_async_context(client(url, max_concurrency=IN_FLIGHT))
+            stream = await stack.enter_async_context(aclosing(_again_and_again(voice, size)))
+            contestants[str(size)] = partial(_take, stream)
+        samples = await interleaved(contestants, rounds=rounds, each=PART)
+    return {size: samples[str(size)] for size in sizes}
+
+
+async def _take(stream: AsyncIterator[Accepted]) -> None:
+    taken = 0
+    async for outcome in stream:
+        taken += len(outcome.recipients)
+        if taken >= PART:
+            return
 
 
 def _peak_memory(url: str, number: int) -> int:
@@ -71,7 +84,8 @@ def stream_once(url: str, number: int) -> None:
 
     async def run() -> None:
         async with client(url, max_concurrency=IN_FLIGHT) as voice:
-            await _send(voice, number)
+            async for _ in _outcomes(voice, number):
+                pass
 
     asyncio.run(run())
     status = Path("/proc/self/status").read_text("ascii")
@@ -82,7 +96,7 @@ def measure(*, quick: bool = False) -> Finding:
     """Measure, and return what was found."""
     sizes = QUICK_SIZES if quick else SIZES
     with server.running() as url:
-        samples = asyncio.run(_times(url, sizes, 2 if quick else 7))
+        samples = asyncio.run(_times(url, sizes, 2 if quick else 21))
         memory = [_peak_memory(url, size) for size in sizes]
     times = [1e6 * median(samples[size]) for size in sizes]
     against_shortest = [ratio(samples[size], samples[sizes[0]]) for size in sizes]

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from attrs import frozen
@@ -62,16 +61,31 @@ def read_rows(data: bytes, layout: Layout) -> Rows | None:
 
 
 @cache
-def _reader() -> Callable[[bytes], Any]:
+def _msgspec() -> Any:
     # At first use, so that importing the package is no slower for it.
-    return import_module("msgspec.json").decode if find_spec("msgspec") else json.loads
+    try:
+        return import_module("msgspec")
+    except ImportError:
+        return None
+
+
+@cache
+def _reader() -> Callable[[bytes], Any]:
+    msgspec = _msgspec()
+    return json.loads if msgspec is None else msgspec.json.decode
 
 
 @cache
 def _row_reader(layout: Layout) -> Callable[[bytes], Rows] | None:
-    if not find_spec("msgspec"):
+    msgspec = _msgspec()
+    try:
+        return None if msgspec is None else _made_row_reader(msgspec, layout)
+    except (AttributeError, TypeError):
+        # An old one, that has not got all this: no answer may be lost for that.
         return None
-    msgspec: Any = import_module("msgspec")
+
+
+def _made_row_reader(msgspec: Any, layout: Layout) -> Callable[[bytes], Rows]:
     names = [(name, str) if name == layout.key else (name, Any, None) for name in layout.names]
     # What is made here lives for a moment, and has no cycles: the garbage collector need not see it.
     options = {"kw_only": True, "forbid_unknown_fields": True, "gc": False}

@@ -11,7 +11,7 @@ import pytest
 
 from emay_voice_async import documents
 
-__all__ = ["READERS", "reading_with"]
+__all__ = ["READERS", "choose_anew", "reading_with", "stand_in"]
 
 READERS = ("json", "stand-in", "msgspec")
 
@@ -55,17 +55,16 @@ def reading_with(name: str) -> Iterator[None]:
     """Have JSON read by one of the readers, whatever is installed."""
     with pytest.MonkeyPatch.context() as patch:
         if name == "json":
-            patch.setattr(documents, "find_spec", lambda _: None)
+            patch.setitem(sys.modules, "msgspec", None)
         if name == "stand-in":
-            module = stand_in()
-            patch.setitem(sys.modules, "msgspec", module)
-            patch.setitem(sys.modules, "msgspec.json", module.json)
-            patch.setattr(documents, "find_spec", lambda _: object())
-        _choose_anew()
+            patch.setitem(sys.modules, "msgspec", stand_in())
+        choose_anew()
         yield
-    _choose_anew()
+    choose_anew()
 
 
-def _choose_anew() -> None:
+def choose_anew() -> None:
+    """Forget which reader there is."""
+    documents._msgspec.cache_clear()
     documents._reader.cache_clear()
     documents._row_reader.cache_clear()

@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from readers import choose_anew, stand_in
 from samples.strategies import JSON
 
 from emay_voice_async import documents
@@ -35,9 +35,9 @@ def _outcome(read: Callable[[bytes], Any], data: bytes) -> str:
 @pytest.fixture
 def fresh_reader() -> Iterator[None]:
     """Have the reader chosen anew in this test, and after it."""
-    documents._reader.cache_clear()
+    choose_anew()
     yield
-    documents._reader.cache_clear()
+    choose_anew()
 
 
 class TestReadJson:
@@ -153,7 +153,7 @@ class TestReader:
 
     def test_without_msgspec(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The standard library's, where there is no other."""
-        monkeypatch.setattr(documents, "find_spec", lambda name: None)
+        monkeypatch.setitem(sys.modules, "msgspec", None)
         assert documents._reader() is json.loads
         assert read_json(b'{"a": [1]}') == {"a": [1]}
 
@@ -167,13 +167,21 @@ class TestReader:
                 raise ValueError
             return "read by msgspec"
 
-        stand_in = ModuleType("msgspec.json")
-        stand_in.decode = decode  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "msgspec.json", stand_in)
-        monkeypatch.setattr(documents, "find_spec", lambda name: object())
+        msgspec = stand_in()
+        msgspec.json.decode = decode
+        monkeypatch.setitem(sys.modules, "msgspec", msgspec)
         assert read_json(b"1") == "read by msgspec"
         assert repr(read_json(b"NaN")) == "nan"
         assert asked == [b"1", b"NaN"]
+
+    @pytest.mark.parametrize("missing", ["defstruct", "structs"])
+    def test_an_old_msgspec(self, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+        """One that cannot read rows reads the rest, and nothing fails."""
+        msgspec = stand_in()
+        delattr(msgspec, missing)
+        monkeypatch.setitem(sys.modules, "msgspec", msgspec)
+        assert read_rows(b'{"data":[]}', LAYOUTS[0]) is None
+        assert read_json(b'{"data":[]}') == {"data": []}
 
     @NEEDS_MSGSPEC
     def test_the_real_one(self) -> None:
