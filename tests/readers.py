@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import GenericAlias, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,8 @@ from emay_voice_async import documents
 
 __all__ = ["READERS", "choose_anew", "reading_with", "stand_in"]
 
-READERS = ("json", "stand-in", "msgspec")
+READERS = ("json", "stand-in", *(["msgspec"] if find_spec("msgspec") else []))
+"""Of msgspec itself where it is installed, as the session ``fast`` has it."""
 
 
 def stand_in() -> ModuleType:
