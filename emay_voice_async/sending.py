@@ -117,8 +117,7 @@ class _Run:
             reading.result()
         finally:
             stopped = NotSentError("the send was stopped before this batch had its turn")
-            ending: list[asyncio.Future[Any]] = [*self._stop(stopped)]
-            ending.append(reading)
+            ending: list[asyncio.Future[Any]] = [*self._stop(stopped), reading]
             reading.cancel()
             if self._options.journal is not None:
                 # The client owns it, so that what is under way is written down however this is left.
