@@ -8,6 +8,7 @@ from attrs import define, frozen
 
 from emay_voice_async.endpoints import MAX_BATCH, MAX_CUSTOM_ID
 from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.freezing import frozen_as
 from emay_voice_async.messages import check_text
 
 __all__ = [
@@ -187,10 +188,7 @@ def identified(batch: Sequence[str | Recipient], token: str) -> tuple[Recipient,
     custom_ids = [token + place for place in places]
     if set(map(type, batch)) == {str}:
         # Nearly always; together they take half of the time.
-        made = tuple(map(_RecipientFields, cast("Sequence[str]", batch), custom_ids))
-        for each in made:
-            each.__class__ = Recipient
-        return made  # type: ignore[return-value]
+        return frozen_as(Recipient, map(_RecipientFields, cast("Sequence[str]", batch), custom_ids))
     return tuple(
         [
             one

@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 from emay_voice_async.codes import CallState
 from emay_voice_async.endpoints import Product
 from emay_voice_async.errors import EmayVoiceError, OutcomeUnknownError, RefusedError
+from emay_voice_async.freezing import frozen_as
 from emay_voice_async.recipients import Recipient, mask
 
 __all__ = [
@@ -24,11 +25,6 @@ __all__ = [
     "frozen_reports",
     "make_tickets",
 ]
-
-
-# A frozen class of attrs is three times as dear to make as a plain one, and there are 500 tickets to a
-# send, 1,000 reports to an answer. So the fields stand in a plain class with the same slots, and an
-# object that was filled as one of those is frozen by changing its class.
 
 
 @define(eq=False, repr=False)
@@ -54,10 +50,7 @@ def make_tickets(
     mobiles: Iterable[str], message_ids: Iterable[str], custom_ids: Iterable[str]
 ) -> tuple[Ticket, ...]:
     """Make many tickets, at a third of the price of as many ``Ticket(...)``."""
-    tickets = tuple(map(_TicketFields, mobiles, message_ids, custom_ids))
-    for one in tickets:
-        one.__class__ = Ticket
-    return tickets  # type: ignore[return-value]
+    return frozen_as(Ticket, map(_TicketFields, mobiles, message_ids, custom_ids))
 
 
 def _length(recording: bytes | None) -> str:
@@ -100,10 +93,7 @@ class Report(ReportDraft):
 
 def frozen_reports(drafts: Iterable[ReportDraft]) -> tuple[Report, ...]:
     """Make reports of what has all its values, which is then no draft any more."""
-    reports = tuple(drafts)
-    for one in reports:
-        one.__class__ = Report
-    return reports  # type: ignore[return-value]
+    return frozen_as(Report, drafts)
 
 
 def _count(items: tuple[object, ...]) -> str:

@@ -13,6 +13,7 @@ ORDER = (
     (
         "signing",
         "messages",
+        "freezing",
         "recipients",
         "columns",
         "rows",
