@@ -71,7 +71,7 @@ def tests(session: nox.Session) -> None:
     else:
         session.run("pytest", *PARALLEL, "--cov", "--cov-report=", env=data)
         # What needs a server that this machine has not got cannot be covered here.
-        missing = session.run("python", "tests/servers.py", silent=True)
+        missing = session.run("python", "tests/support/servers.py", silent=True)
         omitted = [f"--omit={str(missing).strip()}"] if str(missing).strip() else []
         session.run("coverage", "report", *omitted, env=data)
 
@@ -124,4 +124,6 @@ def build(session: nox.Session) -> None:
             session.error(f"the wheel holds the wrong files: {names}")
         session.install(str(wheel))
         # Without any extra: only what the wheel itself asks for.
-        session.run("python", "-I", "-c", "from emay_voice_async import *; import emay_voice_async.journal")
+        session.run(
+            "python", "-I", "-c", "from emay_voice_async import *; import emay_voice_async.journal.sqlite"
+        )

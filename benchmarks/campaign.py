@@ -15,7 +15,7 @@ from benchmarks.clients import client
 from benchmarks.findings import Finding, Plot, Reach
 from benchmarks.samples import CONTENT
 from emay_voice_async import Accepted, AsyncEmayVoice, Notice
-from emay_voice_async.journal import SqliteJournal
+from emay_voice_async.journal.sqlite import SqliteJournal
 
 __all__ = ["measure"]
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import msgspec
 
-from emay_voice_async import documents
+from emay_voice_async.wire import json_reader as documents
 
 __all__ = ["FAST", "having"]
 

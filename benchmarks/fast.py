@@ -11,7 +11,7 @@ from benchmarks.measuring import interleaved
 from benchmarks.samples import CONTENT, SECRET_KEY, mobiles, report_page
 from emay_voice_async import AsyncEmayVoice, Notice
 from emay_voice_async.push import decode_push
-from emay_voice_async.sealing import compress, encrypt
+from emay_voice_async.wire.encryption import compress, encrypt
 
 __all__ = ["measure"]
 

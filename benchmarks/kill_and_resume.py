@@ -22,8 +22,8 @@ from pathlib import Path
 from attrs import asdict, frozen
 
 from emay_voice_async import AsyncEmayVoice, Notice, RateLimit, RateLimits
-from emay_voice_async.claims import State
-from emay_voice_async.journal import SqliteJournal
+from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.sandbox import Sandbox
 
 MESSAGE = Notice("您的快递已到，请尽快领取。")

@@ -23,10 +23,10 @@ from pathlib import Path
 
 from attrs import define
 
-from emay_voice_async.claims import State
 from emay_voice_async.errors import JournalError
+from emay_voice_async.journal.protocol import State
 from emay_voice_async.sandbox import Limit, Limits, Sandbox
-from emay_voice_async.sql import SqlJournal
+from emay_voice_async.sql.journal import SqlJournal
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples"
 PER_SECOND = 200

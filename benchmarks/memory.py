@@ -12,12 +12,12 @@ from benchmarks.clients import client, httpx_client
 from benchmarks.findings import Finding, Plot
 from benchmarks.samples import CONTENT, mobiles, reports
 from emay_voice_async import AsyncEmayVoice, Notice, Product
-from emay_voice_async.endpoints import VOICE_SEND
-from emay_voice_async.mailbox import Mailbox
-from emay_voice_async.pages import Page
-from emay_voice_async.recipients import Recipient
-from emay_voice_async.replies import Answer, read_tickets
-from emay_voice_async.structuring import structure_reports
+from emay_voice_async.model.endpoints import VOICE_SEND
+from emay_voice_async.model.recipients import Recipient
+from emay_voice_async.reports.mailbox import Mailbox
+from emay_voice_async.reports.pages import Page
+from emay_voice_async.wire.envelope import Answer, read_tickets
+from emay_voice_async.wire.structuring import structure_reports
 
 __all__ = ["measure"]
 

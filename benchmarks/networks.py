@@ -19,7 +19,7 @@ from attrs import field, frozen
 
 # The loop with the clock that jumps is the tests' own.
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-from virtual_time import VirtualLoop
+from support.virtual_time import VirtualLoop
 
 __all__ = ["NETWORKS", "PERIOD", "REQUESTS", "Acquire", "Outcome", "play", "virtually"]
 

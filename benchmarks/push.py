@@ -16,7 +16,7 @@ from benchmarks.findings import Finding, Plot, Reach, compared
 from benchmarks.measuring import interleaved
 from benchmarks.samples import SECRET_KEY, report_page
 from emay_voice_async.push import decode_push, decrypt, gunzip
-from emay_voice_async.sealing import compress, encrypt
+from emay_voice_async.wire.encryption import compress, encrypt
 
 __all__ = ["measure"]
 

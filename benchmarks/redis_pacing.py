@@ -20,13 +20,13 @@ from pathlib import Path
 import redis.asyncio
 
 from emay_voice_async import AsyncEmayVoice, Notice, RateLimit, RateLimits, Recipient
-from emay_voice_async.endpoints import Call
-from emay_voice_async.pacing import Lease, LocalPacer, Pacer
+from emay_voice_async.model.endpoints import Call
+from emay_voice_async.pacing.local import Lease, LocalPacer, Pacer
 from emay_voice_async.redis import RedisPacer
 from emay_voice_async.sandbox import Sandbox
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-import servers
+from support import servers
 
 PROCESSES = 4
 DELAY = 0.04

@@ -18,11 +18,11 @@ from attrs import define
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from emay_voice_async.claims import Claim, Journal, JournalRun, Key, Purpose, State
-from emay_voice_async.journal import SqliteJournal
-from emay_voice_async.messages import Notice
-from emay_voice_async.sql import SqlJournal
-from emay_voice_async.sql_tables import DATABASES, Tables
+from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Purpose, State
+from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.messages import Notice
+from emay_voice_async.sql.journal import SqlJournal
+from emay_voice_async.sql.tables import DATABASES, Tables
 
 PURPOSE = Purpose("bench", Notice("benchmark"))
 SIZE = 500

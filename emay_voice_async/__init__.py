@@ -9,8 +9,6 @@ import typing as _typing
 
 if _typing.TYPE_CHECKING:
     from emay_voice_async.client import AsyncEmayVoice
-    from emay_voice_async.codes import CallState, ResultCode
-    from emay_voice_async.endpoints import Product
     from emay_voice_async.errors import (
         AccountError,
         AnswerError,
@@ -26,10 +24,19 @@ if _typing.TYPE_CHECKING:
         ReportTimeoutError,
         SendError,
     )
-    from emay_voice_async.messages import Marketing, Notice, OnConnected, OnKey, VerificationCode, VoiceSms
-    from emay_voice_async.recipients import Recipient
-    from emay_voice_async.results import Accepted, NotSent, Refused, Report, SendResult, Ticket, Unknown
-    from emay_voice_async.window import RateLimit, RateLimits
+    from emay_voice_async.model.codes import CallState, ResultCode
+    from emay_voice_async.model.endpoints import Product
+    from emay_voice_async.model.messages import (
+        Marketing,
+        Notice,
+        OnConnected,
+        OnKey,
+        VerificationCode,
+        VoiceSms,
+    )
+    from emay_voice_async.model.recipients import Recipient
+    from emay_voice_async.model.results import Accepted, NotSent, Refused, Report, SendResult, Ticket, Unknown
+    from emay_voice_async.pacing.window import RateLimit, RateLimits
 
 __all__ = [
     "Accepted",
@@ -69,11 +76,11 @@ __all__ = [
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "client": ("AsyncEmayVoice",),
-    "codes": (
+    "model.codes": (
         "CallState",
         "ResultCode",
     ),
-    "endpoints": ("Product",),
+    "model.endpoints": ("Product",),
     "errors": (
         "AccountError",
         "AnswerError",
@@ -89,7 +96,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ReportTimeoutError",
         "SendError",
     ),
-    "messages": (
+    "model.messages": (
         "Marketing",
         "Notice",
         "OnConnected",
@@ -97,8 +104,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "VerificationCode",
         "VoiceSms",
     ),
-    "recipients": ("Recipient",),
-    "results": (
+    "model.recipients": ("Recipient",),
+    "model.results": (
         "Accepted",
         "NotSent",
         "Refused",
@@ -107,7 +114,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Ticket",
         "Unknown",
     ),
-    "window": (
+    "pacing.window": (
         "RateLimit",
         "RateLimits",
     ),
@@ -117,7 +124,7 @@ _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 def __getattr__(name: str) -> _typing.Any:
     """Import what is asked for: one of the names above, or the module that it comes from."""
-    if name in _HOMES:
+    if name in {home.partition(".")[0] for home in _HOMES}:
         return _importlib.import_module(f"{__name__}.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

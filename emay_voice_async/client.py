@@ -12,10 +12,6 @@ from typing import Any, Final, Self
 
 from attrs import evolve
 
-from emay_voice_async.books import Sorter
-from emay_voice_async.claims import Journal, Purpose
-from emay_voice_async.delivery import Options
-from emay_voice_async.endpoints import JOIN_BALANCE, VOICE_BALANCE, Call, Product
 from emay_voice_async.errors import (
     EmayVoiceError,
     InvalidRequestError,
@@ -23,19 +19,23 @@ from emay_voice_async.errors import (
     SendError,
     UsageError,
 )
-from emay_voice_async.exchange import Credentials, Exchanges, Stats
-from emay_voice_async.guards import CallingHours, Plan
-from emay_voice_async.messages import Message, check_text
-from emay_voice_async.pacing import LocalPacer, Pacer
-from emay_voice_async.planning import count, know_nothing, plan_of
-from emay_voice_async.recipients import Recipient, check_recipient
-from emay_voice_async.replies import read_balance
-from emay_voice_async.reports import ReportReader
-from emay_voice_async.results import Accepted, Outcome, Report, SendResult, Ticket, Unknown
-from emay_voice_async.sending import Sender
-from emay_voice_async.source import Recipients
-from emay_voice_async.transport import HttpClient, Transport
-from emay_voice_async.window import RateLimits
+from emay_voice_async.exchange.exchanges import Credentials, Exchanges, Stats
+from emay_voice_async.exchange.transport import HttpClient, Transport
+from emay_voice_async.journal.protocol import Journal, Purpose
+from emay_voice_async.journal.session import Sorter
+from emay_voice_async.model.endpoints import JOIN_BALANCE, VOICE_BALANCE, Call, Product
+from emay_voice_async.model.messages import Message, check_text
+from emay_voice_async.model.recipients import Recipient, check_recipient
+from emay_voice_async.model.results import Accepted, Outcome, Report, SendResult, Ticket, Unknown
+from emay_voice_async.pacing.local import LocalPacer, Pacer
+from emay_voice_async.pacing.window import RateLimits
+from emay_voice_async.reports.reader import ReportReader
+from emay_voice_async.sending.batches import Recipients
+from emay_voice_async.sending.delivery import Options
+from emay_voice_async.sending.hours import CallingHours, Plan
+from emay_voice_async.sending.plan import count, know_nothing, plan_of
+from emay_voice_async.sending.sender import Sender
+from emay_voice_async.wire.envelope import read_balance
 
 __all__ = ["AsyncEmayVoice"]
 

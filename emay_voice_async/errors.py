@@ -98,7 +98,7 @@ class RepeatedError(InvalidRequestError):
 class RefusedError(EmayVoiceError):
     """The service answered with a result code other than SUCCESS: nobody is called or charged.
 
-    ``code`` is a :class:`~emay_voice_async.codes.ResultCode`, or the plain text of a code that the
+    ``code`` is a :class:`~emay_voice_async.model.codes.ResultCode`, or the plain text of a code that the
     API document does not list; ``meaning`` its meaning ("" when unknown); ``path`` the endpoint.
     """
 
@@ -208,7 +208,7 @@ class ReportTimeoutError(EmayVoiceError, TimeoutError):
 class SendError(EmayVoiceError):
     """Some batch of a send was not accepted; look at each before sending anything again.
 
-    ``result`` is the :class:`~emay_voice_async.results.SendResult` with every outcome, those of
+    ``result`` is the :class:`~emay_voice_async.model.results.SendResult` with every outcome, those of
     accepted batches included: their numbers are called whatever became of the others.
     """
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qs
 
-from emay_voice_async.documents import read_json, read_rows
 from emay_voice_async.errors import PushError
-from emay_voice_async.results import Report
-from emay_voice_async.sealing import MAX_SIZE, decrypt, gunzip
-from emay_voice_async.structuring import REPORTS, structure_reports, structure_rows
+from emay_voice_async.model.results import Report
+from emay_voice_async.wire.encryption import MAX_SIZE, decrypt, gunzip
+from emay_voice_async.wire.json_reader import read_json, read_rows
+from emay_voice_async.wire.structuring import REPORTS, structure_reports, structure_rows
 
 __all__ = ["decode_plain_push", "decode_push", "decode_reports", "decrypt", "gunzip"]
 

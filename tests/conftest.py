@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from hypothesis import settings
-from readers import READERS, reading_with
+from support.json_readers import READERS, reading_with
 
 from emay_voice_async.sandbox import Sandbox
 

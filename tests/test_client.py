@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted import Script, accepts, answers, code, fields_of
-from virtual_time import now, run
+from support.http_transport import Script, accepts, answers, code, fields_of
+from support.virtual_time import now, run
 
 from emay_voice_async import (
     Accepted,
@@ -32,11 +32,11 @@ from emay_voice_async import (
     VerificationCode,
     VoiceSms,
 )
-from emay_voice_async.claims import Purpose
-from emay_voice_async.endpoints import Call
 from emay_voice_async.errors import UsageError
-from emay_voice_async.journal import SqliteJournal
-from emay_voice_async.pacing import Lease, LocalPacer
+from emay_voice_async.journal.protocol import Purpose
+from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.endpoints import Call
+from emay_voice_async.pacing.local import Lease, LocalPacer
 
 SECRET = "0123456789ABCDEF"
 

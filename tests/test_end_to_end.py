@@ -14,7 +14,7 @@ import httpx
 import pytest
 from attrs import evolve
 from fastapi import FastAPI
-from virtual_time import CancellingLoop, cancel_everywhere, now, run
+from support.virtual_time import CancellingLoop, cancel_everywhere, now, run
 
 from emay_voice_async import (
     Accepted,
@@ -43,18 +43,18 @@ from emay_voice_async import (
     VerificationCode,
     VoiceSms,
 )
-from emay_voice_async.claims import State
-from emay_voice_async.codes import JOIN_RESULT_CODES, VOICE_RESULT_CODES
-from emay_voice_async.endpoints import Call
-from emay_voice_async.journal import SqliteJournal
-from emay_voice_async.messages import Message
-from emay_voice_async.receiver import PushReceiver, RecentReports
-from emay_voice_async.replies import REFUSALS
-from emay_voice_async.results import Outcome
+from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.codes import JOIN_RESULT_CODES, VOICE_RESULT_CODES
+from emay_voice_async.model.endpoints import Call
+from emay_voice_async.model.messages import Message
+from emay_voice_async.model.results import Outcome
+from emay_voice_async.receiver.app import PushReceiver, RecentReports
 from emay_voice_async.sandbox import Fault, Sandbox, ServiceType
 from emay_voice_async.sandbox.pushing import PushMode
 from emay_voice_async.sandbox.replies import Recordings
 from emay_voice_async.sandbox.server import serve
+from emay_voice_async.wire.envelope import REFUSALS
 
 MESSAGES: list[Message] = [
     Notice("您的快递已到"),
@@ -533,7 +533,7 @@ class TestCancellation:
 _CAMPAIGN = """
 import asyncio, sys
 from emay_voice_async import AsyncEmayVoice, Notice, RateLimit, RateLimits
-from emay_voice_async.journal import SqliteJournal
+from emay_voice_async.journal.sqlite import SqliteJournal
 
 async def main(url, app_id, secret_key, path, resend):
     limits = RateLimits(send=RateLimit(50, 1.0))

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emay_voice_async import errors
-from emay_voice_async.codes import ResultCode
 from emay_voice_async.errors import (
     AccountError,
     AnswerError,
@@ -32,8 +31,9 @@ from emay_voice_async.errors import (
     SendError,
     UsageError,
 )
-from emay_voice_async.recipients import Recipient
-from emay_voice_async.results import Accepted, NotSent, Refused, SendResult, Ticket, Unknown
+from emay_voice_async.model.codes import ResultCode
+from emay_voice_async.model.recipients import Recipient
+from emay_voice_async.model.results import Accepted, NotSent, Refused, SendResult, Ticket, Unknown
 
 MOBILE = "13812345678"
 BODY = f'{{"code":"SUCCESS","data":[{{"mobile":"{MOBILE}"}}]'.encode()

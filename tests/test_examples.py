@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
-import servers
+from support import servers
 from taskiq import TaskiqMessage, TaskiqMiddleware, TaskiqResult
 from taskiq.api import run_receiver_task
 
 from emay_voice_async import CallState
-from emay_voice_async.claims import State, Summary
+from emay_voice_async.journal.protocol import State, Summary
 from emay_voice_async.sandbox import Fault, Sandbox
 
 ROOT = Path(__file__).parent.parent

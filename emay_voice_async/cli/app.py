@@ -10,21 +10,21 @@ from typing import Final
 import click
 from click.shell_completion import shell_complete
 
-from emay_voice_async.cli.balance import balance
-from emay_voice_async.cli.code import code
-from emay_voice_async.cli.decode import decode
-from emay_voice_async.cli.endings import Ending, ending_of
-from emay_voice_async.cli.journal import journal
-from emay_voice_async.cli.listen import listen
-from emay_voice_async.cli.local import demo, sandbox
-from emay_voice_async.cli.output import output_error
-from emay_voice_async.cli.reports import reports
-from emay_voice_async.cli.screen import QUIET, Screen
-from emay_voice_async.cli.send import send
-from emay_voice_async.cli.settings import Session, Settings
-from emay_voice_async.cli.values import FILE
-from emay_voice_async.cli.values import limit as read_limit
-from emay_voice_async.window import RateLimit
+from emay_voice_async.cli.commands.balance import balance
+from emay_voice_async.cli.commands.code import code
+from emay_voice_async.cli.commands.decode_push import decode
+from emay_voice_async.cli.commands.journal import journal
+from emay_voice_async.cli.commands.listen import listen
+from emay_voice_async.cli.commands.reports import reports
+from emay_voice_async.cli.commands.sandbox import demo, sandbox
+from emay_voice_async.cli.commands.send import send
+from emay_voice_async.cli.terminal.console import QUIET, Screen
+from emay_voice_async.cli.terminal.exit_codes import Ending, ending_of
+from emay_voice_async.cli.terminal.option_types import FILE
+from emay_voice_async.cli.terminal.option_types import limit as read_limit
+from emay_voice_async.cli.terminal.output import output_error
+from emay_voice_async.cli.terminal.settings import Session, Settings
+from emay_voice_async.pacing.window import RateLimit
 
 __all__ = ["emay_voice", "run"]
 

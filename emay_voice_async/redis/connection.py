@@ -12,8 +12,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.messages import check_text
-from emay_voice_async.redis.outage import OutageError
+from emay_voice_async.model.messages import check_text
+from emay_voice_async.redis.backoff import OutageError
 
 __all__ = ["Client", "Connection", "Script", "check_prefix", "check_seconds"]
 

@@ -10,7 +10,7 @@ import math
 
 from attrs import define, field
 
-from emay_voice_async.redis.turns import Answer, Ask, Terms, microseconds
+from emay_voice_async.redis.protocol import Answer, Ask, Terms, microseconds
 
 __all__ = ["Ledger"]
 

@@ -4,15 +4,15 @@ import hashlib
 from types import TracebackType
 from typing import Final, Self
 
-from emay_voice_async.endpoints import Call
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.messages import check_text
-from emay_voice_async.pacing import Lease, LocalPacer
+from emay_voice_async.model.endpoints import Call
+from emay_voice_async.model.messages import check_text
+from emay_voice_async.pacing.local import Lease, LocalPacer
+from emay_voice_async.pacing.window import RateLimit, RateLimits
+from emay_voice_async.redis.backoff import OutageError
 from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_seconds
-from emay_voice_async.redis.line import Line
-from emay_voice_async.redis.outage import OutageError
-from emay_voice_async.redis.turns import Answer, Ask, decode, encode, terms
-from emay_voice_async.window import RateLimit, RateLimits
+from emay_voice_async.redis.protocol import Answer, Ask, decode, encode, terms
+from emay_voice_async.redis.queue import Line
 
 __all__ = ["RedisPacer"]
 

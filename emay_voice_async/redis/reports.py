@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from emay_voice_async.deduplication import Claim
+from emay_voice_async.receiver.deduplication import Claim
 from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_seconds
 
 __all__ = ["RedisReports"]

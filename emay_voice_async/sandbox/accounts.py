@@ -6,7 +6,7 @@ from enum import Enum
 
 from attrs import define, field
 
-from emay_voice_async.endpoints import JOIN_SEND, VOICE_SEND, VOICE_SEND_CODE, VOICE_SEND_MARKETING
+from emay_voice_async.model.endpoints import JOIN_SEND, VOICE_SEND, VOICE_SEND_CODE, VOICE_SEND_MARKETING
 from emay_voice_async.sandbox.speed import DEFAULT_LIMITS, AnyLimits
 
 __all__ = ["Account", "ServiceType"]

@@ -15,8 +15,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from emay_voice_async.codes import ResultCode
-from emay_voice_async.endpoints import ENDPOINTS, Endpoint
+from emay_voice_async.model.codes import ResultCode
+from emay_voice_async.model.endpoints import ENDPOINTS, Endpoint
 from emay_voice_async.sandbox.answers import Answer, Ending, encode, page
 from emay_voice_async.sandbox.faults import Faults
 from emay_voice_async.sandbox.record import Received

@@ -19,8 +19,8 @@ from typing import Final
 
 from attrs import frozen
 
-from emay_voice_async.codes import ResultCode
-from emay_voice_async.endpoints import (
+from emay_voice_async.model.codes import ResultCode
+from emay_voice_async.model.endpoints import (
     CLOCK_SKEW,
     CODE_LENGTHS,
     JOIN_BALANCE,

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import httpx
 
-from emay_voice_async.endpoints import Call, Product
+from emay_voice_async.model.endpoints import Call, Product
 from emay_voice_async.sandbox import pushing, server
 from emay_voice_async.sandbox.accounts import Account, ServiceType
 from emay_voice_async.sandbox.app import App, Latency

@@ -12,7 +12,7 @@ from typing import Self
 
 from attrs import Factory, define, evolve, field, frozen, validators
 
-from emay_voice_async.endpoints import ENDPOINTS, Call, Endpoint
+from emay_voice_async.model.endpoints import ENDPOINTS, Call, Endpoint
 from emay_voice_async.sandbox import replies
 from emay_voice_async.sandbox.answers import HTML_TYPE, JSON_TYPE, TEXT_TYPE, Answer, Ending, encode, page
 

@@ -31,7 +31,7 @@ from typing import Final
 
 from attrs import frozen
 
-from emay_voice_async.codes import JOIN_MEANINGS, VOICE_STATES
+from emay_voice_async.model.codes import JOIN_MEANINGS, VOICE_STATES
 
 __all__ = ["ANSWERED", "BLACK_WORD", "MAGIC_NUMBERS", "MOBILE", "Outcome", "outcome"]
 

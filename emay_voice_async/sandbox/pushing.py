@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 import httpx
 from attrs import frozen
 
-from emay_voice_async.codes import ResultCode
-from emay_voice_async.endpoints import MAX_REPORTS, Product
+from emay_voice_async.model.codes import ResultCode
+from emay_voice_async.model.endpoints import MAX_REPORTS, Product
 from emay_voice_async.sandbox.accounts import Account
 from emay_voice_async.sandbox.service import Service
-from emay_voice_async.sealing import compress, encrypt
+from emay_voice_async.wire.encryption import compress, encrypt
 
 __all__ = ["Delivery", "PushMode", "body_of", "push"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import define, field, frozen
 
-from emay_voice_async.endpoints import Endpoint, Product
+from emay_voice_async.model.endpoints import Endpoint, Product
 
 __all__ = ["MadeCall", "Received"]
 

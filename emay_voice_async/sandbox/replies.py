@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 from attrs import frozen
 
-from emay_voice_async.codes import ResultCode
-from emay_voice_async.endpoints import VOICE_BALANCE, Endpoint, Product
+from emay_voice_async.model.codes import ResultCode
+from emay_voice_async.model.endpoints import VOICE_BALANCE, Endpoint, Product
 from emay_voice_async.sandbox.outcomes import Outcome
 from emay_voice_async.sandbox.record import MadeCall
 

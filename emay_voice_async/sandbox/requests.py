@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from attrs import field, frozen
 
-from emay_voice_async.endpoints import JOIN_SEND, Endpoint
+from emay_voice_async.model.endpoints import JOIN_SEND, Endpoint
 
 __all__ = ["Request", "read_fields"]
 

@@ -8,8 +8,8 @@ from heapq import heappop, heappush
 
 from attrs import Factory, define, field, frozen
 
-from emay_voice_async.codes import ResultCode
-from emay_voice_async.endpoints import MAX_REPORTS, Call, Product
+from emay_voice_async.model.codes import ResultCode
+from emay_voice_async.model.endpoints import MAX_REPORTS, Call, Product
 from emay_voice_async.sandbox import replies
 from emay_voice_async.sandbox.accounts import Account
 from emay_voice_async.sandbox.checks import Case, refusal_code

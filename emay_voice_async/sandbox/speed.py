@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from attrs import field, frozen, validators
 
-from emay_voice_async.endpoints import Call
+from emay_voice_async.model.endpoints import Call
 
 __all__ = ["DEFAULT_LIMITS", "AnyLimit", "AnyLimits", "Limit", "Limits", "Window", "limit_of"]
 

@@ -1,7 +1,7 @@
 """What the tests of the command line share."""
 
 import pytest
-from program import Program
+from support.cli_runner import Program
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import click
 import pytest
-from program import Program, Unwritable
+from support.cli_runner import Program, Unwritable
 
 from emay_voice_async import cli, errors
-from emay_voice_async.cli import app, endings
-from emay_voice_async.cli.endings import Ending, ending_of, worst
+from emay_voice_async.cli import app
+from emay_voice_async.cli.terminal import exit_codes as endings
+from emay_voice_async.cli.terminal.exit_codes import Ending, ending_of, worst
 from emay_voice_async.sandbox import Fault, Sandbox
 
 
@@ -144,7 +145,7 @@ class TestTrouble:
         def fail(*_: object) -> None:
             raise ZeroDivisionError("by zero")
 
-        monkeypatch.setattr("emay_voice_async.cli.balance.Product", fail)
+        monkeypatch.setattr("emay_voice_async.cli.commands.balance.Product", fail)
         ended = program("balance")
         assert ended.code == 70
         assert ended.err == "emay-voice: ZeroDivisionError: by zero; run again with -vv for the traceback\n"
@@ -197,7 +198,7 @@ class TestExtras:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
     ) -> None:
         """Without click or rich there is one line, and exit code 2."""
-        for module in ("emay_voice_async.cli.app", "emay_voice_async.cli.screen", "rich.console"):
+        for module in ("emay_voice_async.cli.app", "emay_voice_async.cli.terminal.console", "rich.console"):
             monkeypatch.delitem(sys.modules, module)
         monkeypatch.setitem(sys.modules, name, None)
         assert cli.main(["--help"]) == 2
@@ -229,7 +230,9 @@ class TestExtras:
         words: str,
     ) -> None:
         """A command that needs more says which."""
-        for name in [one for one in sys.modules if one.startswith((module, "emay_voice_async.demo"))]:
+        for name in [
+            one for one in sys.modules if one.startswith((module, "emay_voice_async.cli.commands.demo"))
+        ]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, missing, None)
         ended = program(*arguments)
@@ -310,8 +313,8 @@ class TestLocal:
 
     def test_a_demo_that_goes_wrong(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """``demo`` exits with 1 when something is off."""
-        monkeypatch.setattr("emay_voice_async.demo.PATIENCE", 0.0)
-        monkeypatch.setattr("emay_voice_async.demo.REPORT_DELAY", 60.0)
+        monkeypatch.setattr("emay_voice_async.cli.commands.demo.PATIENCE", 0.0)
+        monkeypatch.setattr("emay_voice_async.cli.commands.demo.REPORT_DELAY", 60.0)
         assert cli.main(["demo"]) == 1
 
     def test_an_interrupted_demo(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,17 @@ from datetime import datetime
 
 import pytest
 from rich.console import Console
-from virtual_time import now, run
+from support.virtual_time import now, run
 
 from emay_voice_async import Accepted, Recipient
-from emay_voice_async.cli.board import Board
-from emay_voice_async.cli.resting import tell_hours
-from emay_voice_async.cli.screen import Screen
-from emay_voice_async.cli.tally import Tally
-from emay_voice_async.cli.words import duration
-from emay_voice_async.exchange import Stats
-from emay_voice_async.guards import CallingHours
-from emay_voice_async.signing import BEIJING
+from emay_voice_async.cli.campaign.hours_notice import tell_hours
+from emay_voice_async.cli.campaign.progress import Board
+from emay_voice_async.cli.campaign.tally import Tally
+from emay_voice_async.cli.terminal.console import Screen
+from emay_voice_async.cli.terminal.formatting import duration
+from emay_voice_async.exchange.exchanges import Stats
+from emay_voice_async.sending.hours import CallingHours
+from emay_voice_async.wire.signing import BEIJING
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=BEIJING).timestamp()
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import Program, Unwritable
+from support.cli_runner import Program, Unwritable
 
 from emay_voice_async.sandbox import Fault
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from program import Ended, Program, Unwritable
+from support.cli_runner import Ended, Program, Unwritable
 
-from emay_voice_async.cli.screen import Screen
-from emay_voice_async.sealing import encrypt
+from emay_voice_async.cli.terminal.console import Screen
+from emay_voice_async.wire.encryption import encrypt
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from program import served, start
+from support.cli_runner import served, start
 
 from emay_voice_async.sandbox import Sandbox
 

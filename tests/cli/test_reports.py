@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from program import Ended, Program, Unwritable
+from support.cli_runner import Ended, Program, Unwritable
 
 from emay_voice_async.sandbox import Fault, Sandbox
 

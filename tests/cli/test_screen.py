@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from emay_voice_async.cli.screen import Screen
+from emay_voice_async.cli.terminal.console import Screen
 
 logger = logging.getLogger("emay_voice_async.test")
 

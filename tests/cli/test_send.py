@@ -12,15 +12,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from program import Program, Unwritable
+from support.cli_runner import Program, Unwritable
 
 from emay_voice_async import Notice
-from emay_voice_async.claims import Claim, JournalRun, Key, Purpose
-from emay_voice_async.cli import asking
-from emay_voice_async.cli.stopping import Stop
-from emay_voice_async.journal import SqliteJournal
+from emay_voice_async.cli.campaign import confirmation as asking
+from emay_voice_async.cli.terminal.signals import Stop
+from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Purpose
+from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.sandbox import Fault, Sandbox
-from emay_voice_async.signing import BEIJING
+from emay_voice_async.wire.signing import BEIJING
 
 NUMBERS = [f"138{number:08}" for number in range(600)]
 
@@ -406,7 +406,7 @@ class TestLists:
             people.write_text("13900000000\n")
             return True
 
-        monkeypatch.setattr("emay_voice_async.cli.send.confirm", answer)
+        monkeypatch.setattr("emay_voice_async.cli.commands.send.confirm", answer)
         assert program(*notice(people)).code == 0
         assert called(program) == NUMBERS
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import Program
+from support.cli_runner import Program
 
 from emay_voice_async.sandbox import Fault
-from emay_voice_async.sealing import encrypt
+from emay_voice_async.wire.encryption import encrypt
 
 REPORT = {"voiceId": "v1", "customVoiceId": "c1", "mobile": "13800000000", "state": "SUCCESS"}
 

@@ -4,7 +4,7 @@ import math
 
 from hypothesis import strategies as st
 
-from emay_voice_async.messages import (
+from emay_voice_async.model.messages import (
     Marketing,
     Message,
     Notice,
@@ -13,7 +13,7 @@ from emay_voice_async.messages import (
     VerificationCode,
     VoiceSms,
 )
-from emay_voice_async.recipients import Recipient
+from emay_voice_async.model.recipients import Recipient
 
 __all__ = [
     "CHARACTERS",

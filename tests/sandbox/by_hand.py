@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from emay_voice_async.endpoints import ENDPOINTS
+from emay_voice_async.model.endpoints import ENDPOINTS
 from emay_voice_async.sandbox.accounts import Account
 from emay_voice_async.sandbox.requests import Request
 from emay_voice_async.sandbox.service import Service

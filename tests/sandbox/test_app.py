@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import pytest
-import virtual_time
 from starlette.types import Message
+from support import virtual_time
 
-from emay_voice_async.endpoints import ENDPOINTS
+from emay_voice_async.model.endpoints import ENDPOINTS
 from emay_voice_async.sandbox import Fault, Sandbox
 from sandbox.by_hand import APP_ID, KEY, MOBILE, NOW, form, in_process
 

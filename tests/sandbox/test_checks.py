@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emay_voice_async.codes import JOIN_RESULT_CODES, VOICE_RESULT_CODES, ResultCode
+from emay_voice_async.model.codes import JOIN_RESULT_CODES, VOICE_RESULT_CODES, ResultCode
 from emay_voice_async.sandbox import checks
 from emay_voice_async.sandbox.requests import Request
 from sandbox.by_hand import (

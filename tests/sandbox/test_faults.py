@@ -5,7 +5,7 @@ import gzip
 import pytest
 from attrs import evolve
 
-from emay_voice_async.endpoints import Call, Endpoint
+from emay_voice_async.model.endpoints import Call, Endpoint
 from emay_voice_async.sandbox.answers import Answer, Ending
 from emay_voice_async.sandbox.faults import Fault, Faults
 from sandbox.by_hand import ENDPOINT

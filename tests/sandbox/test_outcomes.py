@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from emay_voice_async.codes import JOIN_STATES, VOICE_STATES
+from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES
 from emay_voice_async.sandbox import outcomes
 from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, outcome
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from emay_voice_async.endpoints import Product
+from emay_voice_async.model.endpoints import Product
 from emay_voice_async.sandbox import Account, Delivery, Sandbox
 from emay_voice_async.sandbox.pushing import PushMode
 from emay_voice_async.sandbox.server import serve

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from emay_voice_async.endpoints import Product
+from emay_voice_async.model.endpoints import Product
 from emay_voice_async.sandbox.accounts import Account
 from emay_voice_async.sandbox.requests import Request
 from emay_voice_async.sandbox.service import Service

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emay_voice_async import RateLimits
-from emay_voice_async.endpoints import Call
+from emay_voice_async.model.endpoints import Call
 from emay_voice_async.sandbox.speed import DEFAULT_LIMITS, Limit, Limits, Window, limit_of
 from sandbox.by_hand import NOW
 

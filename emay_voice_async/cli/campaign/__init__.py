@@ -1,0 +1,1 @@
+"""One campaign on the command line: options, lists, plan, confirmation, progress, summary."""

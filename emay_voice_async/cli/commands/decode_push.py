@@ -1,0 +1,51 @@
+"""``decode-push``: what is in a push that was kept as a file."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.json_rows import row_of_report, row_of_unreadable
+from emay_voice_async.cli.terminal.option_types import FILE
+from emay_voice_async.cli.terminal.output import Output
+from emay_voice_async.cli.terminal.settings import Session
+from emay_voice_async.errors import PushError
+from emay_voice_async.push import decode_plain_push, decode_push
+
+__all__ = ["decode"]
+
+
+@click.command(
+    "decode-push",
+    short_help="Print the reports in the body of a push.",
+    epilog="""\b
+Examples:
+  emay-voice decode-push body.bin
+  curl -s https://your.host/kept/1 | emay-voice decode-push -
+
+The JSON is that of "emay-voice reports".
+""",
+)
+@click.argument("file", type=FILE)
+@click.option("--plain", is_flag=True, help="The push is not encrypted.")
+@click.pass_obj
+def decode(session: Session, *, file: Path, plain: bool) -> None:
+    """Print the reports in the body of a push; FILE - is standard input."""
+    body = _read(file)
+    try:
+        # As JSON or as a form: what it is shows in how it begins.
+        kind = "application/x-www-form-urlencoded"
+        reports = decode_plain_push(body, kind) if plain else decode_push(body, session.settings.secret_key())
+    except PushError as error:
+        rows = [row_of_report(report) for report in error.reports]
+        Output().write_now([*rows, *(row_of_unreadable(*pair) for pair in error.broken)])
+        raise CommandError(f"{file}: {error}") from None
+    Output().write_now(row_of_report(report) for report in reports)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror or error}") from None

@@ -1,0 +1,102 @@
+"""Lines for machines: outcomes, reports, and the calls of a journal, as JSON would have them."""
+
+import base64
+from collections.abc import Iterator
+from typing import Any, Final
+
+from emay_voice_async.errors import EmayVoiceError, RefusedError, RepeatedError
+from emay_voice_async.journal.protocol import Line
+from emay_voice_async.model.results import Accepted, Outcome, Refused, Report, Unknown
+
+__all__ = ["CALL_FIELDS", "row_of_line", "row_of_report", "row_of_unreadable", "rows_of_outcome"]
+
+_NAMES: Final = {Accepted: "accepted", Refused: "refused", Unknown: "unknown"}
+
+
+def rows_of_outcome(outcome: Outcome) -> Iterator[dict[str, Any]]:
+    """Yield what became of each number of an outcome."""
+    recorded = isinstance(outcome, Accepted | Unknown) and outcome.recorded
+    if isinstance(outcome, Accepted):
+        for ticket in outcome.tickets:
+            yield _row(ticket.mobile, ticket.custom_id, "accepted", ticket.message_id, None, recorded)
+        return
+    name = _NAMES.get(type(outcome), "repeated" if isinstance(outcome.error, RepeatedError) else "not sent")
+    for one in outcome.recipients:
+        yield _row(one.mobile, one.custom_id, name, None, outcome.error, recorded)
+
+
+def _row(
+    mobile: str,
+    custom_id: str | None,
+    outcome: str,
+    message_id: str | None,
+    error: EmayVoiceError | None,
+    recorded: bool,
+) -> dict[str, Any]:
+    return {
+        "mobile": mobile,
+        "custom_id": custom_id,
+        "outcome": outcome,
+        "message_id": message_id,
+        "code": str.__str__(error.code) if isinstance(error, RefusedError) else None,
+        "reason": None if error is None else str(error),
+        "recorded": recorded,
+    }
+
+
+def row_of_report(report: Report) -> dict[str, Any]:
+    """Return all of a report; the recording in base64, because the service hands it out once."""
+    recording = report.recording
+    return {
+        "product": report.product.value,
+        "app_id": report.app_id,
+        "message_id": report.message_id,
+        "custom_id": report.custom_id,
+        "mobile": report.mobile,
+        "state": report.state.name,
+        "raw_state": report.raw_state,
+        "description": report.description,
+        "called_at": None if report.called_at is None else report.called_at.isoformat(),
+        "duration": report.duration,
+        "key_pressed": report.key_pressed,
+        "recording": None if recording is None else base64.b64encode(recording).decode(),
+    }
+
+
+def row_of_unreadable(raw: Any, reason: str) -> dict[str, Any]:
+    """Return something in place of a report that cannot be read, as it came: the service has it no more."""
+    text = raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
+    return {"unreadable": text, "reason": reason}
+
+
+def row_of_line(line: Line) -> dict[str, Any]:
+    """Return all that a journal knows of a call."""
+    return {
+        "mobile": line.mobile,
+        "custom_id": line.custom_id,
+        "message_id": line.message_id,
+        "state": line.state.value,
+        "reason": line.reason,
+        "begun_at": line.begun_at.isoformat(timespec="seconds"),
+        "report_state": line.report_state,
+        "report_description": line.report_description,
+        "called_at": None if line.called_at is None else line.called_at.isoformat(),
+        "duration": line.duration,
+        "key_pressed": line.key_pressed,
+    }
+
+
+CALL_FIELDS: Final = (
+    "mobile",
+    "custom_id",
+    "message_id",
+    "state",
+    "reason",
+    "begun_at",
+    "report_state",
+    "report_description",
+    "called_at",
+    "duration",
+    "key_pressed",
+)
+"""The fields of :func:`row_of_line`, in their order."""

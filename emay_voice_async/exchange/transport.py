@@ -1,0 +1,216 @@
+"""One POST over httpx, and httpx's exceptions to ours: the only module that knows httpx."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+from attrs import define
+
+from emay_voice_async.errors import (
+    EmayVoiceError,
+    InvalidRequestError,
+    NotSentError,
+    OutcomeUnknownError,
+)
+from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.forms import CONTENT_TYPE
+
+__all__ = ["ERRORS", "HttpClient", "Progress", "Transport", "checked_base_url"]
+
+HttpClient = httpx.AsyncClient
+
+KEEPALIVE: Final = 2.0
+"""Seconds that our own client keeps an idle connection.
+
+Shorter than any server's patience, because a server that closes an idle connection at the moment
+of a send leaves the outcome of that send unknown.
+"""
+
+_LIMITS: Final = httpx.Limits(
+    # Requests in flight are bounded by us, so nobody ever waits for a connection.
+    max_connections=None,
+    # As httpx's own default: its pool looks at each idle connection for each other one, for each
+    # request. A second burst of 100 requests costs a sixth of what it costs if all are kept.
+    max_keepalive_connections=20,
+    keepalive_expiry=KEEPALIVE,
+)
+_HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "Content-Type": CONTENT_TYPE,
+    "User-Agent": "emay_voice_async",
+}
+
+ERRORS: Final[Mapping[type[Exception], type[EmayVoiceError]]] = {
+    # No connection was made, or none was free: not a byte was written.
+    httpx.ConnectError: NotSentError,
+    httpx.ConnectTimeout: NotSentError,
+    httpx.PoolTimeout: NotSentError,
+    httpx.ProxyError: NotSentError,
+    httpx.UnsupportedProtocol: NotSentError,
+    httpx.InvalidURL: NotSentError,
+    # From the first byte on, nobody knows.
+    httpx.ReadError: OutcomeUnknownError,
+    httpx.ReadTimeout: OutcomeUnknownError,
+    httpx.WriteError: OutcomeUnknownError,
+    httpx.WriteTimeout: OutcomeUnknownError,
+    httpx.CloseError: OutcomeUnknownError,
+    httpx.LocalProtocolError: OutcomeUnknownError,
+    httpx.RemoteProtocolError: OutcomeUnknownError,
+    httpx.DecodingError: OutcomeUnknownError,
+    httpx.TooManyRedirects: OutcomeUnknownError,
+    # A shared client's own hooks may raise this one.
+    httpx.HTTPStatusError: OutcomeUnknownError,
+    # Misuse of a response, which only a shared client's own hooks could do.
+    httpx.CookieConflict: OutcomeUnknownError,
+    httpx.StreamConsumed: OutcomeUnknownError,
+    httpx.StreamClosed: OutcomeUnknownError,
+    httpx.ResponseNotRead: OutcomeUnknownError,
+    httpx.RequestNotRead: OutcomeUnknownError,
+}
+"""Every exception of httpx that has no subclasses; what is not listed is unknown too."""
+
+
+@define
+class Progress:
+    """How far a request has come, as the transport below tells it.
+
+    ``written``: writing has begun, or a transport that tells nothing is at work. ``abandoned``:
+    nobody wants the request any more, so it must not be written.
+    """
+
+    started: bool = False
+    traced: bool = False
+    headers: bool = False
+    abandoned: bool = False
+
+    @property
+    def written(self) -> bool:
+        """Whether bytes may have left."""
+        return self.headers or (self.started and not self.traced)
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Follow the events of httpcore; they come before the thing that they name."""
+        self.traced = True
+        to_proxy = getattr(info.get("request"), "method", None) == b"CONNECT"
+        if event.endswith("send_request_headers.started") and not to_proxy:
+            if self.abandoned:
+                raise NotSentError("it was given up before it was written")
+            self.headers = True
+
+
+def checked_base_url(base_url: str) -> str:
+    """Return ``base_url`` without trailing slashes, or raise :class:`InvalidRequestError`."""
+    rule = "must be http:// or https:// with a host, an optional port and an optional path"
+    if not isinstance(base_url, str):
+        raise InvalidRequestError("base_url", "must be a str", None, type(base_url).__name__)
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port
+        httpx.URL(base_url)
+    except (ValueError, httpx.InvalidURL):
+        raise InvalidRequestError("base_url", rule, None, "something unreadable") from None
+    if any(char.isspace() for char in base_url):
+        raise InvalidRequestError("base_url", rule, None, "white space")
+    if parts.scheme not in ("http", "https"):
+        found = "another scheme" if parts.scheme else "no scheme"
+        raise InvalidRequestError("base_url", rule, None, found)
+    if not parts.hostname or port == 0:
+        raise InvalidRequestError("base_url", rule, None, "no host")
+    if "?" in base_url or "#" in base_url or "@" in parts.netloc:
+        raise InvalidRequestError("base_url", rule, None, "a user, a query or a fragment")
+    return base_url.rstrip("/")
+
+
+class Transport:
+    """POSTs forms to one service over the user's client, or over one of its own."""
+
+    def __init__(self, base_url: str, http_client: HttpClient | None, timeout: float) -> None:
+        self.base_url = checked_base_url(base_url)
+        if not isinstance(http_client, httpx.AsyncClient | None):
+            raise InvalidRequestError(
+                "http_client", "must be an httpx.AsyncClient", None, type(http_client).__name__
+            )
+        self._shared = http_client
+        self._own: HttpClient | None = None
+        self._timeout = timeout
+
+    async def post(self, path: str, body: bytes, progress: Progress, patience: float | None = None) -> Answer:
+        """Send one request, once, and read the whole answer, for twice the timeout at most.
+
+        A connection of the pool is waited for half of ``patience`` seconds (None: of the timeout):
+        whoever waits that long for the whole must be told that nothing was sent.
+
+        Redirects are not followed, and a shared client's own headers, parameters, cookies and
+        credentials are not sent. Raises :class:`NotSentError` (safe to repeat) or
+        :class:`OutcomeUnknownError`; :class:`TimeoutError` when not even the head of an answer came.
+        """
+        request = httpx.Request(
+            "POST",
+            self.base_url + path,
+            headers=_HEADERS,
+            content=body,
+            extensions={
+                "timeout": {
+                    "connect": self._timeout,
+                    "pool": (self._timeout if patience is None else patience) / 2,
+                    "read": 2 * self._timeout,
+                    "write": 2 * self._timeout,
+                },
+                "trace": progress.trace,
+            },
+        )
+        client = self._client()
+        if client.is_closed:
+            raise NotSentError("the http_client is closed", path)
+        progress.started = True
+        # Twice what the caller waits: a late answer is still worth having.
+        end = asyncio.get_running_loop().time() + 2 * self._timeout
+        try:
+            async with asyncio.timeout_at(end):
+                response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+        except (EmayVoiceError, TimeoutError):
+            raise
+        except Exception as error:
+            raise _converted(error, path, progress) from error
+        return await _read(response, end)
+
+    async def aclose(self) -> None:
+        """Close the client if it is our own."""
+        if self._own is not None:
+            await self._own.aclose()
+
+    def _client(self) -> HttpClient:
+        if self._shared is not None:
+            return self._shared
+        if self._own is None:
+            # Made here and not in the constructor, because it reads certificates from disk.
+            self._own = httpx.AsyncClient(limits=_LIMITS)
+        return self._own
+
+
+async def _read(response: httpx.Response, end: float) -> Answer:
+    """Read the body; what came of one that breaks off is kept, since it may hold reports."""
+    body = bytearray()
+    broken_off = None
+    try:
+        async with asyncio.timeout_at(end):
+            async for piece in response.aiter_bytes():
+                body += piece
+    except Exception as error:
+        broken_off = type(error).__name__
+    finally:
+        # However the connection ends: what came has come.
+        with suppress(Exception):
+            await response.aclose()
+    return Answer(response.status_code, bytes(body), response.headers.get("date"), broken_off)
+
+
+def _converted(error: Exception, path: str, progress: Progress) -> EmayVoiceError:
+    kind = next((ERRORS[base] for base in type(error).__mro__ if base in ERRORS), OutcomeUnknownError)
+    if not progress.written:
+        kind = NotSentError
+    return kind(type(error).__name__, path)

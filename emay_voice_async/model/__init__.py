@@ -1,0 +1,1 @@
+"""Values and facts that users hold: messages, recipients, results, codes and endpoints. Pure."""

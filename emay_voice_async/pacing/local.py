@@ -1,0 +1,171 @@
+"""Waiters in arrival order over the windows, one queue per kind of call."""
+
+import asyncio
+import logging
+import math
+from collections import OrderedDict
+from typing import Protocol
+
+from emay_voice_async.model.endpoints import Call
+from emay_voice_async.pacing.window import HOST_TICK, RateLimit, RateLimits, Window
+
+__all__ = ["Lease", "LocalPacer", "Pacer"]
+
+logger = logging.getLogger(__name__)
+
+
+class Lease(Protocol):
+    """The right to have one request under way. Exactly one of its methods is called, once."""
+
+    def end(self, *, after: float = 0.0, over_speed: bool = False) -> None:
+        """Say that the request was counted by now at the latest, or ``after`` seconds from now.
+
+        ``over_speed``: the service answered that it came too fast, so others use the account too.
+        """
+        ...
+
+    def give_back(self) -> None:
+        """Say that nothing of the request was written, so that its slot is free at once."""
+        ...
+
+
+class Pacer(Protocol):
+    """Whatever holds requests back: in one process, or shared by several."""
+
+    async def acquire(self, call: Call, *, again: bool = False) -> Lease:
+        """Wait for a slot in order of arrival; ``again`` puts a refused request at the front."""
+        ...
+
+    def limit(self, call: Call) -> RateLimit | None:
+        """Return the limit in force at this moment, which may be lower than the one agreed."""
+        ...
+
+
+class LocalPacer:
+    """The pacer of one process and one event loop.
+
+    ``cold_start``: begin as if a process that just died had used every slot a moment ago. ``tick``:
+    seconds between two readings of the event loop's clock that differ.
+    """
+
+    def __init__(self, limits: RateLimits, *, cold_start: bool = False, tick: float = HOST_TICK) -> None:
+        self._queues = {
+            call: _Queue(limit, cold_start=cold_start, tick=tick)
+            for call in Call
+            if (limit := limits.of(call)) is not None
+        }
+
+    async def acquire(self, call: Call, *, again: bool = False) -> Lease:
+        """Wait for a slot in order of arrival; cancelling leaves no trace."""
+        queue = self._queues.get(call)
+        if queue is None:
+            return _UNLIMITED
+        if not queue.take():
+            await queue.wait(again=again)
+        return queue
+
+    def limit(self, call: Call) -> RateLimit | None:
+        """Return the limit in force at this moment."""
+        queue = self._queues.get(call)
+        return None if queue is None else queue.limit()
+
+
+class _Unlimited:
+    def end(self, *, after: float = 0.0, over_speed: bool = False) -> None:
+        """Do nothing: there is no slot."""
+
+    def give_back(self) -> None:
+        """Do nothing: there is no slot."""
+
+
+_UNLIMITED = _Unlimited()
+
+
+class _Queue:
+    """One kind of call: its window, those who wait, and a single timer for all of them.
+
+    It is the lease of everybody who got a slot, too: a lease has nothing of its own.
+    """
+
+    def __init__(self, limit: RateLimit, *, cold_start: bool, tick: float) -> None:
+        self._limit = limit
+        self._tick = tick
+        self._window = Window(limit, tick)
+        self._cold = cold_start
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Ordered, and O(1) to leave from the middle. (A dict's front gets slow to find.)
+        self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def limit(self) -> RateLimit:
+        """Return the limit in force at this moment."""
+        if self._loop is None:
+            return self._limit
+        return RateLimit(self._window.slots(self._loop.time()), self._limit.period)
+
+    def take(self) -> bool:
+        """Take a slot if one is free and nobody waits for it."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            # Not asked for each time: that is a fifth of what a slot costs.
+            loop = self._loop = asyncio.get_running_loop()
+        if self._cold:
+            self._cold = False
+            self._window.fill(loop.time())
+        return not self._waiters and self._window.take(loop.time())
+
+    async def wait(self, *, again: bool) -> None:
+        """Wait for a slot; ``again``: in front of all others."""
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._waiters[waiter] = None
+        if again:
+            self._waiters.move_to_end(waiter, last=False)
+        self._set_timer(loop)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():
+                self._waiters.pop(waiter, None)
+            else:
+                # Cancelled in the moment between being given the slot and running on.
+                self.give_back()
+            raise
+
+    def end(self, *, after: float = 0.0, over_speed: bool = False) -> None:
+        """Free the slot when the window allows."""
+        now = (self._loop or asyncio.get_running_loop()).time()
+        self._window.end(now + after)
+        if over_speed and self._window.lower(now):
+            slots = self._window.slots(now)
+            logger.warning(
+                "ERROR_OVER_SPEED: the account is used elsewhere too; going on with %d slots", slots
+            )
+        if self._waiters:
+            self._set_timer(asyncio.get_running_loop())
+
+    def give_back(self) -> None:
+        """Free the slot at once."""
+        self._window.give_back()
+        self._serve(asyncio.get_running_loop())
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        while self._waiters:
+            waiter = next(iter(self._waiters))
+            if not waiter.cancelled():
+                if not self._window.take(now):
+                    break
+                waiter.set_result(None)
+            self._waiters.popitem(last=False)
+        self._set_timer(loop)
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have :meth:`_serve` called when the next slot can become free, if anybody waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        when = self._window.next_change()
+        if self._waiters and when < math.inf:
+            # An event loop may call a tick too early, and that would be for nothing.
+            self._timer = loop.call_at(when + self._tick, self._serve, loop)

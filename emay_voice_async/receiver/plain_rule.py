@@ -1,0 +1,80 @@
+"""Which plain pushes are believed: nothing signs them, so whence and whither they come must do."""
+
+import hmac
+from codecs import BOM_UTF8
+from collections.abc import Iterable
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from attrs import field, frozen
+
+from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.model.messages import check_text
+
+__all__ = ["PlainRule", "looks_plain", "plain_rule"]
+
+
+@frozen
+class PlainRule:
+    """From where, and to which path, a plain push is believed: every rule that was given must hold."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] | None
+    token: str | None = field(repr=False)
+
+    def allows(self, client: str, path: str) -> bool:
+        """Tell whether a push from this address to this path is believed."""
+        return self._from_network(client) and self._to_secret_path(path)
+
+    def _from_network(self, client: str) -> bool:
+        if self.networks is None:
+            return True
+        try:
+            address = ip_address(client)
+        except ValueError:
+            return False  # A Unix socket has no address, and a test client may say any name.
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        return any(address in network for network in self.networks)
+
+    def _to_secret_path(self, path: str) -> bool:
+        if self.token is None:
+            return True
+        given = path.rpartition("/")[2]
+        return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self.token.encode())
+
+
+def looks_plain(body: bytes) -> bool:
+    """Tell whether a body may be JSON or a form of reports."""
+    return body.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"[") or b"reports=" in body
+
+
+def plain_rule(allow: bool, networks: Iterable[str] | None, token: str | None) -> PlainRule | None:
+    """Make the rule from the receiver's arguments; None: no plain push is believed.
+
+    Raises :class:`InvalidRequestError` for plain pushes that anybody could send.
+    """
+    if not isinstance(allow, bool):
+        raise InvalidRequestError("allow_plain", "must be True or False", None, type(allow).__name__)
+    given = {"plain_networks": networks, "plain_token": token}
+    named = [name for name, value in given.items() if value is not None]
+    if not allow:
+        if named:
+            raise InvalidRequestError(named[0], "has no meaning without allow_plain=True")
+        return None
+    if not named:
+        fix = "needs plain_networks=[...] or plain_token=..., because nothing signs a plain push"
+        raise InvalidRequestError("allow_plain", fix)
+    if token is not None:
+        check_text("plain_token", token)
+        if "/" in token:
+            raise InvalidRequestError("plain_token", "must not contain a slash")
+    return PlainRule(None if networks is None else _networks(networks), token)
+
+
+def _networks(networks: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    found: tuple[IPv4Network | IPv6Network, ...] = ()
+    with suppress(TypeError, ValueError):
+        found = () if isinstance(networks, str) else tuple(ip_network(str(one)) for one in networks)
+    if not found:
+        raise InvalidRequestError("plain_networks", 'must be networks, such as ["203.0.113.0/24"]')
+    return found

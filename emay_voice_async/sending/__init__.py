@@ -1,0 +1,1 @@
+"""Sends: batches, the plan, calling hours, and the outcome of each batch."""

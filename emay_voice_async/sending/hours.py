@@ -1,0 +1,153 @@
+"""What keeps a send from costing more than was meant: hours, and a plan before any money is spent."""
+
+import math
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from attrs import field, frozen
+
+from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.model.messages import check_text
+from emay_voice_async.pacing.window import RateLimit, tolerance
+from emay_voice_async.wire.signing import BEIJING
+
+__all__ = ["CallingHours", "Plan", "seconds_under"]
+
+_SPAN: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*[-–]\s*([0-9]{1,2}):([0-9]{2})")
+_DAY: Final = 86_400
+_RULE: Final = 'must be spans such as "08:00-20:00" or "09:00-12:00,14:00-21:00"'
+
+
+def _spans(hours: str) -> tuple[tuple[int, int], ...]:
+    """Read spans of a day as (first second, second after the last), cut at midnight."""
+    check_text("hours", hours)
+    spans: list[tuple[int, int]] = []
+    for number, text in enumerate(hours.split(",")):
+        found = _SPAN.fullmatch(text.strip())
+        if found is None:
+            raise InvalidRequestError("hours", _RULE, None, f"{len(text)} characters", number)
+        hour, minute, end_hour, end_minute = map(int, found.groups())
+        start, end = hour * 60 + minute, end_hour * 60 + end_minute
+        if minute > 59 or end_minute > 59 or start >= 1440 or end > 1440 or start == end:
+            raise InvalidRequestError(
+                "hours", "must be times of a day, from 00:00 to 24:00", None, None, number
+            )
+        pieces = ((start, end),) if start < end else ((start, 1440), (0, end))
+        spans += [(first * 60, last * 60) for first, last in pieces if first < last]
+    return _merged(spans)
+
+
+def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Sort spans, and make one of those that overlap or touch."""
+    merged: list[tuple[int, int]] = []
+    for span in sorted(spans):
+        if merged and span[0] <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], span[1])
+        else:
+            merged.append(span)
+    return tuple(merged)
+
+
+@frozen
+class CallingHours:
+    """When people may be called, in Beijing time: ``CallingHours("08:00-20:00")``.
+
+    One span or several, separated by commas; one that ends before it begins runs over midnight. Each day is
+    the same.
+    """
+
+    hours: str
+    _parts: tuple[tuple[int, int], ...] = field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_parts", _spans(self.hours))
+
+    def __str__(self) -> str:
+        return f"{self.hours} (Beijing time)"
+
+    def wait(self, at: float) -> float:
+        """Return how many seconds after ``at`` (POSIX seconds) people may be called; 0: at once."""
+        second = _second_of_day(at)
+        if any(start <= second < end for start, end in self._parts):
+            return 0.0
+        return min((start - second) % _DAY for start, _ in self._parts)
+
+    def left(self, at: float) -> float:
+        """Return how many seconds the span that ``at`` is in goes on; 0 outside of all."""
+        second = _second_of_day(at)
+        left = 0.0
+        # One that ends at midnight goes on with one that begins there.
+        while left < _DAY and (ends := [e for s, e in self._parts if s <= (second + left) % _DAY < e]):
+            left += max(ends) - (second + left) % _DAY
+        return min(left, float(_DAY))
+
+    def stretched(self, at: float, seconds: float) -> float:
+        """Return how long it takes from ``at`` to spend so many seconds within the hours."""
+        # Each day spends the same, so that whole days need no walking. The last one is walked to its end.
+        a_day = sum(end - start for start, end in self._parts)
+        days = max(0, math.ceil(seconds / a_day) - 1)
+        return days * _DAY + self._walked(at, seconds - days * a_day)
+
+    def _walked(self, at: float, seconds: float) -> float:
+        took = 0.0
+        while True:
+            took += self.wait(at + took)
+            left = self.left(at + took)
+            if seconds <= left or left >= _DAY:
+                return took + seconds
+            seconds -= left
+            took += left
+
+
+def _second_of_day(at: float) -> float:
+    now = datetime.fromtimestamp(at, UTC).astimezone(BEIJING)
+    return now.hour * 3600 + now.minute * 60 + now.second + now.microsecond / 1e6
+
+
+def seconds_under(limit: RateLimit | None, requests: int) -> float:
+    """Return the least seconds from the first of so many requests to the last, answers taking no time."""
+    if limit is None or requests < 1:
+        return 0.0
+    return (requests - 1) // limit.requests * (limit.period + tolerance(limit.period))
+
+
+def _count(errors: tuple[InvalidRequestError, ...]) -> str:
+    return f"<{len(errors)}>"
+
+
+@frozen
+class Plan:
+    """What a send would do. Nothing was sent.
+
+    ``numbers`` would be called, in ``requests`` requests, which takes about ``seconds``, pauses outside of the
+    calling hours included; the time of the answers comes on top.
+    """
+
+    numbers: int
+    requests: int
+    seconds: float
+    invalid: tuple[InvalidRequestError, ...] = field(default=(), repr=_count)
+    """The first 1,000 entries that cannot be sent; each has its ``position``, counted from 0."""
+    invalid_count: int = 0
+    """How many entries cannot be sent."""
+    repeats: int = 0
+    """Entries whose number came before: with a journal they are not sent, without one they are."""
+    accepted_before: int = 0
+    """Numbers that the journal knows as accepted: they are not sent again."""
+    unknown_before: int = 0
+    """Numbers whose earlier outcome is unknown: sent again only if asked to (then they count as ``numbers``)."""
+    over_max_calls: int = 0
+    """Numbers that ``max_calls`` leaves out."""
+    balance: Decimal | None = None
+    """The account's balance in its own unit; None: it was not asked for."""
+    cost: Decimal | None = None
+    """What the numbers cost in the unit of the balance; None without a ``price``."""
+
+    @property
+    def enough(self) -> bool | None:
+        """Whether the balance suffices; None when the balance or the price of a call is not known."""
+        if self.balance is not None and self.balance <= 0 < self.numbers:
+            return False
+        return None if self.balance is None or self.cost is None else self.balance >= self.cost

@@ -1,0 +1,98 @@
+"""Encryption and compression of pushes, in both directions, as pure functions.
+
+An encrypted push is AES in ECB mode with PKCS#7 padding over gzip over JSON (section 2.1.4.1). The
+key is the secretKey's own bytes. ECB and the missing authentication are the service's choice.
+"""
+
+import gzip as _gzip
+import zlib
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from emay_voice_async.errors import InvalidRequestError, PushError
+from emay_voice_async.model.messages import check_text
+
+__all__ = ["MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip"]
+
+MAX_SIZE: Final = 64 * 1024 * 1024
+"""Bytes that a push may have after inflating, unless told otherwise."""
+
+_BLOCK_BITS: Final = 128
+_CHUNK: Final = 16 * 1024
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+
+
+def encrypt(data: bytes, secret_key: str | bytes) -> bytes:
+    """Encrypt ``data`` as the service does: AES/ECB with PKCS#7 padding.
+
+    Raises :class:`InvalidRequestError` for a key that is not 16, 24 or 32 bytes long.
+    """
+    padder = PKCS7(_BLOCK_BITS).padder()
+    encryptor = _cipher(secret_key).encryptor()
+    return encryptor.update(padder.update(data) + padder.finalize()) + encryptor.finalize()
+
+
+def decrypt(body: bytes, secret_key: str | bytes) -> bytes:
+    """Decrypt the body of an encrypted push; the result is still compressed.
+
+    Raises :class:`PushError` (stage "decrypt") when the body was not encrypted with this key, and
+    :class:`InvalidRequestError` for a key that is not 16, 24 or 32 bytes long.
+    """
+    decryptor = _cipher(secret_key).decryptor()
+    unpadder = PKCS7(_BLOCK_BITS).unpadder()
+    try:
+        padded = decryptor.update(body) + decryptor.finalize()
+        return unpadder.update(padded) + unpadder.finalize()
+    except ValueError:
+        # One text for a wrong length and for a wrong padding: nobody learns which it was.
+        raise PushError("decrypt", "the body is not encrypted with this account's key") from None
+
+
+def compress(data: bytes) -> bytes:
+    """Compress ``data`` with gzip; the same input gives the same bytes at any time."""
+    return _gzip.compress(data, mtime=0)
+
+
+def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
+    """Inflate one or more gzip members, never holding more than ``max_size`` bytes of output.
+
+    Raises :class:`PushError`: stage "size" when the output would be larger than ``max_size``,
+    stage "inflate" when the data is not gzip, is cut off, is damaged, or has a tail. A ``max_size``
+    below 0 is an :class:`InvalidRequestError`.
+    """
+    if max_size < 0:
+        raise InvalidRequestError("max_size", "must not be negative", 0, max_size)
+    output = bytearray()
+    position = 0
+    inflater = zlib.decompressobj(_GZIP_WINDOW)
+    while position < len(data) or not inflater.eof:
+        # Small pieces of input, because zlib copies what it leaves over each time.
+        piece = data[position : position + _CHUNK]
+        before = len(output)
+        try:
+            # One byte more than there is room for tells "too large" from "just fits".
+            output += inflater.decompress(piece, min(_CHUNK, max_size - before + 1))
+        except zlib.error:
+            raise PushError("inflate", "the data is not intact gzip") from None
+        if len(output) > max_size:
+            raise PushError("size", "the data is too large when inflated")
+        left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+        position += len(piece) - len(left)
+        if inflater.eof and position < len(data):
+            inflater = zlib.decompressobj(_GZIP_WINDOW)
+        elif not piece and len(output) == before:
+            raise PushError("inflate", "the data is not intact gzip")
+    return bytes(output)
+
+
+def _cipher(secret_key: str | bytes) -> Cipher[modes.ECB]:
+    if isinstance(secret_key, str):
+        check_text("secret_key", secret_key)
+    key = secret_key.encode() if isinstance(secret_key, str) else secret_key
+    if len(key) not in (16, 24, 32):
+        raise InvalidRequestError(
+            "secret_key", "must have 16, 24 or 32 bytes to decrypt with", None, len(key)
+        )
+    return Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - the service's choice

@@ -1,0 +1,290 @@
+"""What one send looks up in its journal, and what it writes there."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.journal_conformance import PURPOSE, all_lines, begun, claim, keys, settled
+from support.journal_spy import Watched
+from support.virtual_time import run
+
+from emay_voice_async.errors import (
+    JournalError,
+    NotSentError,
+    OutcomeUnknownError,
+    RefusedError,
+    RepeatedError,
+)
+from emay_voice_async.journal.protocol import JournalRun, Key, State
+from emay_voice_async.journal.session import Books, Sorted, as_journal_error
+from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.codes import ResultCode
+from emay_voice_async.model.recipients import Recipient
+from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
+
+MOBILES = [key.mobile for key in keys(*range(20))]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> SqliteJournal:
+    """Make a journal in a file."""
+    return SqliteJournal(tmp_path / "run.db")
+
+
+def books_of(run_: JournalRun, **options: bool) -> Books:
+    """Make the books of a send."""
+    return Books(run_, **{"allow_repeats": False, "resend_unknown": False, **options}, lasts=65.0)
+
+
+def with_books(
+    journal: SqliteJournal, main: Callable[[Books, JournalRun], Awaitable[None]], **options: bool
+) -> None:
+    """Run with the books of a send on a journal, and one more run of it."""
+
+    async def living() -> None:
+        async with journal:
+            allow = options.get("allow_repeats", False)
+            purpose = type(PURPOSE)(PURPOSE.app_id, PURPOSE.message, allow)
+            books, other = books_of(await journal.start(purpose), **options), await journal.start(purpose)
+            await main(books, other)
+            await books.end()
+            await other.end()
+
+    run(living())
+
+
+def outcomes(found: Sorted) -> list[Outcome]:
+    """Make the outcomes of those who are not sent to."""
+    return [make(index) for index, make in enumerate(found.known, 7)]
+
+
+class TestSorter:
+    """Whom to call, and whom not."""
+
+    @pytest.mark.parametrize("resend", [False, True])
+    def test_by_what_the_journal_knows(self, journal: SqliteJournal, resend: bool) -> None:
+        """New and free numbers are called, accepted ones never, unknown ones if that is asked."""
+
+        async def main(books: Books, other: JournalRun) -> None:
+            accepted = await settled(other, keys(1, 2), State.ACCEPTED)
+            refused = await settled(other, keys(3), State.REFUSED)
+            unsent = await settled(other, keys(4), State.NOT_SENT)
+            unknown = await settled(other, keys(5), State.UNKNOWN)
+            await begun(other, keys(6))
+            to = [Recipient(MOBILES[number]) for number in (6, 5, 4, 3, 2, 1, 0)]
+            found = await books.sorter.sort(to, range(10, 17))
+            called = {one.mobile: one.custom_id for one in found.recipients}
+            again = {MOBILES[5]: unknown.custom_ids[0]} if resend else {}
+            assert called == again | {
+                MOBILES[4]: unsent.custom_ids[0],
+                MOBILES[3]: refused.custom_ids[0],
+                MOBILES[0]: None,
+            }
+            assert [key.mobile for key in found.keys] == [one.mobile for one in found.recipients]
+            assert (found.accepted, found.unknown, found.repeated) == (2, 1 if resend else 2, 0)
+            first, *rest = outcomes(found)
+            assert isinstance(first, Accepted)
+            assert first.index == 7
+            assert first.recorded
+            assert first.tickets == tuple(
+                Ticket(
+                    MOBILES[number], f"m-{accepted.custom_ids[number - 1]}", accepted.custom_ids[number - 1]
+                )
+                for number in (2, 1)
+            )
+            assert [one.mobile for one in first.recipients] == [MOBILES[2], MOBILES[1]]
+            assert all(isinstance(one, Unknown) and one.recorded for one in rest)
+            assert [len(one.recipients) for one in rest] == ([1] if resend else [1, 1])
+            assert "at this moment" in str(rest[0].error)  # type: ignore[union-attr]
+
+        with_books(journal, main, resend_unknown=resend)
+
+    def test_repeats_over_pieces(self, journal: SqliteJournal) -> None:
+        """A number that came in an earlier piece, or earlier in this one, is set aside with its position."""
+
+        async def main(books: Books, _: JournalRun) -> None:
+            await books.sorter.sort([Recipient(MOBILES[0])], [0])
+            to = [
+                Recipient(MOBILES[number], custom_id) for number, custom_id in ((1, None), (0, "a"), (1, "b"))
+            ]
+            found = await books.sorter.sort(to, [1, 5, 6])
+            assert [one.mobile for one in found.recipients] == [MOBILES[1]]
+            assert found.keys == [Key(MOBILES[1])]
+            [outcome] = outcomes(found)
+            assert isinstance(outcome, NotSent)
+            assert isinstance(outcome.error, RepeatedError)
+            assert outcome.error.position == 5
+            assert outcome.recipients == (to[1], to[2])
+            assert found.repeated == 2
+
+        with_books(journal, main)
+
+    def test_repeats_that_are_allowed(self, journal: SqliteJournal) -> None:
+        """Each occurrence has a key of its own, by number and the caller's own id."""
+
+        async def main(books: Books, _: JournalRun) -> None:
+            to = [Recipient(MOBILES[0], custom_id) for custom_id in (None, "a", None)]
+            found = await books.sorter.sort(to, range(3))
+            assert found.keys == [Key(MOBILES[0]), Key(MOBILES[0], "a"), Key(MOBILES[0], "", 1)]
+            again = await books.sorter.sort(to[:2], range(3, 5))
+            assert again.keys == [Key(MOBILES[0], "", 2), Key(MOBILES[0], "a", 1)]
+            assert found.known == again.known == []
+
+        with_books(journal, main, allow_repeats=True)
+
+    def test_nobody(self, journal: SqliteJournal) -> None:
+        """No recipients, nothing found."""
+
+        async def main(books: Books, _: JournalRun) -> None:
+            assert await books.sorter.sort([], []) == Sorted()
+
+        with_books(journal, main)
+
+    def test_a_journal_that_answers_for_others(self) -> None:
+        """A journal that gives another number of answers than of keys is not believed."""
+
+        class Short(Watched):
+            async def look(self, _: object) -> list[None]:
+                return []
+
+        async def main() -> None:
+            books = books_of(Short(None, None))  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="zip"):
+                await books.sorter.sort([Recipient(MOBILES[0])], [0])
+            books.sorter.close()
+
+        run(main())
+
+
+class TestBooks:
+    """Claims and outcomes."""
+
+    @pytest.mark.parametrize(
+        ("make", "state", "reason"),
+        [
+            (
+                lambda to: Accepted(0, to, tuple(Ticket(one.mobile, "m", "c") for one in to)),
+                State.ACCEPTED,
+                "",
+            ),
+            (
+                lambda to: Refused(0, to, RefusedError(ResultCode.ERROR_SIGN, "...", "/")),
+                State.REFUSED,
+                "ERROR_SIGN",
+            ),
+            (lambda to: Refused(0, to, RefusedError("ERROR_NEW", "", "/")), State.REFUSED, "ERROR_NEW"),
+            (
+                lambda to: Unknown(0, to, OutcomeUnknownError("gone", "/voice/send")),
+                State.UNKNOWN,
+                "the outcome of /voice/send is unknown: gone",
+            ),
+            (lambda to: NotSent(0, to, NotSentError("no way")), State.NOT_SENT, "not sent: no way"),
+        ],
+    )
+    def test_each_outcome_is_written(
+        self, journal: SqliteJournal, make: Callable[[Any], Outcome], state: State, reason: str
+    ) -> None:
+        """Its state, its message ids, and the code or the sentence that says why."""
+
+        async def main(books: Books, _: JournalRun) -> None:
+            to = (Recipient(MOBILES[0], "a"), Recipient(MOBILES[1], "b"))
+            given = await books.begin(keys(0, 1), to)
+            assert (given.custom_ids, given.lasts, given.resend_unknown) == (("a", "b"), 65.0, False)
+            await books.close(given, make(to))
+            lines = await all_lines(journal)
+            assert [(line.state, line.reason, line.custom_id) for line in lines] == [
+                (state, reason, "a"),
+                (state, reason, "b"),
+            ]
+            assert [line.message_id for line in lines] == (
+                ["m", "m"] if state is State.ACCEPTED else ["", ""]
+            )
+
+        with_books(journal, main)
+
+    def test_somebody_was_quicker(self, journal: SqliteJournal) -> None:
+        """A batch of which another run claimed a part in the meantime cannot be posted."""
+
+        async def main(books: Books, other: JournalRun) -> None:
+            await begun(other, keys(1))
+            with pytest.raises(OutcomeUnknownError, match="quicker"):
+                await books.begin(keys(0, 1), [Recipient(MOBILES[0], "a"), Recipient(MOBILES[1], "b")])
+            assert [line.mobile for line in await all_lines(journal)] == [MOBILES[1]]
+
+        with_books(journal, main)
+
+    def test_a_claim_that_is_released(self, journal: SqliteJournal) -> None:
+        """It can be claimed again, and each claim has a token of its own."""
+
+        async def main(books: Books, _: JournalRun) -> None:
+            to = [Recipient(MOBILES[0], "a")]
+            first = await books.begin(keys(0), to)
+            await books.release(first)
+            second = await books.begin(keys(0), to)
+            assert first.token != second.token
+            await books.close(first, Accepted(0, tuple(to), (Ticket(MOBILES[0], "m", "a"),)))
+            [line] = await all_lines(journal)
+            assert line.state is State.UNDER_WAY
+
+        with_books(journal, main)
+
+    @pytest.mark.parametrize("resend", [False, True])
+    def test_what_is_unknown_is_claimed_if_that_is_asked(self, journal: SqliteJournal, resend: bool) -> None:
+        """The wish goes into the claim, where the journal looks at it."""
+
+        async def main(books: Books, other: JournalRun) -> None:
+            await settled(other, keys(0), State.UNKNOWN)
+            claiming = books.begin(keys(0), [Recipient(MOBILES[0], "a")])
+            if resend:
+                assert (await claiming).resend_unknown
+            else:
+                with pytest.raises(OutcomeUnknownError):
+                    await claiming
+
+        with_books(journal, main, resend_unknown=resend)
+
+    def test_after_the_end_an_outcome_can_be_written(self, journal: SqliteJournal) -> None:
+        """What was open when the books were ended is unknown, and settled by an answer that comes late."""
+
+        async def main() -> None:
+            books = books_of(await journal.start(PURPOSE))
+            given = await books.begin(keys(0), [Recipient(MOBILES[0], "a")])
+            await books.end()
+            assert [line.state for line in await all_lines(journal)] == [State.UNKNOWN]
+            await books.close(given, Accepted(0, (), (Ticket(MOBILES[0], "m", "a"),)))
+            assert [line.state for line in await all_lines(journal)] == [State.ACCEPTED]
+
+        run(main())
+
+    def test_a_cancelled_claim_is_taken_back(self, journal: SqliteJournal) -> None:
+        """Wherever the claiming is cancelled, the batch is free afterwards."""
+
+        async def main() -> None:
+            async with journal:
+                run_ = await journal.start(PURPOSE)
+                books = books_of(run_)
+                for turns in range(12):
+                    task = asyncio.ensure_future(books.begin(keys(turns), [Recipient(MOBILES[turns], "a")]))
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    if task.done():
+                        break
+                    task.cancel()
+                    await asyncio.wait([task])
+                    assert task.cancelled()
+                    assert await run_.begin(claim(keys(turns)))
+                assert turns > 1
+                await books.end()
+
+        run(main())
+
+
+def test_what_a_journal_raises() -> None:
+    """Our own error stays; anything else is named by its class alone, since it might show a number."""
+    mine = JournalError("broken", "run.db")
+    assert as_journal_error(mine) is mine
+    odd = as_journal_error(ValueError("13800000000"))
+    assert isinstance(odd, JournalError)
+    assert str(odd) == "the journal: ValueError in it"

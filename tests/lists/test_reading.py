@@ -1,0 +1,325 @@
+"""Recipients from people's files: whole files, their arguments, their closing, and their memory."""
+
+import gzip
+import io
+import re
+import tracemalloc
+from contextlib import closing
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples.strategies import CHARACTERS, dressed, mobiles
+from support.http_transport import Script, accepts, fields_of
+from support.virtual_time import run
+
+from emay_voice_async import Accepted, AsyncEmayVoice, Notice, NotSent
+from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.lists.reading import FORMATS, Entry, read_recipients, recipients_of
+from emay_voice_async.model.recipients import Recipient, normalised
+
+LISTS = Path(__file__).parent.parent / "samples" / "lists"
+ONE, TWO, THREE = "13800000001", "13800000002", "13800000003"
+SHORT = "must be 11 digits and begin with 1"
+
+
+def told(source: Any, **options: Any) -> list[tuple[int, str]]:
+    """List each entry as its line and its number, or what is wrong with it."""
+    return [
+        (one.line, one.recipient.mobile if one.problem is None else str(one.problem))
+        for one in read_recipients(source, **options)
+    ]
+
+
+def refused(source: Any, **options: Any) -> InvalidRequestError:
+    """Return the error of arguments that make no sense, which is raised before anything is read."""
+    with pytest.raises(InvalidRequestError) as caught:
+        read_recipients(source, **options)
+    return caught.value
+
+
+class TestSamples:
+    """Files as people's programs write them."""
+
+    def test_a_chinese_spreadsheet(self) -> None:
+        """CSV of Excel in China needs its encoding named; its last row without text is passed over."""
+        path = LISTS / "excel-gbk.csv"
+        assert told(path, encoding="gb18030") == [
+            (2, ONE),
+            (3, TWO),
+            (5, f"mobile: {SHORT} (found 8 characters in scientific notation, which has lost digits)"),
+            (6, "13800000004"),
+        ]
+        with pytest.raises(
+            InvalidRequestError, match=r'such as encoding="gb18030" \(found other bytes in line 1\)'
+        ):
+            told(path)
+
+    def test_a_spreadsheet_in_utf_8(self) -> None:
+        """A byte order mark does not become a part of the first column's name."""
+        path = LISTS / "excel-utf-8-bom.csv"
+        assert told(path) == [(2, ONE), (3, TWO), (4, f"mobile: {SHORT} (found 0 characters)")]
+        ids = [one.recipient.custom_id for one in read_recipients(path, custom_id_column="订单号")]
+        assert ids == ["A-1", "A-2", "A-3"]
+        assert told(path, column="姓名")[0] == (2, f"mobile: {SHORT} (found 3 characters)")
+
+    def test_unicode_text(self) -> None:
+        """UTF-16 with tabs needs no more than the format, as its name ends in txt."""
+        assert told(LISTS / "excel-unicode-text.txt", format="csv") == [(2, ONE), (3, TWO)]
+
+    def test_semicolons(self) -> None:
+        """A European spreadsheet's delimiter is found, and one in quotes is not one."""
+        assert told(LISTS / "european.csv") == [(2, ONE), (3, TWO)]
+        assert told(LISTS / "european.csv", column=2) == [(2, ONE), (3, TWO)]
+
+    def test_full_width(self) -> None:
+        """Numbers typed with a Chinese keyboard are the same numbers."""
+        assert told(str(LISTS / "full-width.txt")) == [
+            (3, ONE),
+            (4, TWO),
+            (5, THREE),
+            (6, f"mobile: {SHORT} (found 8 characters)"),
+        ]
+
+    def test_plain_files(self) -> None:
+        """A last line without its end, and lines that CR ends, are lines."""
+        assert told(LISTS / "notepad-gb18030.txt", encoding="gb18030") == [(2, ONE), (3, TWO)]
+        assert told(LISTS / "old-mac.txt") == [(1, ONE), (2, TWO)]
+
+    def test_an_export(self) -> None:
+        """Rows of JSON that are broken, empty or shortened are problems of their lines."""
+        assert told(LISTS / "export.jsonl") == [
+            (1, ONE),
+            (2, TWO),
+            (3, "mobile: must be a field of every row"),
+            (4, f"mobile: {SHORT} (found 8 characters in scientific notation, which has lost digits)"),
+            (5, "mobile: must be a text or a number (found NoneType)"),
+            (6, "row: must be JSON (found an error in place 19)"),
+            (7, "13800000007"),
+        ]
+
+    def test_a_file_cut_short(self) -> None:
+        """No row goes missing without a word where quotes are broken."""
+        assert told(LISTS / "cut-short.csv") == [
+            (2, "row: must be CSV (found ',' expected after '\"', in lines 2 to 4)"),
+            (5, "13800000004"),
+            (6, "row: must be CSV (found unexpected end of data)"),
+        ]
+
+
+class TestArguments:
+    """What is asked for, checked before anything is read."""
+
+    @pytest.mark.parametrize("ending", [ending for endings in FORMATS.values() for ending in endings])
+    def test_the_ending_tells_the_format(self, ending: str, tmp_path: Path) -> None:
+        """Each ending that is known needs no format, in any case, for paths and open files."""
+        path = tmp_path / f"list.{ending.upper()}"
+        path.write_text('"mobile"\n"13800000001"\n')
+        [*_, last] = read_recipients(path)
+        with path.open("rb") as file:
+            assert [*read_recipients(file)][-1] == last
+        assert last.line == 2
+        assert last.recipient == Recipient(ONE)
+
+    @pytest.mark.parametrize("name", ["list", "list.xlsx", "list.json", "txt", ".csv", "csv.list"])
+    def test_other_endings(self, name: str, tmp_path: Path) -> None:
+        """Where the name does not tell, the format must be told."""
+        error = refused(name)
+        assert str(error) == "format: must be txt, csv or jsonl: the file's name does not tell"
+        (tmp_path / name).write_text(ONE)
+        assert told(tmp_path / name, format="txt") == [(1, ONE)]
+
+    @pytest.mark.parametrize("name", [None, 0, "<stdin>", b"list.txt"])
+    def test_files_without_a_name(self, name: object) -> None:
+        """Standard input and other files without a name need a format."""
+        file: Any = io.BytesIO(ONE.encode())
+        file.name = name
+        assert refused(file).field == "format"
+        assert refused(io.StringIO()).field == "format"
+        assert told(file, format="txt") == [(1, ONE)]
+
+    @pytest.mark.parametrize("source", [None, 0, b"list.txt", [ONE]], ids=repr)
+    def test_the_source(self, source: object) -> None:
+        """A source is a path or an open file."""
+        error = refused(source, format="txt")
+        assert str(error) == f"source: must be a path or an open file (found {type(source).__name__})"
+
+    def test_formats_and_columns(self) -> None:
+        """A format is one of three, and has columns by name and place, by name alone, or none."""
+        assert str(refused("list.txt", format="xlsx")) == "format: must be txt, csv or jsonl"
+        for options in ({"column": "a"}, {"column": 1}, {"custom_id_column": "a"}):
+            assert (
+                refused("list.txt", **options).rule == "must be left out for txt, which has one number a line"
+            )
+        for options in ({"column": 1}, {"custom_id_column": 1}):
+            assert refused("list.jsonl", **options).rule.startswith("must be a name in jsonl")
+
+    def test_the_encoding(self) -> None:
+        """An encoding that Python does not know is refused at once."""
+        assert refused("list.txt", encoding="gb18031").field == "encoding"
+
+
+class TestReading:
+    """Files, opened late and closed in time."""
+
+    @given(
+        st.lists(mobiles.flatmap(dressed) | st.text(CHARACTERS, max_size=12), max_size=8),
+        st.sampled_from(["\r\n", "\r", "\n"]),
+        st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "gb18030"]),
+        st.booleans(),
+    )
+    def test_any_file(self, lines: list[str], newline: str, encoding: str, ended: bool) -> None:
+        """Whatever the newlines and the encoding, numbers come out with their lines."""
+        lines = ["13800000000", *(line.replace("\r", " ").replace("\n", " ") for line in lines)]
+        body = newline.join(lines) + (newline if ended else "")
+        named = encoding if encoding == "gb18030" else None
+        expected = [
+            (place, Recipient(normalised(line)))
+            for place, line in enumerate(lines, 1)
+            if re.fullmatch("1[0-9]{10}", normalised(line))
+        ]
+        files: list[IO[Any]] = [io.BytesIO(body.encode(encoding))]
+        if named is None:
+            files.append(io.StringIO(body, newline=""))
+        for file in files:
+            entries = read_recipients(file, format="txt", encoding=named if file is files[0] else None)
+            assert [(one.line, one.recipient) for one in entries if one.problem is None] == expected
+
+    def test_files_of_others_stay_open(self, tmp_path: Path) -> None:
+        """An open file is read to its end, whatever it reads from, and closed by whoever opened it."""
+        with gzip.open(tmp_path / "list.gz", "wb") as packed:
+            packed.write(f"{ONE}\n{TWO}\n".encode())
+        with gzip.open(tmp_path / "list.gz") as file:
+            assert told(file, format="txt") == [(1, ONE), (2, TWO)]
+            assert not file.closed
+
+    def test_a_path_is_opened_late_and_closed_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file is open from the first entry until the end, an error, or the closing of the stream."""
+        opened: list[IO[bytes]] = []
+        real = Path.open
+
+        def keep(self: Path, *args: Any, **options: Any) -> Any:
+            opened.append(real(self, *args, **options))
+            return opened[-1]
+
+        monkeypatch.setattr(Path, "open", keep)
+        entries = read_recipients(LISTS / "old-mac.txt")
+        assert opened == []
+        next(entries)
+        assert not opened[0].closed
+        assert next(entries).line == 2
+        assert next(entries, None) is None
+        assert opened[0].closed
+        with closing(read_recipients(LISTS / "old-mac.txt")) as left:
+            next(left)
+            assert not opened[1].closed
+        assert opened[1].closed
+        through = recipients_of(read_recipients(LISTS / "old-mac.txt"))
+        next(through)
+        del through
+        assert opened[2].closed
+        with pytest.raises(InvalidRequestError):
+            told(LISTS / "excel-gbk.csv")
+        assert opened[3].closed
+
+    def test_errors_of_the_system_are_those_of_the_system(self, tmp_path: Path) -> None:
+        """A file that is not there, or a folder, is an OSError, when the first entry is asked for."""
+        with pytest.raises(FileNotFoundError):
+            next(read_recipients(tmp_path / "missing.txt"))
+        with pytest.raises(OSError, match=r"directory|Permission"):
+            next(read_recipients(tmp_path, format="txt"))
+
+    @pytest.mark.parametrize("format", list(FORMATS))
+    def test_nothing(self, format: str) -> None:  # noqa: A002
+        """An empty file is a list of nobody."""
+        assert told(io.BytesIO(), format=format) == []
+        assert told(io.StringIO("\ufeff\r\n"), format=format) == []
+
+    @pytest.mark.parametrize(
+        ("format", "row"),
+        [
+            ("txt", "+86 138-%04d-0000"),
+            ("txt", "nobody %04d"),
+            ("csv", '"a\nb",138%04d0000'),
+            ("csv", '"a"b,138%04d0000'),
+            ("jsonl", '{"mobile": "138%04d0000"}'),
+            ("jsonl", '{"mobile": %d'),
+        ],
+    )
+    def test_memory_is_flat(self, format: str, row: str) -> None:  # noqa: A002
+        """Good rows and bad ones, 100,000 of them take no more memory than a piece of the file."""
+
+        class Endless(io.RawIOBase):
+            rows = 100_000
+
+            def read(self, _: int = -1, /) -> bytes:
+                if self.rows == 0:
+                    return b""
+                self.rows -= 1000
+                head = "name,mobile\n" if format == "csv" and self.rows == 99_000 else ""
+                return (head + "".join(f"{row % place}\n" for place in range(1000))).encode()
+
+        file = Endless()
+        tracemalloc.start()
+        try:
+            number = sum(1 for _ in read_recipients(file, format=format))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert number == 100_000
+        assert peak < 600_000
+
+
+class TestRecipientsOf:
+    """From entries to those who are sent to."""
+
+    BAD = Entry(2, Recipient("138"), InvalidRequestError("mobile", SHORT, 11, "3 characters"))
+    GOOD = (Entry(1, Recipient(ONE)), Entry(3, Recipient(TWO, "b")))
+
+    def test_problems_go_where_they_are_wanted(self) -> None:
+        """With a function for them the bad ones are left out, without one they go on."""
+        entries = [self.GOOD[0], self.BAD, self.GOOD[1]]
+        problems: list[Entry] = []
+        assert list(recipients_of(entries, on_problem=problems.append)) == [
+            Recipient(ONE),
+            Recipient(TWO, "b"),
+        ]
+        assert problems == [self.BAD]
+        assert list(recipients_of(entries)) == [one.recipient for one in entries]
+
+    def test_a_function_may_end_it(self) -> None:
+        """What the function raises comes out in its place."""
+
+        def stop(entry: Entry) -> None:
+            raise LookupError(entry.line)
+
+        stream = recipients_of([self.GOOD[0], self.BAD, self.GOOD[1]], on_problem=stop)
+        assert next(stream) == Recipient(ONE)
+        with pytest.raises(LookupError):
+            next(stream)
+
+    def test_a_file_is_sent_to(self) -> None:
+        """A file goes through a send: the good rows are called, the bad ones are outcomes or listed."""
+        script = Script(accepts())
+
+        async def send(**options: Any) -> list[Any]:
+            async with (
+                script.client() as client,
+                AsyncEmayVoice("http://service", app_id="a", secret_key="s", http_client=client) as voice,
+            ):
+                people = recipients_of(read_recipients(LISTS / "export.jsonl"), **options)
+                return [outcome async for outcome in voice.send_batches(Notice("..."), people)]
+
+        problems: list[int] = []
+        [accepted] = run(send(on_problem=lambda entry: problems.append(entry.line)))
+        assert isinstance(accepted, Accepted)
+        assert problems == [3, 4, 5, 6]
+        assert fields_of(script.requests[0])["mobiles"] == f"{ONE},{TWO},13800000007"
+        outcomes = run(send())
+        assert [str(one.error)[:20] for one in outcomes if isinstance(one, NotSent)] == [
+            f"mobile at position {place}" for place in (2, 3, 4, 5)
+        ]
+        assert [len(one.recipients) for one in outcomes if isinstance(one, Accepted)] == [3]
+        assert "lost digits" in str(outcomes[1].error)

@@ -1,0 +1,385 @@
+"""Rows of files to entries: three formats, and what is wrong with a row."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples.strategies import CHARACTERS, JSON, custom_ids, dressed, mobiles
+
+from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.lists.rows import MAX_LINE, Entry, csv_entries, jsonl_entries, txt_entries
+from emay_voice_async.model.recipients import Recipient, check_recipient, normalised
+
+ONE, TWO, THREE = "13800000001", "13800000002", "13800000003"
+MOBILE_RULE = "mobile: must be 11 digits and begin with 1"
+
+cells = st.text(CHARACTERS, max_size=8) | st.text('",;\t\n 1', max_size=6)
+
+
+def told(entries: Iterable[Entry]) -> list[tuple[int, str]]:
+    """List each entry as its line and its number, or what is wrong with it."""
+    return [(one.line, one.recipient.mobile if one.problem is None else str(one.problem)) for one in entries]
+
+
+def checked(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Pass entries on that keep the promise: a problem exactly where a send would refuse."""
+    last = 0
+    for entry in entries:
+        assert entry.line > last
+        last = entry.line
+        if entry.problem is None:
+            check_recipient(entry.recipient)
+        else:
+            assert entry.problem.__traceback__ is None
+            with pytest.raises(InvalidRequestError):
+                check_recipient(entry.recipient)
+        yield entry
+
+
+def spoiled(entries: Iterable[Entry]) -> str:
+    """Return the error that ends the entries before the first one."""
+    with pytest.raises(InvalidRequestError) as caught:
+        next(iter(entries))
+    return str(caught.value)
+
+
+def written(rows: list[list[str]], delimiter: str = ",") -> list[str]:
+    """Write rows as CSV, and return the lines."""
+    file = io.StringIO()
+    csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
+    return file.getvalue().split("\n")[:-1]
+
+
+class TestTxt:
+    """One number a line."""
+
+    def test_lines(self) -> None:
+        """Numbers come with their lines; blank lines and notes count, and are passed over."""
+        lines = [
+            "\ufeff# list",
+            "",
+            ONE,
+            " \u3000",
+            f" +86 {TWO} ",
+            "#1",
+            "  # no",
+            "\u200b",
+            f"{ONE},x",
+            "1.38E+10",
+        ]
+        assert told(checked(txt_entries(lines))) == [
+            (3, ONE),
+            (5, TWO),
+            (9, f"{MOBILE_RULE} (found 13 characters)"),
+            (10, f"{MOBILE_RULE} (found 8 characters in scientific notation, which has lost digits)"),
+        ]
+
+    def test_nuls(self) -> None:
+        """A line with NUL is a bad one, and the next is not."""
+        assert told(txt_entries([f"\0{ONE}", "\0\0", TWO])) == [
+            (1, f"{MOBILE_RULE} (found 12 characters)"),
+            (2, f"{MOBILE_RULE} (found 2 characters)"),
+            (3, TWO),
+        ]
+
+    @given(st.lists(st.text(CHARACTERS, max_size=30) | mobiles.flatmap(dressed), max_size=8))
+    def test_any_lines(self, lines: list[str]) -> None:
+        """Whatever a line says, it is an entry with or without a problem, or passed over."""
+        found = {entry.line: entry for entry in checked(txt_entries(lines))}
+        for place, line in enumerate(lines, 1):
+            if place in found:
+                assert found[place].recipient == Recipient(normalised(line))
+            else:
+                assert ONE[:1] not in line[:1]
+
+
+class TestCsv:
+    """Rows under a header."""
+
+    @given(
+        st.lists(
+            st.tuples(cells, mobiles.flatmap(dressed), custom_ids.filter(lambda one: "\0" not in one)),
+            max_size=6,
+        ),
+        st.sampled_from(",;\t"),
+    )
+    def test_what_was_written_is_read(self, rows: list[tuple[str, str, str]], delimiter: str) -> None:
+        """Whatever stands beside them, numbers and custom ids are those that were written."""
+        lines = written([["name", "mobile", "order"], *map(list, rows)], delimiter)
+        for column, ids in ((None, "order"), (2, 3), ("Mobile", "ORDER")):
+            entries = list(checked(csv_entries(lines, column, ids)))
+            expected = [Recipient(normalised(mobile), custom_id) for _, mobile, custom_id in rows]
+            assert [entry.recipient for entry in entries] == expected
+        assert [entry.recipient.custom_id for entry in csv_entries(lines)] == [None] * len(rows)
+
+    def test_lines_of_rows(self) -> None:
+        """A row is known by its first line, and a bad one over several lines tells its last, too."""
+        lines = [
+            "",
+            " ",
+            '"mobile',
+            '",note',
+            f'{ONE},"a',
+            "",
+            'b"',
+            f"{TWO},",
+            "",
+            ",",
+            '"1',
+            '3",x',
+            THREE + ",",
+        ]
+        assert told(checked(csv_entries(lines, 1))) == [
+            (5, ONE),
+            (8, TWO),
+            (11, f"{MOBILE_RULE} (found 3 characters, in lines 11 to 12)"),
+            (13, THREE),
+        ]
+
+    @pytest.mark.parametrize("lines", [[], [""], ["", " ", ""]], ids=repr)
+    def test_nothing(self, lines: list[str]) -> None:
+        """A file without any text has no entries, whatever column is asked for."""
+        assert list(csv_entries(lines, "tel", "id")) == []
+
+    def test_a_header_alone(self) -> None:
+        """A header alone has no entries, and is looked at all the same."""
+        assert list(csv_entries(["name,mobile"])) == []
+        assert spoiled(csv_entries(["name,telephone"])).endswith("(found 0 such in 'name', 'telephone')")
+        assert spoiled(csv_entries(["name,mobile"], None, "id")).startswith(
+            "custom_id_column: must be the name"
+        )
+
+    def test_no_header(self) -> None:
+        """A first row with a number in the column of that place is a row, and nobody is left out."""
+        lines = [f"a,{ONE}", f"b,{TWO}"]
+        assert told(csv_entries(lines, 2)) == [(1, ONE), (2, TWO)]
+        assert told(csv_entries(["", *lines], 2)) == [(2, ONE), (3, TWO)]
+        assert [one.recipient.custom_id for one in csv_entries(lines, 2, 1)] == ["a", "b"]
+        assert spoiled(csv_entries(lines)).endswith("(found 0 such in 'a', ****)")
+        assert told(csv_entries(["a,b", *lines], 2)) == [(2, ONE), (3, TWO)]
+
+    def test_rows_of_other_lengths(self) -> None:
+        """A row too short is bad, and so is one with text behind the last column: it may be shifted."""
+        lines = [
+            "name,mobile,id",
+            f"a,{ONE}",
+            f"b,{ONE},7",
+            f"Li, Lei,{ONE},{TWO}",
+            f"c,{TWO},8,,",
+            "d",
+            f"e,{ONE},9, ",
+        ]
+        rule = "row: must have the columns of the header"
+        short = [(6, f"{rule} (found 1 columns)")]
+        assert told(checked(csv_entries(lines))) == [
+            (2, ONE),
+            (3, ONE),
+            (4, f"{rule} (found 4 columns)"),
+            (5, TWO),
+            *short,
+            (7, ONE),
+        ]
+        with_ids = told(checked(csv_entries(lines, None, "id")))
+        assert with_ids[0] == (2, f"{rule} (found 2 columns)")
+        assert told(csv_entries(["id,mobile", "7"], "mobile", "id")) == [(2, f"{rule} (found 1 columns)")]
+
+    def test_custom_ids(self) -> None:
+        """An id is taken as it stands; one that is asked for and not there is a problem."""
+        lines = ["mobile,id", f"{ONE}, a ", f"{TWO},", f'{THREE},"a,b"']
+        assert told(checked(csv_entries(lines, None, "id"))) == [
+            (2, ONE),
+            (3, "custom_id: must not be empty or blank (found 0 characters)"),
+            (4, "custom_id: must not contain a comma (found one in place 1)"),
+        ]
+        assert next(csv_entries(lines, None, "id")).recipient == Recipient(ONE, " a ")
+
+    def test_stray_quotes(self) -> None:
+        """A row that a stray quote spoils is told with all the lines that it takes with it."""
+        lines = [
+            "mobile,note",
+            f'{ONE},"so',
+            f"{TWO},a",
+            f'{THREE},"b"',
+            f'{ONE},"c"d',
+            TWO,
+            f'{THREE},"e',
+            ONE,
+        ]
+        assert told(checked(csv_entries(lines))) == [
+            (2, "row: must be CSV (found ',' expected after '\"', in lines 2 to 4)"),
+            (5, "row: must be CSV (found ',' expected after '\"')"),
+            (6, TWO),
+            (7, "row: must be CSV (found unexpected end of data, in lines 7 to 8)"),
+        ]
+        assert told(csv_entries(["note,mobile", f'5" disk,{ONE}'])) == [(2, ONE)]
+
+    def test_a_stray_quote_in_the_header(self) -> None:
+        """A header that never ends spoils the file."""
+        assert spoiled(csv_entries(["", 'mobile,"note', ONE])) == (
+            "file: must begin with a header in CSV (found unexpected end of data, from line 2 on)"
+        )
+
+    @pytest.mark.parametrize("header", ["mobile", "mobile,note"])
+    def test_a_row_without_end(self, header: str) -> None:
+        """A row over many lines has no more characters than a line may have, however many cells."""
+        rows = [header, TWO, '"' + "1" * 1000] + [f'{"1" * 1000}","'] * 70
+        entries = csv_entries(rows, "mobile")
+        assert next(entries).recipient.mobile == TWO
+        assert spoiled(entries) == (
+            f"file: must have rows of at most {MAX_LINE} characters (found a longer one from line 3 on)"
+        )
+        many = [header, *[f"{ONE}{',' if ',' in header else ''}"] * 10_000]
+        assert len(list(csv_entries(many))) == 10_000
+
+    @pytest.mark.parametrize(
+        ("header", "delimiter"),
+        [
+            ("mobile", ","),
+            ("a,b,mobile", ","),
+            ("a;b;mobile", ";"),
+            ("a\tb\tmobile", "\t"),
+            ('"a,b,c,d";mobile', ";"),
+            ("a;b;c,mobile", ";"),
+            ('"a;;;;""b;;;",mobile', ","),
+        ],
+    )
+    def test_the_delimiter(self, header: str, delimiter: str) -> None:
+        """The delimiter is what the header has most outside of quotes."""
+        [names] = csv.reader([header], delimiter=delimiter)
+        row = [ONE if name.endswith("mobile") else "x" for name in names]
+        assert told(csv_entries([header, *written([row], delimiter)], len(names))) == [(2, ONE)]
+
+    @given(st.lists(st.text('",;\t\n 13800000000mobile', max_size=30) | cells, max_size=8))
+    def test_any_lines(self, lines: list[str]) -> None:
+        """Any lines are entries, or spoil the file with an error of ours."""
+        lines = [part for line in lines for part in line.split("\n")]
+        for column, ids in ((None, None), (1, None), ("mobile", 1)):
+            for head in ([], ["mobile,x"]):
+                entries = checked(csv_entries(head + lines, column, ids))
+                spoiled_by = ""
+                try:
+                    number = len(list(entries))
+                except InvalidRequestError as error:
+                    number, spoiled_by = 0, error.field
+                assert number <= len(lines)
+                assert spoiled_by in ("", "column", "custom_id_column", "file")
+
+
+class TestJsonl:
+    """One JSON value a line."""
+
+    def test_lines(self) -> None:
+        """Objects and bare numbers may be mixed, numbers may be texts or not, blank lines are passed over."""
+        lines = [
+            f'"{ONE}"',
+            "",
+            TWO,
+            f'{{"id": 1, "phone": "+86 {THREE}"}}',
+            f'{{"phone": {ONE}.0}}',
+            " \t",
+            ' "1" ',
+        ]
+        assert told(checked(jsonl_entries(lines))) == [
+            (1, ONE),
+            (3, TWO),
+            (4, THREE),
+            (5, ONE),
+            (7, f"{MOBILE_RULE} (found 1 characters)"),
+        ]
+
+    def test_bad_rows(self) -> None:
+        """Each kind of bad row is a problem of its line, and the next line is read."""
+        lines = [
+            f'{{"mobile": {ONE}}}',
+            '{"mobile": 1.38E+10}',
+            '{"mobile": null}',
+            '{"mobile": [13800000001]}',
+            '{"mobile": true}',
+            '{"mobile": NaN}',
+            '{"phone": 13800000001}',
+            '{"mobile": "13800000001"',
+            "[1]",
+            "null",
+            "[" * 60_000,
+            "1" * 10_000,
+            '"\\ud800"',
+            '"1\0"',
+            TWO,
+        ]
+        assert told(checked(jsonl_entries(lines))) == [
+            (1, ONE),
+            (2, f"{MOBILE_RULE} (found 8 characters in scientific notation, which has lost digits)"),
+            (3, "mobile: must be a text or a number (found NoneType)"),
+            (4, "mobile: must be a text or a number (found list)"),
+            (5, "mobile: must be a text or a number (found bool)"),
+            (6, f"{MOBILE_RULE} (found 3 characters)"),
+            (7, "mobile: must be a field of every row"),
+            (8, "row: must be JSON (found an error in place 24)"),
+            (9, "mobile: must be a text or a number (found list)"),
+            (10, "mobile: must be a text or a number (found NoneType)"),
+            (11, "row: must be JSON (found an error in place 0)"),
+            (12, f"{MOBILE_RULE} (found 10000 characters)"),
+            (13, f"{MOBILE_RULE} (found 1 characters)"),
+            (14, "row: must be JSON (found an error in place 2)"),
+            (15, TWO),
+        ]
+
+    def test_custom_ids(self) -> None:
+        """Ids may be texts or numbers; where they are asked for, each row must have one."""
+        lines = [
+            f'{{"mobile": {ONE}, "ID": "a"}}',
+            f'{{"mobile": {TWO}, "ID": 7}}',
+            f'{{"mobile": {THREE}}}',
+            f'{{"mobile": {THREE}, "ID": null}}',
+            f'{{"mobile": {THREE}, "ID": ""}}',
+            ONE,
+        ]
+        entries = list(checked(jsonl_entries(lines, None, "id")))
+        assert [one.recipient for one in entries[:2]] == [Recipient(ONE, "a"), Recipient(TWO, "7")]
+        assert told(entries[2:]) == [
+            (3, "custom_id: must be a field of every row"),
+            (4, "custom_id: must be a text or a number (found NoneType)"),
+            (5, "custom_id: must not be empty or blank (found 0 characters)"),
+            (6, "custom_id: must be a field of every row"),
+        ]
+
+    def test_the_first_object_decides(self) -> None:
+        """A field that the first object does not have spoils the file, and its fields are listed."""
+        assert spoiled(jsonl_entries([f'{{"tel": {ONE}, "{ONE}": 1}}'])).endswith(
+            "(found 0 such in 'tel', ****)"
+        )
+        assert spoiled(jsonl_entries(['{"tel": 1}'], "mobile")).startswith("column: must be the name of one")
+        assert spoiled(jsonl_entries(['{"tel": 1}'], "tel", "id")).startswith("custom_id_column: must be")
+        assert told(jsonl_entries([f'{{"tel": {ONE}}}', f'{{"Tel": {ONE}}}'], "TEL")) == [
+            (1, ONE),
+            (2, "mobile: must be a field of every row"),
+        ]
+
+    @given(st.lists(st.builds(json.dumps, JSON) | st.text(CHARACTERS, max_size=20), max_size=6))
+    def test_any_lines(self, lines: list[str]) -> None:
+        """Any line is one entry, or none when it is blank."""
+        for ids in (None, "id"):
+            entries = list(checked(jsonl_entries(['{"mobile": 1, "id": "a"}', *lines], "mobile", ids)))
+            assert len(entries) == 1 + sum(bool(line.strip()) for line in lines)
+
+
+@given(mobiles)
+def test_no_problem_shows_a_number(mobile: str) -> None:
+    """Neither an entry nor its problem shows a whole number, a wrong one included."""
+    wrong = f"{mobile}9"
+    sources: list[Iterator[Entry]] = [
+        txt_entries([mobile, wrong]),
+        csv_entries(
+            ["mobile,x", f"{mobile},{mobile}", f"{wrong},{wrong}", f'{wrong},"a"b', f"{wrong},,{wrong}"]
+        ),
+        jsonl_entries([mobile, wrong, f'{{"mobile": "{wrong}"}}', f'{{"mobile": "{wrong}'], "mobile"),
+    ]
+    for entries in sources:
+        for entry in entries:
+            shown: list[Any] = [entry, entry.problem, getattr(entry.problem, "args", ())]
+            assert mobile not in f"{shown!r} {entry} {entry.problem}"

@@ -1,0 +1,434 @@
+"""The speed limit in virtual time, against a service that counts exactly."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+
+import pytest
+from attrs import evolve, frozen
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.model.endpoints import Call
+from emay_voice_async.pacing.window import HOST_TICK, RateLimit, RateLimits, Window, tolerance
+
+N, W = 10, 1.0
+
+
+class Service:
+    """The service's window: an exact log of what it counted, on a clock of milliseconds."""
+
+    def __init__(self, limit: RateLimit) -> None:
+        self.requests = limit.requests
+        self.period = round(limit.period * 1000)
+        self.log: deque[int] = deque()
+
+    def counts(self, at: float) -> bool:
+        """Count a request that arrives now, or refuse it for speed."""
+        moment = math.floor(at * 1000)
+        while self.log and moment - self.log[0] > self.period:
+            self.log.popleft()
+        if len(self.log) >= self.requests:
+            return False
+        self.log.append(moment)
+        return True
+
+
+@frozen
+class Trip:
+    """Seconds to the service and back; without a way back the answer is lost."""
+
+    out: float
+    back: float | None
+
+
+@frozen
+class World:
+    """Two clocks that do not run alike, a limit, and what becomes of each request."""
+
+    limit: RateLimit
+    trips: tuple[Trip, ...]
+    tick: float = 0.0
+    drift: float = 0.0
+    phase: float = 0.0
+
+    def host(self, at: float) -> float:
+        """Read our own clock: it drifts, and it stands still in between."""
+        moment = at * (1 + self.drift)
+        return moment // self.tick * self.tick if self.tick else moment
+
+
+PATIENCE = 30.0
+"""Seconds after which an answer is given up; by then the request has arrived if it ever does."""
+
+
+@frozen
+class Played:
+    """When the requests arrived, when the last one was over, and the most slots in use at any moment."""
+
+    arrivals: list[float]
+    ended: float
+    most: int
+
+
+def play(world: World, ends_at: Callable[[float, float], float] = lambda _, done: done) -> Played:
+    """Send as fast as the window lets us.
+
+    ``ends_at`` tells which moment a lease is ended with, from those of sending and of the answer.
+    """
+    window = Window(world.limit, world.tick)
+    hold = world.limit.period + tolerance(world.limit.period, world.tick)
+    now, left, most = 1000.0 + world.phase, deque(world.trips), 0
+    under_way: list[tuple[float, float]] = []
+    held: list[float] = []
+    arrivals: list[float] = []
+    while left or under_way:
+        while under_way and under_way[0][0] <= now:
+            done, sent = heappop(under_way)
+            window.end(ends_at(world.host(sent), world.host(done)))
+            held.append(world.host(done) + hold)
+        while left and window.take(world.host(now)):
+            trip = left.popleft()
+            arrivals.append(now + trip.out)
+            heappush(under_way, (now + (PATIENCE if trip.back is None else trip.out + trip.back), now))
+            most = max(most, len(under_way) + sum(end > world.host(now) for end in held))
+        later = [under_way[0][0]] if under_way else []
+        if left and window.next_change() < math.inf:
+            # The earliest moment at which our own clock shows that the time has come.
+            later.append(max(now, window.next_change() / (1 + world.drift)) + world.tick + 1e-6)
+        if later:
+            now = min(later)
+    return Played(arrivals, now, most)
+
+
+def refusals(world: World, arrivals: list[float]) -> int:
+    """Count what the service refuses of these arrivals."""
+    service = Service(world.limit)
+    return sum(not service.counts(at) for at in sorted(arrivals))
+
+
+seconds = st.floats(0, 2, allow_subnormal=False) | st.sampled_from([0.0, 0.0005, 0.001, 0.3, 1.0])
+trips = st.builds(Trip, seconds, seconds | st.none())
+limits = st.builds(RateLimit, st.integers(1, 6), st.sampled_from([0.001, 0.05, 1, 1.0, 2.5, 60.0]))
+worlds = st.builds(
+    World,
+    limits,
+    st.lists(trips, max_size=40).map(tuple),
+    st.sampled_from([0.0, 1e-9, 0.001, 0.015625]),
+    st.floats(-0.0009, 0.0009),
+    st.floats(0, 1),
+)
+alternating = tuple(Trip(0.3 * (place // N % 2 == 0), 0.0) for place in range(40 * N))
+
+
+class TestTolerance:
+    """How much longer than the period a slot is held."""
+
+    def test_its_three_parts(self) -> None:
+        """A tick of the service's clock, one of ours, and a thousandth of the period."""
+        assert tolerance(1.0, 0.0156) == pytest.approx(0.001 + 0.0156 + 0.001)
+        assert tolerance(60.0, 0.0) == pytest.approx(0.001 + 0.06)
+
+    def test_our_own_clock(self) -> None:
+        """Unless told otherwise, our tick is that of this host's clock."""
+        assert tolerance(1.0) == tolerance(1.0, HOST_TICK)
+        assert 0 < HOST_TICK < 0.1
+
+
+class TestRateLimit:
+    """What a limit may be."""
+
+    @given(st.integers(1), st.floats(0, 86_400, exclude_min=True) | st.integers(1, 86_400))
+    def test_good_ones(self, requests: int, period: float) -> None:
+        """At least one request, in any time above 0, up to a day."""
+        limit = RateLimit(requests, period)
+        assert (limit.requests, limit.period) == (requests, period)
+
+    @pytest.mark.parametrize("requests", [0, -1, True, 1.0, "10", None, math.inf], ids=repr)
+    def test_requests(self, requests: object) -> None:
+        """The number of requests is a whole number of at least 1."""
+        with pytest.raises(InvalidRequestError) as caught:
+            RateLimit(requests, 1.0)  # type: ignore[arg-type]
+        assert (caught.value.field, caught.value.limit) == ("rate limit requests", 1)
+
+    @pytest.mark.parametrize(
+        "period", [0, 0.0, -1.0, True, 86_401, 10**400, math.inf, -math.inf, math.nan, "1", None], ids=repr
+    )
+    def test_period(self, period: object) -> None:
+        """The period is a finite number above 0."""
+        with pytest.raises(InvalidRequestError) as caught:
+            RateLimit(10, period)  # type: ignore[arg-type]
+        assert (caught.value.field, caught.value.limit) == ("rate limit period", 0)
+
+    def test_limits_are_values(self) -> None:
+        """A changed copy is checked like any other."""
+        with pytest.raises(InvalidRequestError):
+            evolve(RateLimit(1, 1), requests=0)
+
+
+class TestRateLimits:
+    """The limits of one account."""
+
+    def test_unless_told_otherwise(self) -> None:
+        """Each kind of call has 10 requests a second."""
+        assert [RateLimits().of(call) for call in Call] == [RateLimit(10, 1.0)] * 3
+
+    @given(*[st.none() | limits] * 3)
+    def test_each_kind_has_its_own(
+        self, send: RateLimit | None, reports: RateLimit | None, balance: RateLimit | None
+    ) -> None:
+        """A kind of call has the limit that was given for it, or none."""
+        given_limits = RateLimits(send, reports, balance)
+        assert [given_limits.of(call) for call in (Call.SEND, Call.REPORTS, Call.BALANCE)] == [
+            send,
+            reports,
+            balance,
+        ]
+
+
+class TestNeverTooFast:
+    """The promise: whatever the network does, the service refuses nothing."""
+
+    @settings(max_examples=200, deadline=None)
+    @given(worlds)
+    @example(World(RateLimit(N, W), (Trip(0.0, 0.0),) * 60, phase=0.9995))
+    @example(World(RateLimit(N, W), (Trip(0.3, 0.0), Trip(0.0, 0.0)) * 60))
+    @example(World(RateLimit(N, W), alternating))
+    @example(World(RateLimit(N, W), alternating, 0.015625, -0.0009, 0.5))
+    @example(World(RateLimit(N, W), alternating, 0.001, 0.0009, 0.5))
+    @example(World(RateLimit(1, 60.0), (Trip(2.0, 0.0), Trip(0.0, 0.0)) * 5, 0.0, 0.0009))
+    def test_nothing_is_refused_in_any_world(self, world: World) -> None:
+        """However long requests and answers take or stay away, and however the clocks run: 0 refusals."""
+        played = play(world)
+        assert len(played.arrivals) == len(world.trips)
+        assert refusals(world, played.arrivals) == 0
+        assert played.most <= world.limit.requests
+
+    def test_the_service_here_does_refuse(self) -> None:
+        """Slots that are freed from the moment of sending are refused by the same service."""
+        world = World(RateLimit(N, W), alternating)
+        arrivals = play(world, lambda sent, _: sent).arrivals
+        assert refusals(world, arrivals) > len(arrivals) / 4
+
+    def test_the_tolerance_is_needed(self) -> None:
+        """Slots that are freed a period after the answer and not a tick later are refused, too."""
+        world = World(RateLimit(N, W), (Trip(0.0, 0.0),) * 100)
+        arrivals = play(world, lambda _, done: done - tolerance(W, 0.0)).arrivals
+        assert refusals(world, arrivals) > 0
+
+    @pytest.mark.parametrize("trip", [0.0, 0.02, 0.5])
+    def test_no_slower_than_it_must_be(self, trip: float) -> None:
+        """N requests leave in every period, tolerance and round trip, and not fewer."""
+        rounds = 20
+        ended = play(World(RateLimit(N, W), (Trip(trip / 2, trip / 2),) * (N * rounds))).ended
+        assert ended - 1000.0 - trip == pytest.approx((rounds - 1) * (W + tolerance(W, 0.0) + trip), rel=1e-4)
+
+
+class Model:
+    """What a window must do, written down plainly: open leases, and the moments when others are free."""
+
+    def __init__(self, limit: RateLimit, tick: float) -> None:
+        self.limit = limit
+        self.hold = limit.period + tolerance(limit.period, tick)
+        self.open = 0
+        self.ends: list[float] = []
+        self.slots = limit.requests
+        self.steps: list[float] = []
+        self.lowered = -math.inf
+
+    def at(self, now: float) -> None:
+        """Let the time pass."""
+        self.ends = [end for end in self.ends if end > now]
+        while self.steps and self.steps[0] <= now:
+            self.steps.pop(0)
+            self.slots = min(self.limit.requests, self.slots + 1)
+
+    def free(self) -> bool:
+        """Tell whether there is a free slot."""
+        return self.open + len(self.ends) < self.slots
+
+    def lower(self, now: float) -> None:
+        """Halve the slots, if that was not done within a period, and recover one by one."""
+        if now >= self.lowered + self.hold:
+            self.lowered = now
+            self.slots = max(1, self.slots // 2)
+            missing = max(1, self.limit.requests - self.slots)
+            self.steps = []
+            step = now
+            for _ in range(missing):
+                step += 5 * self.hold
+                self.steps.append(step)
+
+
+class TestWindow:
+    """Each step of a window."""
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.builds(RateLimit, st.integers(1, 9), st.sampled_from([0.05, 1.0, 60.0])),
+        st.lists(
+            st.tuples(
+                st.sampled_from(["take", "take", "take", "end", "late end", "give back", "lower", "fill"]),
+                st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.1, 5.5, 40.0]),
+            ),
+            max_size=60,
+        ),
+    )
+    def test_any_history(self, limit: RateLimit, steps: list[tuple[str, float]]) -> None:
+        """After any history a slot is free exactly if the plain model has one."""
+        window, model = Window(limit, 0.001), Model(limit, 0.001)
+        now = 5000.0
+        for step, pause in steps:
+            now += pause * limit.period
+            model.at(now)
+            assert window.slots(now) == model.slots
+            match step:
+                case "take":
+                    free = model.free()
+                    assert window.take(now) is free
+                    model.open += free
+                case "end" | "late end" if model.open:
+                    end = now if step == "end" else now + 30
+                    window.end(end)
+                    model.open -= 1
+                    model.ends.append(end + model.hold)
+                case "give back" if model.open:
+                    window.give_back()
+                    model.open -= 1
+                case "lower":
+                    full = not model.steps
+                    assert window.lower(now) is full
+                    model.lower(now)
+                case "fill":
+                    while model.free():
+                        model.ends.append(now + model.hold)
+                    window.fill(now)
+            assert window.slots(now) == model.slots
+            if not window.take(now):
+                assert not model.free()
+                expected = min([*model.ends, *model.steps[:1]], default=math.inf)
+                assert window.next_change() == pytest.approx(expected)
+            else:
+                window.give_back()
+
+    def test_a_slot_is_held_from_the_answer(self) -> None:
+        """A slot is free a period and the tolerance after the moment that its lease ended with."""
+        window = Window(RateLimit(1, W), 0.0)
+        assert window.take(100.0)
+        assert not window.take(150.0)
+        assert window.next_change() == math.inf
+        window.end(200.0)
+        free = 200.0 + W + tolerance(W, 0.0)
+        assert window.next_change() == free
+        assert not window.take(math.nextafter(free, 0.0))
+        assert window.take(free)
+
+    def test_leases_may_end_in_any_order(self) -> None:
+        """The slot that is free first is taken first, whichever lease it was."""
+        window = Window(RateLimit(3, W), 0.0)
+        assert [window.take(0.0) for _ in range(4)] == [True, True, True, False]
+        for at in (9.0, 3.0, 6.0):
+            window.end(at)
+        hold = W + tolerance(W, 0.0)
+        for at in (3.0, 6.0, 9.0):
+            assert window.next_change() == at + hold
+            assert window.take(at + hold)
+            assert not window.take(at + hold)
+
+    def test_giving_back_frees_at_once(self) -> None:
+        """A request that was not written leaves no trace."""
+        window = Window(RateLimit(1, W))
+        for _ in range(1000):
+            assert window.take(0.0)
+            window.give_back()
+
+    def test_filling(self) -> None:
+        """A filled window has no slot for a period and the tolerance, and then all of them at once."""
+        window = Window(RateLimit(N, W), 0.0)
+        window.fill(7.0)
+        free = 7.0 + W + tolerance(W, 0.0)
+        assert not window.take(math.nextafter(free, 0.0))
+        assert [window.take(free) for _ in range(N + 1)] == [True] * N + [False]
+
+    def test_a_full_window_stays_full(self) -> None:
+        """Filling a window that has leases adds only what is missing."""
+        window = Window(RateLimit(2, W), 0.0)
+        assert window.take(0.0)
+        window.fill(0.0)
+        window.end(0.0)
+        free = W + tolerance(W, 0.0)
+        assert [window.take(free) for _ in range(3)] == [True, True, False]
+
+
+class TestLower:
+    """Somebody else uses the account, too."""
+
+    @pytest.mark.parametrize(
+        ("requests", "steps"),
+        [(1, [1, 1]), (2, [1, 1]), (3, [1, 1]), (8, [4, 2, 1, 1]), (9, [4, 2, 1, 1]), (10, [5, 2, 1, 1])],
+    )
+    def test_halving(self, requests: int, steps: list[int]) -> None:
+        """Each refusal in another period halves the slots, down to one."""
+        window = Window(RateLimit(requests, W), 0.0)
+        hold = W + tolerance(W, 0.0)
+        for turn, slots in enumerate(steps):
+            now = turn * hold
+            window.lower(now)
+            assert window.slots(now) == slots
+            # More refusals of the same period say nothing new.
+            assert not window.lower(now + hold * 0.99)
+            assert window.slots(now + hold * 0.99) == slots
+
+    def test_only_the_first_refusal_ends_full_speed(self) -> None:
+        """``lower`` is True when the slots were all there until then."""
+        window = Window(RateLimit(4, W), 0.0)
+        hold = W + tolerance(W, 0.0)
+        assert window.lower(0.0)
+        assert not window.lower(hold)
+        recovered = hold + 3 * 5 * hold
+        assert window.slots(recovered) == 4
+        assert window.lower(recovered)
+
+    def test_recovery(self) -> None:
+        """Each five calm periods give one slot back, up to the limit and no further."""
+        window = Window(RateLimit(8, W), 0.0)
+        hold = W + tolerance(W, 0.0)
+        window.lower(0.0)
+        for turn in count():
+            now = turn * 5 * hold
+            assert window.slots(math.nextafter(now, math.inf)) == min(8, 4 + turn)
+            assert turn == 0 or window.slots(now * (1 - 1e-12)) >= min(8, 3 + turn)
+            if turn > 8:
+                break
+
+    def test_a_refusal_puts_recovery_off(self) -> None:
+        """The five periods begin anew with each refusal that lowers the limit."""
+        window = Window(RateLimit(8, W), 0.0)
+        hold = W + tolerance(W, 0.0)
+        window.lower(0.0)
+        window.lower(4 * hold)
+        assert window.slots(8.9 * hold) == 2
+        assert window.slots(9.1 * hold) == 3
+
+    def test_recovery_is_a_change(self) -> None:
+        """Whoever waits is told of the slot that comes back, even while every lease is open."""
+        window = Window(RateLimit(2, W), 0.0)
+        assert window.take(0.0)
+        window.lower(0.0)
+        assert not window.take(0.0)
+        assert window.next_change() == 5 * (W + tolerance(W, 0.0))
+        assert window.take(window.next_change())
+
+    def test_leases_outlive_the_lowering(self) -> None:
+        """Open leases beyond the lowered limit stay, and no slot is free until enough have ended."""
+        window = Window(RateLimit(4, W), 0.0)
+        assert [window.take(0.0) for _ in range(4)] == [True] * 4
+        window.lower(0.0)
+        for _ in range(4):
+            window.end(0.0)
+        hold = W + tolerance(W, 0.0)
+        assert not window.take(hold * 0.99)
+        assert [window.take(hold) for _ in range(3)] == [True, True, False]

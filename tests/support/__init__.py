@@ -1,0 +1,1 @@
+"""What several tests share: doubles, workers, servers, virtual time."""

@@ -1,0 +1,72 @@
+"""What reads JSON: the standard library, msgspec, or what stands in for it where it is not installed."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from types import GenericAlias, ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from emay_voice_async.wire import json_reader as documents
+
+__all__ = ["READERS", "choose_anew", "reading_with", "stand_in"]
+
+READERS = ("json", "stand-in", *(["msgspec"] if find_spec("msgspec") else []))
+"""Of msgspec itself where it is installed, as the session ``fast`` has it."""
+
+
+def stand_in() -> ModuleType:
+    """Make as much of msgspec as is used, of the standard library."""
+
+    def defstruct(name: str, fields: list[tuple[Any, ...]], **options: object) -> type:
+        assert options == {"kw_only": True, "forbid_unknown_fields": True, "gc": False}
+        return type(name, (), {"fields": fields})
+
+    def checked(kind: Any, value: Any) -> Any:
+        if kind is Any:
+            return value
+        if isinstance(kind, GenericAlias):
+            return [checked(kind.__args__[0], one) for one in checked(list, value)]
+        if not hasattr(kind, "fields"):
+            if not isinstance(value, type(None) if kind is None else kind):
+                raise ValueError(kind)
+            return value
+        left = dict(checked(dict, value))
+        made = kind()
+        for name, of, *default in kind.fields:
+            setattr(made, name, checked(of, left.pop(name)) if name in left else [*default, ValueError][0])
+        if left or ValueError in vars(made).values():
+            raise ValueError(name)
+        return made
+
+    module = ModuleType("msgspec")
+    module.defstruct = defstruct  # type: ignore[attr-defined]
+    module.structs = ModuleType("msgspec.structs")  # type: ignore[attr-defined]
+    module.structs.astuple = lambda one: tuple(vars(one).values())
+    module.json = ModuleType("msgspec.json")  # type: ignore[attr-defined]
+    module.json.decode = lambda data: json.loads(data)
+    module.json.Decoder = lambda kind: SimpleNamespace(decode=lambda data: checked(kind, json.loads(data)))
+    return module
+
+
+@contextmanager
+def reading_with(name: str) -> Iterator[None]:
+    """Have JSON read by one of the readers, whatever is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        if name == "json":
+            patch.setitem(sys.modules, "msgspec", None)
+        if name == "stand-in":
+            patch.setitem(sys.modules, "msgspec", stand_in())
+        choose_anew()
+        yield
+    choose_anew()
+
+
+def choose_anew() -> None:
+    """Forget which reader there is."""
+    documents._msgspec.cache_clear()
+    documents._reader.cache_clear()
+    documents._row_reader.cache_clear()

@@ -1,0 +1,298 @@
+"""Encryption and compression against other tools, and everything that is neither."""
+
+import gzip
+import subprocess
+import sys
+import tracemalloc
+import zlib
+from base64 import b64decode
+from functools import cache
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from samples import blob, cases
+
+from emay_voice_async.errors import InvalidRequestError, PushError
+from emay_voice_async.wire.encryption import MAX_SIZE, compress, decrypt, encrypt, gunzip
+
+KEY = "0123456789abcdef"
+CHUNK = 16 * 1024
+MIB = 1024 * 1024
+SEALED = cases("sealed-*")
+PLAIN = blob("document-2.1.4.1-sealed-push")
+keys = st.sampled_from([16, 24, 32]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+
+# printf '0123456789abcdef' | openssl enc -aes-128-ecb -K 30313233343536373839616263646566 | base64
+BLOCKS = [
+    (b"0123456789abcdef", "cnJ+iB7c/QEApxhoeQm1ZTdyIuBhqSTFkc2cJ+oWPtQ="),
+    (b"abc", "HSWCHD4xHuotTdhjOiXBtQ=="),
+    (b"", "N3Ii4GGpJMWRzZwn6hY+1A=="),
+]
+# (printf 'first ' | gzip -n -c; printf 'second' | gzip -n -c) | base64
+MEMBERS = "H4sIAAAAAAAAA0vLLCouUQAA/HrxHAYAAAAfiwgAAAAAAAADK05Nzs9LAQBpER+2BgAAAA=="
+
+
+def stage(data: bytes, max_size: int = MAX_SIZE) -> str:
+    """Return the stage at which inflating must fail."""
+    with pytest.raises(PushError) as caught:
+        gunzip(data, max_size=max_size)
+    assert str(caught.value) in (
+        "inflate: the data is not intact gzip",
+        "size: the data is too large when inflated",
+    )
+    return caught.value.stage
+
+
+class TestEncrypt:
+    """What the service does before it sends."""
+
+    @pytest.mark.parametrize(("data", "sealed"), BLOCKS)
+    def test_vectors(self, data: bytes, sealed: str) -> None:
+        """Encrypting gives the bytes of openssl: a whole block is padded by another one."""
+        assert encrypt(data, KEY) == b64decode(sealed)
+
+    @pytest.mark.parametrize("case", [case for case in SEALED if "openssl" in case])
+    def test_a_whole_push(self, case: str) -> None:
+        """What openssl encrypted is encrypted to the same bytes again, for each length of key."""
+        key = blob(case, "key.txt")
+        assert encrypt(decrypt(blob(case), key), key) == blob(case)
+
+    @given(st.binary(max_size=100), keys)
+    def test_there_and_back(self, data: bytes, key: bytes) -> None:
+        """Decrypting undoes it, and the padding is 1 to 16 bytes."""
+        sealed = encrypt(data, key)
+        assert decrypt(sealed, key) == data
+        assert len(sealed) == len(data) // 16 * 16 + 16
+
+
+class TestDecrypt:
+    """The first step of an encrypted push."""
+
+    @pytest.mark.parametrize(("data", "sealed"), BLOCKS)
+    def test_vectors(self, data: bytes, sealed: str) -> None:
+        """What openssl encrypted is decrypted."""
+        assert decrypt(b64decode(sealed), KEY) == data
+
+    @pytest.mark.parametrize("case", SEALED)
+    def test_other_languages(self, case: str) -> None:
+        """What Java and openssl compressed and encrypted comes out again, for each length of key."""
+        assert gunzip(decrypt(blob(case), blob(case, "key.txt"))) == PLAIN
+        assert gunzip(decrypt(blob(case), blob(case, "key.txt").decode())) == PLAIN
+
+    @given(st.binary(max_size=20))
+    def test_a_key_is_its_bytes(self, data: bytes) -> None:
+        """A key given as a text is its UTF-8 bytes, of which there may be more than characters."""
+        key = "密钥密钥密a"  # 16 bytes in UTF-8
+        assert decrypt(encrypt(data, key.encode()), key) == data
+
+    @pytest.mark.parametrize("body", [b"", b"x", b"x" * 15, b"x" * 17, b"x" * 16, bytes(32)])
+    def test_one_text_for_every_failure(self, body: bytes) -> None:
+        """A wrong length and a wrong padding cannot be told apart, and no cause is shown."""
+        with pytest.raises(PushError) as caught:
+            decrypt(body, KEY)
+        error = caught.value
+        assert error.args == ("decrypt", "the body is not encrypted with this account's key", (), ())
+        assert error.__cause__ is None
+        assert error.__suppress_context__
+
+    @given(st.binary(max_size=64), keys)
+    @example(b"x" * 16, b"0" * 16)
+    def test_any_bytes(self, body: bytes, key: bytes) -> None:
+        """Any body is decrypted or is that one error."""
+        try:
+            data = decrypt(body, key)
+        except PushError as error:
+            assert error.stage == "decrypt"  # noqa: PT017 - either end is right
+        else:
+            assert encrypt(data, key) == body
+
+    @pytest.mark.parametrize("case", SEALED)
+    def test_truncated_at_every_byte(self, case: str) -> None:
+        """A push that is cut off never comes out as the whole, wherever it is cut."""
+        key, whole = blob(case, "key.txt"), blob(case)
+        for length in range(len(whole)):
+            with pytest.raises(PushError) as caught:
+                gunzip(decrypt(whole[:length], key))
+            assert caught.value.stage in ("decrypt", "inflate")
+
+    @pytest.mark.parametrize("size", [0, 1, 15, 17, 23, 25, 31, 33, 64])
+    @pytest.mark.parametrize("kind", [str, bytes])
+    def test_other_lengths_of_keys(self, size: int, kind: type) -> None:
+        """A key that AES does not have is the caller's error, which tells its length and not the key."""
+        key = "k" * size if kind is str else b"k" * size
+        for call in (encrypt, decrypt):
+            with pytest.raises(InvalidRequestError) as caught:
+                call(bytes(16), key)
+            assert caught.value.field == "secret_key"
+            assert size < 2 or "k" * size not in repr(caught.value.args)
+
+    def test_a_key_that_is_no_text(self) -> None:
+        """A key with half a character in it is the caller's error, and is not in the traceback."""
+        key = "secret-secret-" + "\ud800"
+        with pytest.raises(InvalidRequestError, match="secret_key: must be encodable") as caught:
+            decrypt(bytes(16), key)
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+        assert "secret-secret" not in repr(caught.value.args)
+
+
+class TestCompress:
+    """The other direction of inflating."""
+
+    @given(st.binary(max_size=300))
+    def test_there_and_back(self, data: bytes) -> None:
+        """Inflating undoes it, and the standard library reads it, too."""
+        assert gunzip(compress(data)) == gzip.decompress(compress(data)) == data
+
+    def test_no_time_in_it(self) -> None:
+        """The same data gives the same bytes at any time: the header's time is 0."""
+        assert compress(PLAIN) == compress(PLAIN)
+        assert compress(PLAIN)[4:8] == bytes(4)
+
+
+class TestGunzip:
+    """Inflating within bounds."""
+
+    def test_members_of_the_tool(self) -> None:
+        """Several members, one after the other, are one text."""
+        assert gunzip(b64decode(MEMBERS)) == b"first second"
+
+    @given(st.lists(st.binary(max_size=200), min_size=1, max_size=6), st.integers(0, 9))
+    def test_any_members(self, pieces: list[bytes], level: int) -> None:
+        """Any members, empty ones included, at any level, are their texts joined."""
+        data = b"".join(gzip.compress(piece, level) for piece in pieces)
+        whole = b"".join(pieces)
+        assert gunzip(data) == gunzip(data, max_size=len(whole)) == whole
+        if whole:
+            assert stage(data, len(whole) - 1) == "size"
+
+    def test_optional_header_fields(self) -> None:
+        """A member with a file name, as the tool writes it, is read."""
+        raw = zlib.compress(b"named", wbits=-15)
+        header = b"\x1f\x8b\x08\x08" + bytes(6) + b"name.json\x00"
+        tail = zlib.crc32(b"named").to_bytes(4, "little") + (5).to_bytes(4, "little")
+        assert gunzip(header + raw + tail) == b"named"
+
+    @pytest.mark.parametrize(
+        "data", [compress(PLAIN), b64decode(MEMBERS), gzip.compress(bytes(range(256)), 0)]
+    )
+    def test_truncated_at_every_byte(self, data: bytes) -> None:
+        """Gzip that is cut off is refused wherever it is cut, but for between two members."""
+        for length in range(len(data)):
+            if data[length:].startswith(b"\x1f\x8b\x08") and length:
+                assert gunzip(data[:length]) == b"first "
+            else:
+                assert stage(data[:length]) == "inflate"
+
+    @pytest.mark.parametrize("wbits", [15, -15], ids=["zlib", "raw"])
+    def test_other_formats(self, wbits: int) -> None:
+        """Deflated data in another envelope than gzip's is refused."""
+        assert stage(zlib.compress(PLAIN, wbits=wbits)) == "inflate"
+
+    @given(st.binary(min_size=1, max_size=40))
+    @example(b"\x00")
+    @example(b"\n")
+    @example(b"\x1f")
+    @example(b"\x1f\x8b")
+    @example(compress(b"")[:-1])
+    def test_a_tail(self, tail: bytes) -> None:
+        """What follows the last member and is none itself is refused."""
+        assert stage(compress(PLAIN) + tail) == "inflate"
+
+    @pytest.mark.parametrize("place", range(-8, 0))
+    @pytest.mark.parametrize("bit", [0, 7])
+    def test_a_damaged_trailer(self, place: int, bit: int) -> None:
+        """A checksum or a length that is wrong by one bit is refused."""
+        data = bytearray(compress(PLAIN))
+        data[place] ^= 1 << bit
+        assert stage(bytes(data)) == "inflate"
+
+    @given(st.integers(0), st.integers(0, 7))
+    def test_any_damaged_bit(self, place: int, bit: int) -> None:
+        """Data with one bit wrong is refused, unless the bit said nothing of the contents."""
+        data = bytearray(compress(PLAIN))
+        data[place % len(data)] ^= 1 << bit
+        try:
+            assert gunzip(bytes(data)) == PLAIN
+        except PushError as error:
+            assert error.stage == "inflate"  # noqa: PT017 - either end is right
+
+    @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 100_000])
+    @pytest.mark.parametrize("filler", [b"\0", b"0123456789"])
+    @pytest.mark.parametrize("level", [0, 1, 9])
+    def test_the_bound_is_exact(self, size: int, filler: bytes, level: int) -> None:
+        """What just fits is inflated, and one byte less of room is too little."""
+        text = (filler * size)[:size]
+        data = gzip.compress(text, level)
+        assert gunzip(data, max_size=size) == text
+        assert gunzip(data, max_size=size + 1) == text
+        if size:
+            assert stage(data, size - 1) == "size"
+            assert stage(data, 0) == "size"
+
+    @pytest.mark.parametrize("max_size", [-1, -2, -MAX_SIZE])
+    def test_a_bound_below_zero(self, max_size: int) -> None:
+        """A bound below 0 is the caller's error, not no bound at all."""
+        with pytest.raises(InvalidRequestError) as caught:
+            gunzip(compress(b""), max_size=max_size)
+        assert (caught.value.field, caught.value.actual) == ("max_size", max_size)
+
+    def test_a_bomb_within_python(self) -> None:
+        """200 MiB of zeros in 200 KiB are refused before more than the bound is held."""
+        bomb = _bomb(200 * MIB)
+        assert len(bomb) < 256 * 1024
+        for max_size in (0, 1, MIB, 4 * MIB):
+            tracemalloc.start()
+            try:
+                found = stage(bomb, max_size)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert found == "size"
+            # A bytearray grows by an eighth at a time.
+            assert peak < max_size * 1.25 + 16 * CHUNK
+
+    def test_a_bomb_within_the_process(self) -> None:
+        """The bomb is refused by a process that may not even have as much memory as it would take."""
+        code = (
+            "import resource, sys\n"
+            "from emay_voice_async.errors import PushError\n"
+            "from emay_voice_async.wire.encryption import gunzip\n"
+            "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20,) * 2)\n"
+            "try:\n"
+            "    gunzip(sys.stdin.buffer.read(), max_size=16 * 2**20)\n"
+            "except PushError as error:\n"
+            "    print(error.stage)\n"
+        )
+        if not sys.platform.startswith("linux"):
+            pytest.skip("the limit is Linux's")
+        done = subprocess.run(
+            [sys.executable, "-c", code], input=_bomb(200 * MIB), capture_output=True, check=True
+        )
+        assert done.stdout.strip() == b"size"
+
+    @settings(deadline=None)
+    @given(
+        st.binary(max_size=64), st.sampled_from([b"", b"\x1f\x8b\x08", compress(b"x")[:10], compress(b"x")])
+    )
+    def test_any_bytes(self, data: bytes, head: bytes) -> None:
+        """Any bytes, with or without the look of gzip, are inflated or are a PushError."""
+        try:
+            gunzip(head + data, max_size=1000)
+        except PushError as error:
+            assert error.stage in ("inflate", "size")  # noqa: PT017 - either end is right
+        else:
+            assert (head + data).startswith(b"\x1f\x8b")
+
+    def test_many_small_members(self) -> None:
+        """Ten thousand empty members take time in proportion, and end."""
+        assert gunzip(compress(b"") * 10_000 + compress(b"end")) == b"end"
+
+
+@cache
+def _bomb(size: int) -> bytes:
+    """Compress zeros piece by piece."""
+    packer = zlib.compressobj(9, wbits=31)
+    return b"".join(packer.compress(bytes(MIB)) for _ in range(size // MIB)) + packer.flush()
