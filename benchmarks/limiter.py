@@ -19,8 +19,8 @@ from benchmarks.findings import Finding, Plot, Reach, compared, seconds
 from benchmarks.measuring import interleaved
 from benchmarks.networks import NETWORKS, Acquire, play, virtually
 from emay_voice_async.model.endpoints import Call
+from emay_voice_async.model.limits import RateLimit, RateLimits
 from emay_voice_async.pacing.local import LocalPacer
-from emay_voice_async.pacing.window import RateLimit, RateLimits
 
 __all__ = ["measure"]
 

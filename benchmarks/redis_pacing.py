@@ -21,7 +21,8 @@ import redis.asyncio
 
 from emay_voice_async import AsyncEmayVoice, Notice, RateLimit, RateLimits, Recipient
 from emay_voice_async.model.endpoints import Call
-from emay_voice_async.pacing.local import Lease, LocalPacer, Pacer
+from emay_voice_async.pacing.local import LocalPacer
+from emay_voice_async.pacing.protocol import Lease, Pacer
 from emay_voice_async.redis import RedisPacer
 from emay_voice_async.sandbox import Sandbox
 

@@ -1,7 +1,6 @@
 """Calling people by voice through the Emay (亿美软通) voice service, from asyncio.
 
-The names below are imported when they are first used: who only opens pushes, or only needs the messages,
-does not wait for an HTTP client to be imported.
+Each name is imported at its first use, so that a program that only opens pushes imports no HTTP client.
 """
 
 import importlib as _importlib
@@ -24,8 +23,10 @@ if _typing.TYPE_CHECKING:
         ReportTimeoutError,
         SendError,
     )
+    from emay_voice_async.journal.protocol import Journal
     from emay_voice_async.model.codes import CallState, ResultCode
-    from emay_voice_async.model.endpoints import Product
+    from emay_voice_async.model.endpoints import Call, Product
+    from emay_voice_async.model.limits import RateLimit, RateLimits
     from emay_voice_async.model.messages import (
         Marketing,
         Notice,
@@ -36,7 +37,9 @@ if _typing.TYPE_CHECKING:
     )
     from emay_voice_async.model.recipients import Recipient
     from emay_voice_async.model.results import Accepted, NotSent, Refused, Report, SendResult, Ticket, Unknown
-    from emay_voice_async.pacing.window import RateLimit, RateLimits
+    from emay_voice_async.pacing.protocol import Lease, Pacer
+    from emay_voice_async.sending.hours import CallingHours
+    from emay_voice_async.sending.plan import Plan
 
 __all__ = [
     "Accepted",
@@ -44,10 +47,14 @@ __all__ = [
     "AnswerError",
     "AsyncEmayVoice",
     "BalanceError",
+    "Call",
     "CallState",
+    "CallingHours",
     "ContentError",
     "EmayVoiceError",
     "InvalidRequestError",
+    "Journal",
+    "Lease",
     "Marketing",
     "NotSent",
     "NotSentError",
@@ -56,6 +63,8 @@ __all__ = [
     "OnKey",
     "OutcomeUnknownError",
     "OverSpeedError",
+    "Pacer",
+    "Plan",
     "Product",
     "PushError",
     "RateLimit",
@@ -74,61 +83,31 @@ __all__ = [
     "VoiceSms",
 ]
 
-_HOMES: dict[str, tuple[str, ...]] = {
-    "client": ("AsyncEmayVoice",),
-    "model.codes": (
-        "CallState",
-        "ResultCode",
-    ),
-    "model.endpoints": ("Product",),
-    "errors": (
-        "AccountError",
-        "AnswerError",
-        "BalanceError",
-        "ContentError",
-        "EmayVoiceError",
-        "InvalidRequestError",
-        "NotSentError",
-        "OutcomeUnknownError",
-        "OverSpeedError",
-        "PushError",
-        "RefusedError",
-        "ReportTimeoutError",
-        "SendError",
-    ),
-    "model.messages": (
-        "Marketing",
-        "Notice",
-        "OnConnected",
-        "OnKey",
-        "VerificationCode",
-        "VoiceSms",
-    ),
-    "model.recipients": ("Recipient",),
-    "model.results": (
-        "Accepted",
-        "NotSent",
-        "Refused",
-        "Report",
-        "SendResult",
-        "Ticket",
-        "Unknown",
-    ),
-    "pacing.window": (
-        "RateLimit",
-        "RateLimits",
-    ),
-}
-_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+_MODULES = (
+    "errors",
+    "model.codes",
+    "model.endpoints",
+    "model.limits",
+    "model.messages",
+    "model.recipients",
+    "model.results",
+    "pacing.protocol",
+    "journal.protocol",
+    "sending.hours",
+    "sending.plan",
+    "client",
+)
+"""The homes of the names, in the order in which they are searched: pure modules first, the client last."""
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """Import what is asked for: one of the names above, or the module that it comes from."""
-    if name in {home.partition(".")[0] for home in _HOMES}:
+    """Import a name of ``__all__``, or one of the homes."""
+    if name in {module.partition(".")[0] for module in _MODULES}:
         return _importlib.import_module(f"{__name__}.{name}")
-    if name not in _MODULES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(_importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    homes = (_importlib.import_module(f"{__name__}.{module}") for module in _MODULES)
+    value = next(getattr(home, name) for home in homes if name in home.__all__)
     globals()[name] = value
     return value
 

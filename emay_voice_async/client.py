@@ -8,39 +8,41 @@ from contextlib import aclosing
 from datetime import timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from attrs import evolve
 
 from emay_voice_async.errors import (
+    DuplicateError,
     EmayVoiceError,
     InvalidRequestError,
-    RepeatedError,
     SendError,
     UsageError,
 )
-from emay_voice_async.exchange.exchanges import Credentials, Exchanges, Stats
+from emay_voice_async.exchange.exchanges import Credentials, Exchanges
 from emay_voice_async.exchange.transport import HttpClient, Transport
 from emay_voice_async.journal.protocol import Journal, Purpose
 from emay_voice_async.journal.session import Sorter
+from emay_voice_async.model.checks import check_count, check_flag, check_seconds, check_text
 from emay_voice_async.model.endpoints import JOIN_BALANCE, VOICE_BALANCE, Call, Product
-from emay_voice_async.model.messages import Message, check_text
+from emay_voice_async.model.limits import RateLimits
+from emay_voice_async.model.messages import Message
 from emay_voice_async.model.recipients import Recipient, check_recipient
 from emay_voice_async.model.results import Accepted, Outcome, Report, SendResult, Ticket, Unknown
-from emay_voice_async.pacing.local import LocalPacer, Pacer
-from emay_voice_async.pacing.window import RateLimits
+from emay_voice_async.model.stats import Stats
+from emay_voice_async.pacing.local import LocalPacer
+from emay_voice_async.pacing.protocol import Pacer
 from emay_voice_async.reports.reader import ReportReader
 from emay_voice_async.sending.batches import Recipients
 from emay_voice_async.sending.delivery import Options
-from emay_voice_async.sending.hours import CallingHours, Plan
-from emay_voice_async.sending.plan import count, know_nothing, plan_of
+from emay_voice_async.sending.hours import CallingHours
+from emay_voice_async.sending.plan import Plan, count, know_nothing, plan_of
 from emay_voice_async.sending.sender import Sender
 from emay_voice_async.wire.envelope import read_balance
 
 __all__ = ["AsyncEmayVoice"]
 
 _BALANCES = {end.product: end for end in (VOICE_BALANCE, JOIN_BALANCE)}
-_LONGEST: Final = 10**9
 _ENVIRONMENT = {
     "base_url": "EMAY_VOICE_BASE_URL",
     "app_id": "EMAY_VOICE_APP_ID",
@@ -91,8 +93,8 @@ class AsyncEmayVoice:
     ) -> None:
         _check_credential("app_id", app_id)
         _check_credential("secret_key", secret_key)
-        _check_seconds("timeout", timeout)
-        _check_whole("max_concurrency", max_concurrency)
+        check_seconds("timeout", timeout)
+        check_count("max_concurrency", max_concurrency)
         if not isinstance(rate_limits, RateLimits):
             raise InvalidRequestError("rate_limits", "must be RateLimits", None, type(rate_limits).__name__)
         self._app_id = app_id
@@ -156,7 +158,7 @@ class AsyncEmayVoice:
         on_outcome: Callable[[Outcome], object] | None = None,
         journal: Journal | None = None,
         resend_unknown: bool = False,
-        allow_repeats: bool = False,
+        allow_duplicates: bool = False,
         max_calls: int | None = None,
         hours: CallingHours | None = None,
     ) -> SendResult:
@@ -174,7 +176,7 @@ class AsyncEmayVoice:
         journal left out is no reason to raise. A source that fails half-way is the ``__cause__`` of a
         SendError.
         """
-        options = self._options(deadline, journal, resend_unknown, allow_repeats, max_calls, hours)
+        options = self._options(deadline, journal, resend_unknown, allow_duplicates, max_calls, hours)
         stream = self._sender.outcomes(message, to, options, on_outcome)
         outcomes: list[Outcome] = []
         cause: Exception | None = None
@@ -201,7 +203,7 @@ class AsyncEmayVoice:
         deadline: float | None = None,
         journal: Journal | None = None,
         resend_unknown: bool = False,
-        allow_repeats: bool = False,
+        allow_duplicates: bool = False,
         max_calls: int | None = None,
         hours: CallingHours | None = None,
     ) -> AsyncGenerator[Outcome, None]:
@@ -219,14 +221,14 @@ class AsyncEmayVoice:
         call. What an earlier run knows of comes out without being sent, marked ``recorded``: as ``Accepted``,
         or as ``Unknown`` if it was under way when its process ended (with ``resend_unknown`` it is sent again:
         those people may be called twice). What was refused or not sent is sent. A number that comes again in
-        the same input is called once, and is a ``NotSent`` with a :class:`RepeatedError` then;
-        ``allow_repeats`` calls it each time. Raises :class:`JournalError` on the first iteration if the
+        the same input is called once, and is a ``NotSent`` with a :class:`DuplicateError` then;
+        ``allow_duplicates`` calls it each time. Raises :class:`JournalError` on the first iteration if the
         journal cannot be used; should it fail later, the rest is not sent.
 
         ``max_calls``: a sized list with more numbers is refused at once (without a journal); of anything else
         no more are sent, and the rest comes out as ``NotSent``. ``hours``: batches wait for the calling hours.
         """
-        options = self._options(deadline, journal, resend_unknown, allow_repeats, max_calls, hours)
+        options = self._options(deadline, journal, resend_unknown, allow_duplicates, max_calls, hours)
         return self._sender.outcomes(message, to, options)
 
     async def plan(
@@ -236,7 +238,7 @@ class AsyncEmayVoice:
         *,
         journal: Journal | None = None,
         resend_unknown: bool = False,
-        allow_repeats: bool = False,
+        allow_duplicates: bool = False,
         max_calls: int | None = None,
         hours: CallingHours | None = None,
         price: Decimal | None = None,
@@ -249,15 +251,15 @@ class AsyncEmayVoice:
         with ``ask_balance`` and the errors of :meth:`get_balance`. Raises :class:`JournalError` if the journal
         cannot be used for this send.
         """
-        options = self._options(None, journal, resend_unknown, allow_repeats, max_calls, hours)
+        options = self._options(None, journal, resend_unknown, allow_duplicates, max_calls, hours)
         if not (price is None or (isinstance(price, Decimal) and price.is_finite() and price >= 0)):
             raise InvalidRequestError("price", "must be a Decimal of at least 0", 0, type(price).__name__)
         reader = self._sender.read(message, to, options, tolerant=True)
-        purpose = Purpose(self._app_id, message, allow_repeats)
+        purpose = Purpose(self._app_id, message, allow_duplicates)
         run = None if journal is None else await journal.start(purpose, dry=True)
         sorter = Sorter(
             know_nothing if run is None else run.look,
-            allow_repeats=allow_repeats and run is not None,
+            allow_duplicates=allow_duplicates and run is not None,
             resend_unknown=resend_unknown,
         )
         try:
@@ -270,7 +272,7 @@ class AsyncEmayVoice:
         return plan_of(
             found,
             size=endpoint.max_batch,
-            repeats_are_sent=journal is None,
+            duplicates_are_sent=journal is None,
             max_calls=max_calls,
             limit=self._pacer.limit(endpoint.call),
             hours=hours,
@@ -324,7 +326,7 @@ class AsyncEmayVoice:
         ``body``, and in :attr:`broken_reports`).
         """
         self._enter()
-        _check_seconds("poll_interval", poll_interval)
+        check_seconds("poll_interval", poll_interval)
         _check_product(product)
         return self._reports.stream(
             product,
@@ -352,7 +354,7 @@ class AsyncEmayVoice:
         comes later. Raises :class:`RefusedError` when the service does not let this account ask.
         """
         self._enter()
-        _check_seconds("timeout", timeout)
+        check_seconds("timeout", timeout)
         return await self._reports.wait(awaited, self._products(product) if poll else (), timeout)
 
     async def settle(
@@ -368,7 +370,7 @@ class AsyncEmayVoice:
         seconds: that call was not made, or it has not ended yet.
         """
         self._enter()
-        _check_seconds("timeout", timeout)
+        check_seconds("timeout", timeout)
         custom_ids = [one.custom_id or "" for one in unknown.recipients]
         reports = await self._reports.settle(custom_ids, self._products(product), timeout)
         return dict(zip(unknown.recipients, reports, strict=True))
@@ -423,26 +425,24 @@ class AsyncEmayVoice:
         deadline: float | None,
         journal: Journal | None,
         resend_unknown: bool,
-        allow_repeats: bool,
+        allow_duplicates: bool,
         max_calls: int | None,
         hours: CallingHours | None,
     ) -> Options:
         self._enter()
-        for name, flag in (("resend_unknown", resend_unknown), ("allow_repeats", allow_repeats)):
-            # A text such as "no" would be a yes.
-            if not isinstance(flag, bool):
-                raise InvalidRequestError(name, "must be True or False", None, type(flag).__name__)
+        for name, flag in (("resend_unknown", resend_unknown), ("allow_duplicates", allow_duplicates)):
+            check_flag(name, flag)
         if journal is not None and not callable(getattr(journal, "start", None)):
             raise InvalidRequestError(
                 "journal", "must be a journal such as SqliteJournal(path)", None, type(journal).__name__
             )
         if max_calls is not None:
-            _check_whole("max_calls", max_calls)
+            check_count("max_calls", max_calls)
         if hours is not None and not isinstance(hours, CallingHours):
             raise InvalidRequestError("hours", "must be CallingHours", None, type(hours).__name__)
         if resend_unknown and journal is None:
             raise InvalidRequestError("resend_unknown", "must have a journal that knows what is unknown")
-        return Options(self._instant(deadline), journal, resend_unknown, allow_repeats, max_calls, hours)
+        return Options(self._instant(deadline), journal, resend_unknown, allow_duplicates, max_calls, hours)
 
     def _products(self, product: Product | None) -> set[Product]:
         if product is not None:
@@ -472,13 +472,13 @@ class AsyncEmayVoice:
     def _instant(self, deadline: float | None) -> float | None:
         if deadline is None:
             return None
-        _check_seconds("deadline", deadline)
+        check_seconds("deadline", deadline)
         return asyncio.get_running_loop().time() + deadline
 
 
 def _failure(outcome: Outcome) -> EmayVoiceError | None:
     """Return why the recipients of an outcome are not called; None if they are, here or for an earlier entry."""
-    if isinstance(outcome, Accepted) or isinstance(outcome.error, RepeatedError):
+    if isinstance(outcome, Accepted) or isinstance(outcome.error, DuplicateError):
         return None
     return outcome.error
 
@@ -495,11 +495,6 @@ def _numbers(allow_only: Collection[str] | None) -> frozenset[str] | None:
     return frozenset(allow_only)
 
 
-def _check_whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidRequestError(name, "must be a whole number of at least 1", 1)
-
-
 def _check_credential(name: str, value: object) -> None:
     check_text(name, value)
     if value != str(value).strip():
@@ -510,8 +505,3 @@ def _check_product(product: Product) -> Product:
     if not isinstance(product, Product):
         raise InvalidRequestError("product", "must be a Product", None, type(product).__name__)
     return product
-
-
-def _check_seconds(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= _LONGEST:
-        raise InvalidRequestError(name, f"must be a number of seconds above 0, up to {_LONGEST}", 0)

@@ -4,7 +4,7 @@
 
     EmayVoiceError
     |- InvalidRequestError        our own check; nothing was sent (also a ValueError)
-    |  |- RepeatedError           the number came before in the same input, and is called once
+    |  |- DuplicateError           the number came before in the same input, and is called once
     |  `- UsageError              the client is closed or belongs to another loop (also a RuntimeError)
     |- RefusedError               the service said no: nobody is called, nothing is charged
     |  |- OverSpeedError          too many requests in the service's window
@@ -30,6 +30,7 @@ __all__ = [
     "AnswerError",
     "BalanceError",
     "ContentError",
+    "DuplicateError",
     "EmayVoiceError",
     "InvalidRequestError",
     "JournalError",
@@ -38,7 +39,6 @@ __all__ = [
     "OverSpeedError",
     "PushError",
     "RefusedError",
-    "RepeatedError",
     "ReportTimeoutError",
     "SendError",
     "UsageError",
@@ -88,10 +88,10 @@ class UsageError(InvalidRequestError, RuntimeError):
     """
 
 
-class RepeatedError(InvalidRequestError):
+class DuplicateError(InvalidRequestError):
     """The number came before in the same input: it is called once, and not for this entry.
 
-    Nothing is wrong with the other entry. To call it again, send with ``allow_repeats=True``.
+    Nothing is wrong with the other entry. To call it again, send with ``allow_duplicates=True``.
     """
 
 

@@ -36,7 +36,8 @@ from emay_voice_async.errors import UsageError
 from emay_voice_async.journal.protocol import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.endpoints import Call
-from emay_voice_async.pacing.local import Lease, LocalPacer
+from emay_voice_async.pacing.local import LocalPacer
+from emay_voice_async.pacing.protocol import Lease
 
 SECRET = "0123456789ABCDEF"
 
@@ -336,8 +337,8 @@ class TestBounds:
             ({"resend_unknown": "no"}, "resend_unknown"),
             ({"resend_unknown": 0}, "resend_unknown"),
             ({"resend_unknown": None}, "resend_unknown"),
-            ({"allow_repeats": "no"}, "allow_repeats"),
-            ({"allow_repeats": 1}, "allow_repeats"),
+            ({"allow_duplicates": "no"}, "allow_duplicates"),
+            ({"allow_duplicates": 1}, "allow_duplicates"),
         ],
     )
     def test_bad_arguments(self, options: dict[str, Any], field: str) -> None:
@@ -443,7 +444,7 @@ class TestBounds:
             async with script.client() as client, make(http_client=client) as voice:
                 message = VoiceSms("...", trigger=OnKey("1"))
                 plan = await voice.plan(message, ["13800000000"] * 3, price=Decimal("0.1"))
-                assert (plan.numbers, plan.repeats, plan.requests) == (3, 2, 1)
+                assert (plan.numbers, plan.duplicates, plan.requests) == (3, 2, 1)
                 assert (plan.balance, plan.cost, plan.enough) == (Decimal("0.30"), Decimal("0.3"), True)
                 assert not (await voice.plan(message, ["13800000000"] * 4, price=Decimal("0.1"))).enough
                 assert voice.stats.requests == 2

@@ -18,6 +18,7 @@ from emay_voice_async.errors import (
     AnswerError,
     BalanceError,
     ContentError,
+    DuplicateError,
     EmayVoiceError,
     InvalidRequestError,
     JournalError,
@@ -26,7 +27,6 @@ from emay_voice_async.errors import (
     OverSpeedError,
     PushError,
     RefusedError,
-    RepeatedError,
     ReportTimeoutError,
     SendError,
     UsageError,
@@ -67,7 +67,7 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     PushError("decode", "some reports cannot be read", (), (({"mobile": MOBILE}, "no"),)),
     JournalError("it is not a journal", "run.db"),
     JournalError("the disk is full"),
-    RepeatedError("mobile", "must not be repeated", position=3),
+    DuplicateError("mobile", "must not be repeated", position=3),
 )
 each_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 

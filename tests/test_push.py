@@ -12,13 +12,13 @@ from samples.strategies import JSON, usual_reports
 
 from emay_voice_async import push
 from emay_voice_async.errors import InvalidRequestError, PushError
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
 from emay_voice_async.push import decode_plain_push, decode_push, decode_reports
 from emay_voice_async.wire import encryption as sealing
 from emay_voice_async.wire.encryption import compress, encrypt
-from emay_voice_async.wire.signing import BEIJING
 from emay_voice_async.wire.structuring import structure_reports
 
 KEY = "0123456789abcdef"

@@ -6,11 +6,9 @@
 import asyncio
 import sys
 
-from emay_voice_async import Accepted, AsyncEmayVoice, Notice, Product, Unknown
-from emay_voice_async.journal import SqliteJournal
-from emay_voice_async.journal.protocol import State
+from emay_voice_async import Accepted, AsyncEmayVoice, CallingHours, Notice, Product, Unknown
+from emay_voice_async.journal import SqliteJournal, State
 from emay_voice_async.lists import read_recipients, recipients_of
-from emay_voice_async.sending.hours import CallingHours
 
 MESSAGE = Notice("您的快递已到，请尽快领取。")
 

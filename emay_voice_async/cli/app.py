@@ -24,7 +24,7 @@ from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.option_types import limit as read_limit
 from emay_voice_async.cli.terminal.output import output_error
 from emay_voice_async.cli.terminal.settings import Session, Settings
-from emay_voice_async.pacing.window import RateLimit
+from emay_voice_async.model.limits import RateLimit
 
 __all__ = ["emay_voice", "run"]
 

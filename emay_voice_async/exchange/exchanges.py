@@ -22,24 +22,24 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     OverSpeedError,
 )
-from emay_voice_async.exchange.retries import Repeat, repeat_after
+from emay_voice_async.exchange.retries import Retry, retry_for
 from emay_voice_async.exchange.transport import Progress, Transport
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Endpoint
-from emay_voice_async.pacing.local import Lease, Pacer
-from emay_voice_async.pacing.window import RateLimits
+from emay_voice_async.model.stats import Stats
+from emay_voice_async.pacing.protocol import Lease, Pacer
 from emay_voice_async.wire.envelope import Answer
 from emay_voice_async.wire.forms import signed
 
-__all__ = ["Attempts", "Credentials", "Exchanges", "Stats"]
+__all__ = ["Attempts", "Credentials", "Exchanges"]
 
 logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
-MAX_REPEATS: Final = {Repeat.AFTER_PAUSE: 2, Repeat.AFTER_SLOT: 8, Repeat.ONCE_CORRECTED: 1}
+MAX_RETRIES: Final = {Retry.AFTER_PAUSE: 2, Retry.AFTER_SLOT: 8, Retry.ONCE_CORRECTED: 1}
 """How often a request is repeated, by reason."""
-MAX_REPEAT_TIME: Final = 60.0
+MAX_RETRY_TIME: Final = 60.0
 """Seconds after which a request is not repeated any more."""
 FIRST_PAUSE: Final = 0.2
 """Seconds before the first repeat for want of a connection, doubled each time, jittered."""
@@ -59,25 +59,6 @@ class Credentials:
     secret_key: str = field(repr=False)
 
 
-@frozen
-class Stats:
-    """What a client has done so far, as a snapshot.
-
-    ``requests`` counts what was posted; ``accepted``, ``refused``, ``unknown`` and ``not_sent`` count
-    numbers called, by outcome; ``over_speed`` counts ERROR_OVER_SPEED answers; ``waited`` is the
-    seconds that requests waited for slots, added up; ``limits`` the limits in force at this moment.
-    """
-
-    requests: int = 0
-    accepted: int = 0
-    refused: int = 0
-    unknown: int = 0
-    not_sent: int = 0
-    over_speed: int = 0
-    waited: float = 0.0
-    limits: RateLimits = field(factory=RateLimits)
-
-
 @define
 class Attempts:
     """How far a call has come, for whoever may want to stop it.
@@ -90,7 +71,7 @@ class Attempts:
     posted: bool = False
     last: bool = False
     corrected: bool = False
-    repeats: dict[Repeat, int] = field(factory=dict)
+    repeats: dict[Retry, int] = field(factory=dict)
 
 
 @frozen
@@ -362,17 +343,17 @@ class Exchanges:
         """Decide by the table of certainty, within the caps, and wait the pause that is due."""
         loop = asyncio.get_running_loop()
         attempts = request.attempts
-        repeat = repeat_after(error, request.endpoint.call)
+        repeat = retry_for(error, request.endpoint.call)
         done = attempts.repeats.get(repeat, 0)
-        if attempts.last or self._closed or done >= MAX_REPEATS.get(repeat, 0):
+        if attempts.last or self._closed or done >= MAX_RETRIES.get(repeat, 0):
             return False
-        if repeat is Repeat.ONCE_CORRECTED and not attempts.corrected:
+        if repeat is Retry.ONCE_CORRECTED and not attempts.corrected:
             return False
         pause = FIRST_PAUSE * 2**done * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        if repeat is not Repeat.AFTER_PAUSE and self._pacer.limit(request.endpoint.call) is not None:
+        if repeat is not Retry.AFTER_PAUSE and self._pacer.limit(request.endpoint.call) is not None:
             # The slot that the repeat has to wait for is pause enough, and keeps its place.
             pause = 0.0
-        end = started + MAX_REPEAT_TIME
+        end = started + MAX_RETRY_TIME
         if loop.time() + pause >= (end if request.deadline is None else min(end, request.deadline)):
             return False
         attempts.repeats[repeat] = done + 1

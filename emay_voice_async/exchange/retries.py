@@ -28,7 +28,7 @@ from emay_voice_async.errors import (
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Call
 
-__all__ = ["Certainty", "Repeat", "certainty_of", "repeat_after"]
+__all__ = ["Certainty", "Retry", "certainty_of", "retry_for"]
 
 
 class Certainty(Enum):
@@ -39,7 +39,7 @@ class Certainty(Enum):
     UNKNOWN = "unknown"
 
 
-class Repeat(Enum):
+class Retry(Enum):
     """Whether the same request may go out again without a second effect."""
 
     NEVER = "never"
@@ -49,9 +49,9 @@ class Repeat(Enum):
 
 
 _ALL: Final = frozenset(Call)
-_BY_CODE: Final[dict[str, Repeat]] = {
-    ResultCode.ERROR_OVER_SPEED: Repeat.AFTER_SLOT,
-    ResultCode.ERROR_TIMESTAMP: Repeat.ONCE_CORRECTED,
+_BY_CODE: Final[dict[str, Retry]] = {
+    ResultCode.ERROR_OVER_SPEED: Retry.AFTER_SLOT,
+    ResultCode.ERROR_TIMESTAMP: Retry.ONCE_CORRECTED,
 }
 _TABLE: Final = (
     # class, certainty, the kinds of call that may be repeated
@@ -69,9 +69,9 @@ def certainty_of(error: EmayVoiceError) -> Certainty:
     return next(certainty for kind, certainty, _ in _TABLE if isinstance(error, kind))
 
 
-def repeat_after(error: EmayVoiceError, call: Call) -> Repeat:
+def retry_for(error: EmayVoiceError, call: Call) -> Retry:
     """Return whether a request of this kind may be repeated after ``error``."""
     if isinstance(error, RefusedError):
-        return _BY_CODE.get(error.code, Repeat.NEVER)
+        return _BY_CODE.get(error.code, Retry.NEVER)
     calls = next(calls for kind, _, calls in _TABLE if isinstance(error, kind))
-    return Repeat.AFTER_PAUSE if call in calls else Repeat.NEVER
+    return Retry.AFTER_PAUSE if call in calls else Retry.NEVER

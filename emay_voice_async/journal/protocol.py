@@ -21,7 +21,7 @@ from attrs import field, frozen
 
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
-from emay_voice_async.model.recipients import mask
+from emay_voice_async.model.numbers import mask
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.forms import message_form
 
@@ -70,7 +70,7 @@ class Purpose:
 
     app_id: str
     message: Message
-    allow_repeats: bool = False
+    allow_duplicates: bool = False
 
     @property
     def kind(self) -> str:
@@ -183,7 +183,7 @@ class Summary:
 
     app_id: str
     kind: str
-    allow_repeats: bool
+    allow_duplicates: bool
     made_at: datetime
     states: dict[State, int]
     reported: dict[str, int]

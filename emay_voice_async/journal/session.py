@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import define, field
 
-from emay_voice_async.errors import JournalError, OutcomeUnknownError, RefusedError, RepeatedError
+from emay_voice_async.errors import DuplicateError, JournalError, OutcomeUnknownError, RefusedError
 from emay_voice_async.journal.occurrences import Seen
 from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Standing, State
 from emay_voice_async.model.recipients import Recipient
@@ -19,7 +19,7 @@ __all__ = ["Books", "Known", "Sorter", "as_journal_error"]
 _LEFT: Final = "an earlier run left it open: look at its reports"
 _UNDER_WAY: Final = "another run of this journal may be sending it at this moment"
 _TAKEN: Final = "another run of this journal was quicker with some of these numbers; run again for the others"
-_REPEATED: Final = "must not be repeated: it is called once"
+_DUPLICATE: Final = "must not be a duplicate: each number is called once"
 _STATES: Final = {Refused: State.REFUSED, Unknown: State.UNKNOWN, NotSent: State.NOT_SENT}
 
 Look = Callable[[Sequence[Key]], Awaitable[Sequence[Standing | None]]]
@@ -40,16 +40,16 @@ class Sorted:
     known: list[Known] = field(factory=list)
     accepted: int = 0
     unknown: int = 0
-    repeated: int = 0
+    duplicates: int = 0
 
 
 class Sorter:
     """Tells apart whom to call and whom not, by a journal's ``look`` and by what came before in the input."""
 
-    def __init__(self, look: Look, *, allow_repeats: bool, resend_unknown: bool) -> None:
+    def __init__(self, look: Look, *, allow_duplicates: bool, resend_unknown: bool) -> None:
         self._look = look
         self._seen = Seen()
-        self._allow_repeats = allow_repeats
+        self._allow_duplicates = allow_duplicates
         self._resend_unknown = resend_unknown
 
     def close(self) -> None:
@@ -58,11 +58,11 @@ class Sorter:
 
     async def sort(self, recipients: Sequence[Recipient], positions: Sequence[int]) -> Sorted:
         """Tell those who are to be called from those of whom the journal, or the input before, says otherwise."""
-        pairs = [(one.mobile, one.custom_id or "" if self._allow_repeats else "") for one in recipients]
+        pairs = [(one.mobile, one.custom_id or "" if self._allow_duplicates else "") for one in recipients]
         times = await asyncio.to_thread(self._seen.count, pairs)
         found = Sorted()
         places = list(range(len(recipients)))
-        if not self._allow_repeats and any(times):
+        if not self._allow_duplicates and any(times):
             places = [place for place in places if not times[place]]
             _set_aside([place for place, count in enumerate(times) if count], recipients, positions, found)
         keys = [Key(*pairs[place], times[place]) for place in places]
@@ -103,8 +103,10 @@ class Books:
     ``lasts``: no request is under way for longer than so many seconds.
     """
 
-    def __init__(self, run: JournalRun, *, allow_repeats: bool, resend_unknown: bool, lasts: float) -> None:
-        self.sorter = Sorter(run.look, allow_repeats=allow_repeats, resend_unknown=resend_unknown)
+    def __init__(
+        self, run: JournalRun, *, allow_duplicates: bool, resend_unknown: bool, lasts: float
+    ) -> None:
+        self.sorter = Sorter(run.look, allow_duplicates=allow_duplicates, resend_unknown=resend_unknown)
         self._run = run
         self._resend_unknown = resend_unknown
         self._lasts = lasts
@@ -160,8 +162,8 @@ def _set_aside(
 ) -> None:
     """Make the outcome of those whose number came before in the same input."""
     those = tuple(recipients[place] for place in places)
-    error = RepeatedError("mobile", _REPEATED, position=positions[places[0]])
-    found.repeated = len(those)
+    error = DuplicateError("mobile", _DUPLICATE, position=positions[places[0]])
+    found.duplicates = len(those)
     found.known.append(lambda index: NotSent(index, those, error))
 
 

@@ -85,7 +85,7 @@ class SqliteJournal:
         """Begin a run; make the file if it is not there, unless the run is ``dry`` and writes nothing.
 
         Raises :class:`JournalError` if it was made for another account or message, or with another
-        ``allow_repeats``, or cannot be read and written.
+        ``allow_duplicates``, or cannot be read and written.
         """
         token = secrets.token_hex(16)
         self._users += 1

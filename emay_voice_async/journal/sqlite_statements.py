@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from emay_voice_async.journal.processes import Owner
 from emay_voice_async.journal.protocol import Claim, Key, Line, Purpose, Standing, State, Summary
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.results import Report
-from emay_voice_async.wire.signing import BEIJING
 
 __all__ = [
     "IsLive",
@@ -53,7 +53,7 @@ _MAKING: Final = threading.Lock()
 _SCHEMA: Final = """
 CREATE TABLE purpose (
     app_id TEXT NOT NULL, product TEXT NOT NULL, kind TEXT NOT NULL, salt BLOB NOT NULL, fingerprint TEXT NOT NULL,
-    allow_repeats INTEGER NOT NULL, made_at REAL NOT NULL
+    allow_duplicates INTEGER NOT NULL, made_at REAL NOT NULL
 );
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY, token TEXT NOT NULL, place TEXT NOT NULL, pid INTEGER NOT NULL,
@@ -216,7 +216,7 @@ def begin_run(db: sqlite3.Connection, purpose: Purpose, token: str) -> int:
         if not check_purpose(db, purpose):
             salt = secrets.token_bytes(16)
             what = purpose.app_id, purpose.product.value, purpose.kind
-            row = *what, salt, purpose.fingerprint(salt), purpose.allow_repeats, time.time()
+            row = *what, salt, purpose.fingerprint(salt), purpose.allow_duplicates, time.time()
             db.execute("INSERT INTO purpose VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         me = Owner.current()
         cursor = db.execute(
@@ -228,16 +228,16 @@ def begin_run(db: sqlite3.Connection, purpose: Purpose, token: str) -> int:
 
 def check_purpose(db: sqlite3.Connection, purpose: Purpose) -> bool:
     """Return whether the journal has a purpose yet; raise :class:`sqlite3.Error` if it is another one."""
-    found = db.execute("SELECT app_id, kind, salt, fingerprint, allow_repeats FROM purpose").fetchone()
+    found = db.execute("SELECT app_id, kind, salt, fingerprint, allow_duplicates FROM purpose").fetchone()
     if found is None:
         return False
-    app_id, kind, salt, fingerprint, allow_repeats = found
+    app_id, kind, salt, fingerprint, allow_duplicates = found
     if app_id != purpose.app_id:
         raise sqlite3.DatabaseError(f"it was made for another account ({app_id})")
     if fingerprint != purpose.fingerprint(salt):
         raise sqlite3.DatabaseError(f"it was made for another message (a {kind})")
-    if bool(allow_repeats) is not purpose.allow_repeats:
-        raise sqlite3.DatabaseError(f"it was made with allow_repeats={bool(allow_repeats)}")
+    if bool(allow_duplicates) is not purpose.allow_duplicates:
+        raise sqlite3.DatabaseError(f"it was made with allow_duplicates={bool(allow_duplicates)}")
     return True
 
 
@@ -381,8 +381,8 @@ def summary(db: sqlite3.Connection, is_live: IsLive) -> Summary:
     reported = db.execute(
         "SELECT report_state, count(*) FROM calls WHERE report_state <> '' GROUP BY 1 ORDER BY 2 DESC, 1"
     )
-    app_id, kind, allow_repeats, made_at = _purpose(db, "app_id, kind, allow_repeats, made_at")
-    return Summary(app_id, kind, bool(allow_repeats), _beijing(made_at), states, dict(reported.fetchall()))
+    app_id, kind, allow_duplicates, made_at = _purpose(db, "app_id, kind, allow_duplicates, made_at")
+    return Summary(app_id, kind, bool(allow_duplicates), _beijing(made_at), states, dict(reported.fetchall()))
 
 
 def _beijing(at: float) -> datetime:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.recipients import plain
+from emay_voice_async.model.numbers import plain
 
 __all__ = ["USUAL_NAMES", "Column", "place_of"]
 

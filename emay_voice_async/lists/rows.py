@@ -15,7 +15,8 @@ from attrs import frozen
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.lists.columns import Column, place_of
-from emay_voice_async.model.recipients import Recipient, check_recipient, normalised, plain
+from emay_voice_async.model.numbers import normalised, plain
+from emay_voice_async.model.recipients import Recipient, check_recipient
 
 __all__ = ["MAX_LINE", "Entry", "csv_entries", "jsonl_entries", "too_long", "txt_entries"]
 

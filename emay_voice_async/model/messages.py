@@ -10,6 +10,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.model.checks import check_flag, check_text
 from emay_voice_async.model.endpoints import (
     CODE_LENGTHS,
     JOIN_SEND,
@@ -31,31 +32,10 @@ __all__ = [
     "OnKey",
     "VerificationCode",
     "VoiceSms",
-    "check_text",
 ]
 
 _CODE = re.compile("|".join(f"[0-9]{{{length}}}" for length in CODE_LENGTHS))
 _KEY = re.compile("[0-9]")
-
-
-def check_text(name: str, value: object, limit: int | None = None, position: int | None = None) -> None:
-    """Check that ``value`` is a text that can leave: a str, not blank, of UTF-8, of ``limit`` at most."""
-    if not isinstance(value, str):
-        raise InvalidRequestError(name, "must be a str", None, type(value).__name__, position)
-    if not value.strip():
-        raise InvalidRequestError(
-            name, "must not be empty or blank", None, f"{len(value)} characters", position
-        )
-    if limit is not None and len(value) > limit:
-        raise InvalidRequestError(
-            name, f"must have at most {limit} characters", limit, f"{len(value)} characters", position
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequestError(
-            name, "must be encodable as UTF-8", None, f"a lone surrogate in place {error.start}", position
-        ) from None
 
 
 @frozen
@@ -84,7 +64,8 @@ class _Spoken:
                 MAX_TOTAL_CONTENT,
                 f"{total} characters",
             )
-        _check_flag("interactive", self.interactive)
+        if self.interactive is not None:
+            check_flag("interactive", self.interactive)
 
     @property
     def is_interactive(self) -> bool:
@@ -186,7 +167,8 @@ class VoiceSms(_Spoken):
             )
         if self.sms_content is not None:
             check_text("sms_content", self.sms_content)
-        _check_flag("voicemail", self.voicemail)
+        if self.voicemail is not None:
+            check_flag("voicemail", self.voicemail)
 
     @property
     def is_voicemail(self) -> bool:
@@ -196,8 +178,3 @@ class VoiceSms(_Spoken):
 
 Message = Notice | Marketing | VerificationCode | VoiceSms
 """Whatever can be sent."""
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not (value is None or isinstance(value, bool)):
-        raise InvalidRequestError(name, "must be True, False or None", None, type(value).__name__)

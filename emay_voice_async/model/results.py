@@ -10,7 +10,8 @@ from emay_voice_async.errors import EmayVoiceError, OutcomeUnknownError, Refused
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.freezing import frozen_as
-from emay_voice_async.model.recipients import Recipient, mask
+from emay_voice_async.model.numbers import mask
+from emay_voice_async.model.recipients import Recipient
 
 __all__ = [
     "Accepted",

@@ -12,17 +12,13 @@ import time
 from heapq import heappop, heappush
 from typing import Final
 
-from attrs import field, frozen
+from emay_voice_async.model.limits import RateLimit
 
-from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.endpoints import Call
-
-__all__ = ["HOST_TICK", "RateLimit", "RateLimits", "Window", "tolerance"]
+__all__ = ["HOST_TICK", "Window", "tolerance"]
 
 _SERVICE_TICK: Final = 0.001
 _DRIFT: Final = 0.001
 _CALM: Final = 5
-_LONGEST: Final = 86_400
 
 
 HOST_TICK: Final = time.get_clock_info("monotonic").resolution
@@ -36,43 +32,6 @@ def tolerance(period: float, tick: float = HOST_TICK) -> float:
     clocks that do not run alike.
     """
     return _SERVICE_TICK + tick + _DRIFT * period
-
-
-def _check_requests(_: object, __: object, value: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidRequestError("rate limit requests", "must be a whole number of at least 1", 1)
-
-
-def _check_period(_: object, __: object, value: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= _LONGEST:
-        raise InvalidRequestError(
-            "rate limit period", f"must be a number of seconds above 0, up to {_LONGEST}", 0
-        )
-
-
-@frozen
-class RateLimit:
-    """At most ``requests`` requests in any ``period`` seconds."""
-
-    requests: int = field(validator=_check_requests)
-    period: float = field(validator=_check_period)
-
-
-@frozen
-class RateLimits:
-    """The limits of one account, by kind of call; None is unlimited.
-
-    The API document names no figures. These are the ones seen at the service's sister products;
-    sends are held to the same, though they may be allowed more: ask the vendor.
-    """
-
-    send: RateLimit | None = RateLimit(10, 1.0)
-    reports: RateLimit | None = RateLimit(10, 1.0)
-    balance: RateLimit | None = RateLimit(10, 1.0)
-
-    def of(self, call: Call) -> RateLimit | None:
-        """Return the limit of one kind of call."""
-        return {Call.SEND: self.send, Call.REPORTS: self.reports, Call.BALANCE: self.balance}[call]
 
 
 class Window:

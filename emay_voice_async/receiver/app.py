@@ -11,7 +11,7 @@ from attrs import Attribute, define, field, frozen
 from attrs.validators import optional
 
 from emay_voice_async.errors import InvalidRequestError, PushError
-from emay_voice_async.model.messages import check_text
+from emay_voice_async.model.checks import check_count, check_text
 from emay_voice_async.model.results import Report
 from emay_voice_async.push import decode_plain_push, decode_push
 from emay_voice_async.receiver.deduplication import RecentReports, ReportStore, deliver_once
@@ -100,8 +100,7 @@ def _check_store(_: object, attribute: "Attribute[Any]", value: object) -> None:
 
 
 def _check_size(_: object, attribute: "Attribute[int]", value: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidRequestError(_name(attribute), "must be a whole number of bytes, at least 1", 1)
+    check_count(_name(attribute), value, " of bytes")
 
 
 def _check_seconds(_: object, attribute: "Attribute[Any]", value: float | None) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import Enum
 from typing import Final, Protocol, runtime_checkable
 
-from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.model.checks import check_count
 from emay_voice_async.model.results import Report
 
 __all__ = ["Claim", "RecentReports", "ReportStore", "deliver_once", "report_key"]
@@ -59,8 +59,7 @@ class RecentReports:
     """The store of one process and one event loop: the last ``maxsize`` reports that were handled."""
 
     def __init__(self, maxsize: int = 100_000) -> None:
-        if not isinstance(maxsize, int) or isinstance(maxsize, bool) or maxsize < 1:
-            raise InvalidRequestError("maxsize", "must be a whole number of at least 1", 1)
+        check_count("maxsize", maxsize)
         self._maxsize = maxsize
         # Ordered for the sake of its front, which a dict is slow to find.
         self._handled: OrderedDict[str, None] = OrderedDict()

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from attrs import field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.messages import check_text
+from emay_voice_async.model.checks import check_flag, check_text
 
 __all__ = ["PlainRule", "looks_plain", "plain_rule"]
 
@@ -53,8 +53,7 @@ def plain_rule(allow: bool, networks: Iterable[str] | None, token: str | None) -
 
     Raises :class:`InvalidRequestError` for plain pushes that anybody could send.
     """
-    if not isinstance(allow, bool):
-        raise InvalidRequestError("allow_plain", "must be True or False", None, type(allow).__name__)
+    check_flag("allow_plain", allow)
     given = {"plain_networks": networks, "plain_token": token}
     named = [name for name, value in given.items() if value is not None]
     if not allow:

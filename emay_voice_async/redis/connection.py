@@ -12,10 +12,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.messages import check_text
+from emay_voice_async.model.checks import check_seconds, check_text
 from emay_voice_async.redis.backoff import OutageError
 
-__all__ = ["Client", "Connection", "Script", "check_prefix", "check_seconds"]
+__all__ = ["Client", "Connection", "Script", "check_prefix", "check_wait"]
 
 Client = redis.asyncio.Redis | redis.asyncio.RedisCluster
 
@@ -29,16 +29,15 @@ _PASSING: Final = (
     redis.exceptions.TryAgainError,
     redis.exceptions.OutOfMemoryError,
 )
+_LONGEST: Final = 10**7
 _LASTING: Final = (redis.exceptions.AuthenticationError, redis.exceptions.AuthorizationError)
 _PASSING_CODES: Final = ("BUSY", "MISCONF", "NOREPLICAS", "LOADING", "READONLY", "MASTERDOWN", "OOM")
 """Answers of a server that is well again some time later."""
 
 
-def check_seconds(name: str, value: float) -> float:
-    """Return ``value``, or raise :class:`InvalidRequestError`."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= 10**7:
-        raise InvalidRequestError(name, "must be a number of seconds above 0, up to 10000000", 10**7)
-    return value
+def check_wait(name: str, value: float) -> None:
+    """Check for a number of seconds that Redis can take as milliseconds."""
+    check_seconds(name, value, _LONGEST)
 
 
 def check_prefix(prefix: str) -> str:
@@ -61,7 +60,8 @@ class Connection:
     """A client of the user's, never closed here, or one made from a URL; each command is bounded."""
 
     def __init__(self, client_or_url: Client | str, timeout: float) -> None:
-        self.timeout = check_seconds("timeout", timeout)
+        check_wait("timeout", timeout)
+        self.timeout = timeout
         self._own = isinstance(client_or_url, str)
         if isinstance(client_or_url, str):
             self._client: Client = _from_url(client_or_url, timeout)

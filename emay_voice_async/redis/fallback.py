@@ -8,7 +8,8 @@ before count against its share until their slots are free.
 import math
 from typing import Final
 
-from emay_voice_async.pacing.window import RateLimit, Window, tolerance
+from emay_voice_async.model.limits import RateLimit
+from emay_voice_async.pacing.window import Window, tolerance
 from emay_voice_async.redis.ledger import Ledger
 
 __all__ = ["MOMENT", "Shelter"]

@@ -5,12 +5,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.model.checks import check_text
 from emay_voice_async.model.endpoints import Call
-from emay_voice_async.model.messages import check_text
-from emay_voice_async.pacing.local import Lease, LocalPacer
-from emay_voice_async.pacing.window import RateLimit, RateLimits
+from emay_voice_async.model.limits import RateLimit, RateLimits
+from emay_voice_async.pacing.local import LocalPacer
+from emay_voice_async.pacing.protocol import Lease
 from emay_voice_async.redis.backoff import OutageError
-from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_seconds
+from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_wait
 from emay_voice_async.redis.protocol import Answer, Ask, decode, encode, terms
 from emay_voice_async.redis.queue import Line
 
@@ -66,7 +67,7 @@ class RedisPacer:
     ) -> None:
         check_text("app_id", app_id)
         check_prefix(prefix)
-        check_seconds("longest", longest)
+        check_wait("longest", longest)
         if not isinstance(rate_limits, RateLimits):
             raise InvalidRequestError("rate_limits", "must be RateLimits", None, type(rate_limits).__name__)
         if not isinstance(on_outage, RateLimit | RateLimits | None):

@@ -9,7 +9,8 @@ import math
 
 from attrs import asdict, frozen
 
-from emay_voice_async.pacing.window import RateLimit, tolerance
+from emay_voice_async.model.limits import RateLimit
+from emay_voice_async.pacing.window import tolerance
 
 __all__ = ["Answer", "Ask", "Terms", "decode", "encode", "terms"]
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from emay_voice_async.errors import UsageError
-from emay_voice_async.pacing.window import RateLimit
+from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.redis.backoff import LONGEST_PAUSE, Outage, OutageError
 from emay_voice_async.redis.fallback import Shelter
 from emay_voice_async.redis.ledger import Ledger

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from emay_voice_async.receiver.deduplication import Claim
-from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_seconds
+from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_wait
 
 __all__ = ["RedisReports"]
 
@@ -107,4 +107,5 @@ def _taken(claims: dict[str, Claim], key: str) -> Claim:
 
 
 def _milliseconds(name: str, seconds: float) -> int:
-    return math.ceil(check_seconds(name, seconds) * 1000)
+    check_wait(name, seconds)
+    return math.ceil(seconds * 1000)

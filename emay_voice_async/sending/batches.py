@@ -12,13 +12,13 @@ from attrs import define, field, frozen
 from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSentError
 from emay_voice_async.journal.protocol import Key
 from emay_voice_async.journal.session import Known, Sorter, as_journal_error
+from emay_voice_async.model.numbers import is_number
 from emay_voice_async.model.recipients import (
     Recipient,
     check_all,
     check_fresh,
     check_recipient,
     identified,
-    is_number,
     recipient,
 )
 from emay_voice_async.model.results import NotSent, Outcome

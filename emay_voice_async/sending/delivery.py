@@ -19,13 +19,13 @@ from emay_voice_async.exchange.exchanges import Attempts, Exchanges
 from emay_voice_async.exchange.retries import Certainty, certainty_of
 from emay_voice_async.journal.protocol import Claim, Journal, Purpose
 from emay_voice_async.journal.session import Books, as_journal_error
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
 from emay_voice_async.sending.batches import Cut
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.wire.envelope import Answer, read_tickets
 from emay_voice_async.wire.forms import send_form
-from emay_voice_async.wire.signing import BEIJING
 
 __all__ = ["Batch", "Delivery", "Options"]
 
@@ -60,7 +60,7 @@ class Options:
     deadline: float | None = None
     journal: Journal | None = None
     resend_unknown: bool = False
-    allow_repeats: bool = False
+    allow_duplicates: bool = False
     max_calls: int | None = None
     hours: CallingHours | None = None
 
@@ -106,10 +106,10 @@ class Delivery:
         """Open the journal, if there is one; raise :class:`JournalError` if it cannot be used for this send."""
         options = self._options
         if options.journal is not None:
-            purpose = Purpose(self._exchanges.app_id, self._message, options.allow_repeats)
+            purpose = Purpose(self._exchanges.app_id, self._message, options.allow_duplicates)
             self.books = Books(
                 await options.journal.start(purpose),
-                allow_repeats=options.allow_repeats,
+                allow_duplicates=options.allow_duplicates,
                 resend_unknown=options.resend_unknown,
                 # A request is given up for good after twice the timeout.
                 lasts=2 * self._exchanges.timeout + _MARGIN,

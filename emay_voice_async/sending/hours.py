@@ -3,17 +3,15 @@
 import math
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
 from attrs import field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.messages import check_text
-from emay_voice_async.pacing.window import RateLimit, tolerance
-from emay_voice_async.wire.signing import BEIJING
+from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.model.checks import check_text
 
-__all__ = ["CallingHours", "Plan", "seconds_under"]
+__all__ = ["CallingHours"]
 
 _SPAN: Final = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*[-–]\s*([0-9]{1,2}):([0-9]{2})")
 _DAY: Final = 86_400
@@ -104,50 +102,3 @@ class CallingHours:
 def _second_of_day(at: float) -> float:
     now = datetime.fromtimestamp(at, UTC).astimezone(BEIJING)
     return now.hour * 3600 + now.minute * 60 + now.second + now.microsecond / 1e6
-
-
-def seconds_under(limit: RateLimit | None, requests: int) -> float:
-    """Return the least seconds from the first of so many requests to the last, answers taking no time."""
-    if limit is None or requests < 1:
-        return 0.0
-    return (requests - 1) // limit.requests * (limit.period + tolerance(limit.period))
-
-
-def _count(errors: tuple[InvalidRequestError, ...]) -> str:
-    return f"<{len(errors)}>"
-
-
-@frozen
-class Plan:
-    """What a send would do. Nothing was sent.
-
-    ``numbers`` would be called, in ``requests`` requests, which takes about ``seconds``, pauses outside of the
-    calling hours included; the time of the answers comes on top.
-    """
-
-    numbers: int
-    requests: int
-    seconds: float
-    invalid: tuple[InvalidRequestError, ...] = field(default=(), repr=_count)
-    """The first 1,000 entries that cannot be sent; each has its ``position``, counted from 0."""
-    invalid_count: int = 0
-    """How many entries cannot be sent."""
-    repeats: int = 0
-    """Entries whose number came before: with a journal they are not sent, without one they are."""
-    accepted_before: int = 0
-    """Numbers that the journal knows as accepted: they are not sent again."""
-    unknown_before: int = 0
-    """Numbers whose earlier outcome is unknown: sent again only if asked to (then they count as ``numbers``)."""
-    over_max_calls: int = 0
-    """Numbers that ``max_calls`` leaves out."""
-    balance: Decimal | None = None
-    """The account's balance in its own unit; None: it was not asked for."""
-    cost: Decimal | None = None
-    """What the numbers cost in the unit of the balance; None without a ``price``."""
-
-    @property
-    def enough(self) -> bool | None:
-        """Whether the balance suffices; None when the balance or the price of a call is not known."""
-        if self.balance is not None and self.balance <= 0 < self.numbers:
-            return False
-        return None if self.balance is None or self.cost is None else self.balance >= self.cost

@@ -17,7 +17,7 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.model.endpoints import Product
-from emay_voice_async.model.messages import Marketing, Message, Notice, VerificationCode, VoiceSms
+from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
 from emay_voice_async.sending.batches import Reader, Recipients, Source
 from emay_voice_async.sending.delivery import Batch, Delivery, Options
@@ -68,7 +68,7 @@ class Sender:
 
     def read(self, message: Message, to: Recipients, options: Options, *, tolerant: bool = False) -> Reader:
         """Begin to read the recipients of a message, checking a sized list at once unless ``tolerant``."""
-        if not isinstance(message, Notice | Marketing | VerificationCode | VoiceSms):
+        if not isinstance(message, Message):
             raise InvalidRequestError(
                 "message",
                 "must be a Notice, Marketing, VerificationCode or VoiceSms",

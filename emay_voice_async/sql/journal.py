@@ -117,7 +117,7 @@ class SqlJournal:
         """Begin a run; the first one makes the campaign, unless it is ``dry`` and writes nothing.
 
         Raises :class:`JournalError` if it was made for another account or message or with another
-        ``allow_repeats``, or if there are no tables.
+        ``allow_duplicates``, or if there are no tables.
         """
 
         async def enter(db: AsyncConnection, tables: Tables) -> statements.Campaign | None:

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.protocol import Claim, Key, Line, Purpose, Standing, State, Summary
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.results import Report
 from emay_voice_async.sql.tables import PLACES, VERSION, Tables, digest
-from emay_voice_async.wire.signing import BEIJING
 
 __all__ = [
     "PAGE",
@@ -53,7 +53,7 @@ class Campaign:
     app_id: str
     kind: str
     product: str
-    allow_repeats: bool
+    allow_duplicates: bool
     salt: str
     fingerprint: str
     made_at: int
@@ -92,7 +92,7 @@ async def make_campaign(db: AsyncConnection, tables: Tables, name: str, purpose:
         "app_id": purpose.app_id,
         "kind": purpose.kind,
         "product": purpose.product.value,
-        "allow_repeats": purpose.allow_repeats,
+        "allow_duplicates": purpose.allow_duplicates,
         "salt": salt.hex(),
         "fingerprint": purpose.fingerprint(salt),
     }
@@ -105,8 +105,8 @@ def check_purpose(campaign: Campaign, purpose: Purpose) -> None:
         raise JournalError(f"it was made for another account ({campaign.app_id})")
     if campaign.fingerprint != purpose.fingerprint(bytes.fromhex(campaign.salt)):
         raise JournalError(f"it was made for another message (a {campaign.kind})")
-    if campaign.allow_repeats is not purpose.allow_repeats:
-        raise JournalError(f"it was made with allow_repeats={campaign.allow_repeats}")
+    if campaign.allow_duplicates is not purpose.allow_duplicates:
+        raise JournalError(f"it was made with allow_duplicates={campaign.allow_duplicates}")
 
 
 def _key(campaign: Campaign, key: Key) -> str:
@@ -376,7 +376,7 @@ async def summary(db: AsyncConnection, tables: Tables, campaign: Campaign) -> Su
         states[State(state)] = number
     reported = {row[0]: row[1] for row in await db.execute(tables.reported(campaign.id))}
     made_at = _beijing(campaign.made_at / 1e6)
-    return Summary(campaign.app_id, campaign.kind, campaign.allow_repeats, made_at, states, reported)
+    return Summary(campaign.app_id, campaign.kind, campaign.allow_duplicates, made_at, states, reported)
 
 
 def _beijing(at: float) -> datetime:

@@ -131,7 +131,7 @@ class Tables:
             Column("app_id", _Escaped, nullable=False),
             Column("kind", String(32), nullable=False),
             Column("product", String(16), nullable=False),
-            Column("allow_repeats", Boolean, nullable=False),
+            Column("allow_duplicates", Boolean, nullable=False),
             Column("salt", String(32), nullable=False),
             Column("fingerprint", String(32), nullable=False),
             Column("made_at", BigInteger, nullable=False),

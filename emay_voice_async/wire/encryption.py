@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from emay_voice_async.errors import InvalidRequestError, PushError
-from emay_voice_async.model.messages import check_text
+from emay_voice_async.model.checks import check_text
 
 __all__ = ["MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip"]
 

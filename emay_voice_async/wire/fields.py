@@ -10,8 +10,8 @@ from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Final
 
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES, CallState
-from emay_voice_async.wire.signing import BEIJING
 
 __all__ = [
     "STATES",

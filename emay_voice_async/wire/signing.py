@@ -1,19 +1,18 @@
 """Beijing timestamps and the MD5 signature (the parameter tables of sections 2.1 to 2.4)."""
 
-from datetime import timedelta, timezone
 from hashlib import md5
 from time import gmtime
+from typing import Final
 
-__all__ = ["BEIJING", "sign", "stamp"]
+__all__ = ["sign", "stamp"]
 
-_OFFSET = timedelta(hours=8)
-BEIJING = timezone(_OFFSET)
-"""UTC+8 without daylight saving, whatever the host's own time zone is."""
+_OFFSET: Final = 8 * 3600
+"""Seconds from UTC to Beijing time."""
 
 
 def stamp(at: float) -> str:
     """Write the instant ``at`` (POSIX seconds) as Beijing time, 14 digits ``yyyyMMddHHmmss``."""
-    year, month, day, hour, minute, second = gmtime(at + _OFFSET.total_seconds())[:6]
+    year, month, day, hour, minute, second = gmtime(at + _OFFSET)[:6]
     # Not strftime: its %Y does not pad years below 1000 on every platform.
     return f"{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}"
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from cattrs import Converter
 
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.endpoints import (
     JOIN_REPORTS,
     JOIN_SEND,
@@ -37,7 +38,6 @@ from emay_voice_async.wire.fields import (
     as_word,
 )
 from emay_voice_async.wire.json_reader import Layout
-from emay_voice_async.wire.signing import BEIJING
 
 __all__ = [
     "REPORTS",

@@ -14,9 +14,9 @@ from emay_voice_async.cli.campaign.progress import Board
 from emay_voice_async.cli.campaign.tally import Tally
 from emay_voice_async.cli.terminal.console import Screen
 from emay_voice_async.cli.terminal.formatting import duration
-from emay_voice_async.exchange.exchanges import Stats
+from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.model.stats import Stats
 from emay_voice_async.sending.hours import CallingHours
-from emay_voice_async.wire.signing import BEIJING
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=BEIJING).timestamp()
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from emay_voice_async import CallState, Product, Report
 from emay_voice_async.cli.commands.demo import Facts, complaints, show
-from emay_voice_async.exchange.exchanges import Stats
+from emay_voice_async.model.stats import Stats
 
 GOOD = Facts(
     sent=3,

@@ -60,14 +60,14 @@ class TestShow:
             "unknown": 0,
             "under way": 0,
         }
-        assert (row["kind"], row["allow_repeats"]) == ("Notice", False)
+        assert (row["kind"], row["allow_duplicates"]) == ("Notice", False)
         assert row["reported"] == {"SUCCESS": 100}
 
     def test_other_states(self, program: Program, tmp_path: Path) -> None:
         """Repeats are told, and a state that nobody knows is shown as it came."""
         path = tmp_path / "run.db"
         arguments = ("send", "notice", "--to", "-", "--content", "您好", "--yes", "--journal", path)
-        program(*arguments, "--allow-repeats", input=b"13800000012\n13800000012")
+        program(*arguments, "--allow-duplicates", input=b"13800000012\n13800000012")
         program("reports", "--journal", path)
         ended = program("journal", "show", path)
         assert "repeats are called" in ended.out

@@ -19,8 +19,8 @@ from emay_voice_async.cli.campaign import confirmation as asking
 from emay_voice_async.cli.terminal.signals import Stop
 from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.sandbox import Fault, Sandbox
-from emay_voice_async.wire.signing import BEIJING
 
 NUMBERS = [f"138{number:08}" for number in range(600)]
 
@@ -95,16 +95,16 @@ class TestOutcomes:
         ended = program(*notice(path, "--yes"))
         assert ended.code == 0
         assert called(program) == ["13800000000", "13800000001"]
-        assert sorted(row["outcome"] for row in ended.rows) == ["accepted", "accepted", "repeated"]
+        assert sorted(row["outcome"] for row in ended.rows) == ["accepted", "accepted", "duplicate"]
         assert "1 entry, left out: called once" in ended.err
         assert program(*notice(path, "--yes", "--journal", tmp_path / "run.db")).code == 0
         assert len(called(program)) == 4
 
     def test_allowed_repeats(self, program: Program, tmp_path: Path) -> None:
-        """With --allow-repeats it is called as often as it is there."""
+        """With --allow-duplicates it is called as often as it is there."""
         path = tmp_path / "twice.txt"
         path.write_text("13800000000\n13800000000\n")
-        ended = program(*notice(path, "--yes", "--allow-repeats"))
+        ended = program(*notice(path, "--yes", "--allow-duplicates"))
         assert called(program) == ["13800000000"] * 2
         assert "2 calls in 1 request" in ended.words
         assert "called again" in ended.err

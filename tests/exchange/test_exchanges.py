@@ -22,12 +22,12 @@ from emay_voice_async.errors import (
     OverSpeedError,
     RefusedError,
 )
-from emay_voice_async.exchange.exchanges import MAX_REPEAT_TIME, MAX_REPEATS, Attempts, Credentials, Exchanges
-from emay_voice_async.exchange.retries import Repeat
+from emay_voice_async.exchange.exchanges import MAX_RETRIES, MAX_RETRY_TIME, Attempts, Credentials, Exchanges
+from emay_voice_async.exchange.retries import Retry
 from emay_voice_async.exchange.transport import Transport
 from emay_voice_async.model.endpoints import VOICE_BALANCE, VOICE_REPORTS, VOICE_SEND, Call, Endpoint
+from emay_voice_async.model.limits import RateLimit, RateLimits
 from emay_voice_async.pacing.local import LocalPacer
-from emay_voice_async.pacing.window import RateLimit, RateLimits
 from emay_voice_async.wire.envelope import Answer, read_balance, read_reports, read_tickets
 
 SUCCESS = {"code": "SUCCESS", "data": []}
@@ -130,7 +130,7 @@ class TestRepeats:
         async def main(world: World) -> None:
             with pytest.raises(NotSentError):
                 await world.call(endpoint)
-            assert len(world.script.requests) == 1 + MAX_REPEATS[Repeat.AFTER_PAUSE]
+            assert len(world.script.requests) == 1 + MAX_RETRIES[Retry.AFTER_PAUSE]
             first, second = (later - at for at, later in pairwise(world.script.at))
             assert 0.1 <= first <= 0.2 <= second <= 0.4
 
@@ -178,7 +178,7 @@ class TestRepeats:
         async def main(world: World) -> None:
             with pytest.raises(OverSpeedError):
                 await world.call()
-            assert len(world.script.requests) == 1 + MAX_REPEATS[Repeat.AFTER_SLOT]
+            assert len(world.script.requests) == 1 + MAX_RETRIES[Retry.AFTER_SLOT]
 
         in_world(World(code("ERROR_OVER_SPEED")), main)
 
@@ -189,7 +189,7 @@ class TestRepeats:
             with pytest.raises(OverSpeedError):
                 await world.call()
             assert len(world.script.requests) == 3
-            assert world.script.at[-1] - world.script.at[0] < MAX_REPEAT_TIME
+            assert world.script.at[-1] - world.script.at[0] < MAX_RETRY_TIME
 
         in_world(World(code("ERROR_OVER_SPEED", after=25.0)), main)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from emay_voice_async import errors
 from emay_voice_async.errors import (
     AnswerError,
+    DuplicateError,
     EmayVoiceError,
     InvalidRequestError,
     JournalError,
@@ -16,11 +17,10 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     OverSpeedError,
     RefusedError,
-    RepeatedError,
     UsageError,
 )
 from emay_voice_async.exchange import retries as certainty
-from emay_voice_async.exchange.retries import Certainty, Repeat, certainty_of, repeat_after
+from emay_voice_async.exchange.retries import Certainty, Retry, certainty_of, retry_for
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.wire.envelope import refusal
@@ -31,7 +31,7 @@ ENDS: dict[EmayVoiceError, Certainty] = {
     NotSentError("ConnectError", "/x"): Certainty.NOT_SENT,
     InvalidRequestError("content", "is wrong"): Certainty.NOT_SENT,
     UsageError("client", "is closed"): Certainty.NOT_SENT,
-    RepeatedError("mobile", "must not be repeated"): Certainty.NOT_SENT,
+    DuplicateError("mobile", "must not be repeated"): Certainty.NOT_SENT,
     JournalError("the disk is full", "run.db"): Certainty.NOT_SENT,
     OutcomeUnknownError("ReadTimeout", "/x"): Certainty.UNKNOWN,
     AnswerError("the answer is not JSON", "/x", 200, b""): Certainty.UNKNOWN,
@@ -78,28 +78,28 @@ class TestRepeatAfter:
     @each_call
     def test_every_end(self, error: EmayVoiceError, known: Certainty, call: Call) -> None:
         """Only what certainly had no effect, or can have none, is ever repeated."""
-        repeat = repeat_after(error, call)
+        repeat = retry_for(error, call)
         if isinstance(error, OverSpeedError):
-            assert repeat is Repeat.AFTER_SLOT
+            assert repeat is Retry.AFTER_SLOT
         elif isinstance(error, RefusedError) and error.code == "ERROR_TIMESTAMP":
-            assert repeat is Repeat.ONCE_CORRECTED
+            assert repeat is Retry.ONCE_CORRECTED
         elif isinstance(error, NotSentError) or (known is Certainty.UNKNOWN and call is Call.BALANCE):
-            assert repeat is Repeat.AFTER_PAUSE
+            assert repeat is Retry.AFTER_PAUSE
         else:
-            assert repeat is Repeat.NEVER
+            assert repeat is Retry.NEVER
 
     @pytest.mark.parametrize("error", [error for error, known in ENDS.items() if known is Certainty.UNKNOWN])
     def test_what_may_have_rung_is_never_repeated(self, error: EmayVoiceError) -> None:
         """A send or a getReport whose outcome is unknown is not repeated, whatever the error."""
-        assert repeat_after(error, Call.SEND) is Repeat.NEVER
-        assert repeat_after(error, Call.REPORTS) is Repeat.NEVER
+        assert retry_for(error, Call.SEND) is Retry.NEVER
+        assert retry_for(error, Call.REPORTS) is Retry.NEVER
 
     @given(st.text(), st.sampled_from(Call))
     def test_unknown_codes(self, code: str, call: Call) -> None:
         """A code that is in no table is never a reason to repeat."""
         error = RefusedError(code, "", "/x")
-        expected = {"ERROR_OVER_SPEED": Repeat.AFTER_SLOT, "ERROR_TIMESTAMP": Repeat.ONCE_CORRECTED}
-        assert repeat_after(error, call) is expected.get(code, Repeat.NEVER)
+        expected = {"ERROR_OVER_SPEED": Retry.AFTER_SLOT, "ERROR_TIMESTAMP": Retry.ONCE_CORRECTED}
+        assert retry_for(error, call) is expected.get(code, Retry.NEVER)
 
 
 class TestDocstring:
@@ -122,17 +122,17 @@ class TestDocstring:
             "the journal failed": JournalError("the disk is full"),
             "anything else": OutcomeUnknownError("ReadTimeout"),
         }
-        words: dict[tuple[Repeat, ...], str] = {
-            (Repeat.AFTER_SLOT,) * 3: "yes",
-            (Repeat.AFTER_PAUSE,) * 3: "yes",
-            (Repeat.ONCE_CORRECTED,) * 3: "once",
-            (Repeat.NEVER,) * 3: "never",
-            (Repeat.NEVER, Repeat.NEVER, Repeat.AFTER_PAUSE): "balance",
+        words: dict[tuple[Retry, ...], str] = {
+            (Retry.AFTER_SLOT,) * 3: "yes",
+            (Retry.AFTER_PAUSE,) * 3: "yes",
+            (Retry.ONCE_CORRECTED,) * 3: "once",
+            (Retry.NEVER,) * 3: "never",
+            (Retry.NEVER, Retry.NEVER, Retry.AFTER_PAUSE): "balance",
         }
         assert rows == {
             name: (
                 certainty_of(error).value,
-                words[tuple(repeat_after(error, call) for call in (Call.SEND, Call.REPORTS, Call.BALANCE))],
+                words[tuple(retry_for(error, call) for call in (Call.SEND, Call.REPORTS, Call.BALANCE))],
             )
             for name, error in examples.items()
         }

@@ -11,11 +11,11 @@ from support.journal_spy import Watched
 from support.virtual_time import run
 
 from emay_voice_async.errors import (
+    DuplicateError,
     JournalError,
     NotSentError,
     OutcomeUnknownError,
     RefusedError,
-    RepeatedError,
 )
 from emay_voice_async.journal.protocol import JournalRun, Key, State
 from emay_voice_async.journal.session import Books, Sorted, as_journal_error
@@ -35,7 +35,7 @@ def journal(tmp_path: Path) -> SqliteJournal:
 
 def books_of(run_: JournalRun, **options: bool) -> Books:
     """Make the books of a send."""
-    return Books(run_, **{"allow_repeats": False, "resend_unknown": False, **options}, lasts=65.0)
+    return Books(run_, **{"allow_duplicates": False, "resend_unknown": False, **options}, lasts=65.0)
 
 
 def with_books(
@@ -45,7 +45,7 @@ def with_books(
 
     async def living() -> None:
         async with journal:
-            allow = options.get("allow_repeats", False)
+            allow = options.get("allow_duplicates", False)
             purpose = type(PURPOSE)(PURPOSE.app_id, PURPOSE.message, allow)
             books, other = books_of(await journal.start(purpose), **options), await journal.start(purpose)
             await main(books, other)
@@ -83,7 +83,7 @@ class TestSorter:
                 MOBILES[0]: None,
             }
             assert [key.mobile for key in found.keys] == [one.mobile for one in found.recipients]
-            assert (found.accepted, found.unknown, found.repeated) == (2, 1 if resend else 2, 0)
+            assert (found.accepted, found.unknown, found.duplicates) == (2, 1 if resend else 2, 0)
             first, *rest = outcomes(found)
             assert isinstance(first, Accepted)
             assert first.index == 7
@@ -114,10 +114,10 @@ class TestSorter:
             assert found.keys == [Key(MOBILES[1])]
             [outcome] = outcomes(found)
             assert isinstance(outcome, NotSent)
-            assert isinstance(outcome.error, RepeatedError)
+            assert isinstance(outcome.error, DuplicateError)
             assert outcome.error.position == 5
             assert outcome.recipients == (to[1], to[2])
-            assert found.repeated == 2
+            assert found.duplicates == 2
 
         with_books(journal, main)
 
@@ -132,7 +132,7 @@ class TestSorter:
             assert again.keys == [Key(MOBILES[0], "", 2), Key(MOBILES[0], "a", 1)]
             assert found.known == again.known == []
 
-        with_books(journal, main, allow_repeats=True)
+        with_books(journal, main, allow_duplicates=True)
 
     def test_nobody(self, journal: SqliteJournal) -> None:
         """No recipients, nothing found."""

@@ -485,7 +485,7 @@ class TestFile:
         [
             ({"app_id": "other"}, r"another account \(app\)"),
             ({"message": VerificationCode("471100")}, r"another message \(a Notice\)"),
-            ({"allow_repeats": True}, "allow_repeats=False"),
+            ({"allow_duplicates": True}, "allow_duplicates=False"),
         ],
     )
     def test_what_it_was_made_for(self, path: Path, change: dict[str, Any], reason: str) -> None:

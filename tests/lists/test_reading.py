@@ -18,7 +18,8 @@ from support.virtual_time import run
 from emay_voice_async import Accepted, AsyncEmayVoice, Notice, NotSent
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.lists.reading import FORMATS, Entry, read_recipients, recipients_of
-from emay_voice_async.model.recipients import Recipient, normalised
+from emay_voice_async.model.numbers import normalised
+from emay_voice_async.model.recipients import Recipient
 
 LISTS = Path(__file__).parent.parent / "samples" / "lists"
 ONE, TWO, THREE = "13800000001", "13800000002", "13800000003"

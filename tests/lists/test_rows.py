@@ -13,7 +13,8 @@ from samples.strategies import CHARACTERS, JSON, custom_ids, dressed, mobiles
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.lists.rows import MAX_LINE, Entry, csv_entries, jsonl_entries, txt_entries
-from emay_voice_async.model.recipients import Recipient, check_recipient, normalised
+from emay_voice_async.model.numbers import normalised
+from emay_voice_async.model.recipients import Recipient, check_recipient
 
 ONE, TWO, THREE = "13800000001", "13800000002", "13800000003"
 MOBILE_RULE = "mobile: must be 11 digits and begin with 1"

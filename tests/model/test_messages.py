@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from samples.strategies import CHARACTERS, codes, messages, texts
 
 from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.model.checks import check_text
 from emay_voice_async.model.endpoints import (
     JOIN_SEND,
     VOICE_SEND,
@@ -25,7 +26,6 @@ from emay_voice_async.model.messages import (
     OnKey,
     VerificationCode,
     VoiceSms,
-    check_text,
 )
 
 KEY = OnKey("1")

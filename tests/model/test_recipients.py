@@ -10,17 +10,13 @@ from hypothesis import strategies as st
 from samples.strategies import custom_ids, dressed, mobiles, people
 
 from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.model.numbers import are_numbers, is_number, mask, normalised, plain
 from emay_voice_async.model.recipients import (
     Recipient,
-    are_numbers,
     check_all,
     check_fresh,
     check_recipient,
     identified,
-    is_number,
-    mask,
-    normalised,
-    plain,
     recipient,
 )
 

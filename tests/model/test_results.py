@@ -15,7 +15,8 @@ from samples.strategies import mobiles
 from emay_voice_async.errors import BalanceError, NotSentError, OutcomeUnknownError
 from emay_voice_async.model.codes import CallState, ResultCode
 from emay_voice_async.model.endpoints import Product
-from emay_voice_async.model.recipients import Recipient, identified, mask
+from emay_voice_async.model.numbers import mask
+from emay_voice_async.model.recipients import Recipient, identified
 from emay_voice_async.model.results import (
     Accepted,
     NotSent,

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from support.virtual_time import now, run
 
 from emay_voice_async.model.endpoints import Call
-from emay_voice_async.pacing.local import Lease, LocalPacer
-from emay_voice_async.pacing.window import RateLimit, RateLimits, tolerance
+from emay_voice_async.model.limits import RateLimit, RateLimits
+from emay_voice_async.pacing.local import LocalPacer
+from emay_voice_async.pacing.protocol import Lease
+from emay_voice_async.pacing.window import tolerance
 
 N, W = 10, 1.0
 

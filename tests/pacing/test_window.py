@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.endpoints import Call
-from emay_voice_async.pacing.window import HOST_TICK, RateLimit, RateLimits, Window, tolerance
+from emay_voice_async.model.limits import RateLimit, RateLimits
+from emay_voice_async.pacing.window import HOST_TICK, Window, tolerance
 
 N, W = 10, 1.0
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from support import servers
 from support.redis_model import Office
 
-from emay_voice_async.pacing.window import RateLimit, Window
+from emay_voice_async.model.limits import RateLimit
+from emay_voice_async.pacing.window import Window
 from emay_voice_async.redis.connection import Script
 from emay_voice_async.redis.protocol import Answer, Ask, Terms, decode, encode, terms
 

@@ -14,8 +14,9 @@ from support.redis_model import Fate, Office, PaperDesk
 from support.virtual_time import CancellingLoop, cancel_everywhere, now, run
 
 from emay_voice_async.errors import UsageError
-from emay_voice_async.pacing.local import Lease
-from emay_voice_async.pacing.window import RateLimit, tolerance
+from emay_voice_async.model.limits import RateLimit
+from emay_voice_async.pacing.protocol import Lease
+from emay_voice_async.pacing.window import tolerance
 from emay_voice_async.redis.protocol import Ask, terms
 from emay_voice_async.redis.queue import Line
 

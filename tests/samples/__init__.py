@@ -3,11 +3,11 @@
 from datetime import datetime
 from pathlib import Path
 
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.envelope import Answer
-from emay_voice_async.wire.signing import BEIJING
 
 __all__ = ["DOCUMENTED", "answer", "blob", "cases", "table"]
 

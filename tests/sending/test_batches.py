@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.virtual_time import now, run
 
-from emay_voice_async.errors import InvalidRequestError, JournalError, NotSentError, RepeatedError
+from emay_voice_async.errors import DuplicateError, InvalidRequestError, JournalError, NotSentError
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import NotSent
@@ -265,7 +265,7 @@ class TestSource:
         async def main() -> None:
             sorter = None
             if repeats is not None:
-                sorter = Sorter(know_nothing, allow_repeats=repeats, resend_unknown=False)
+                sorter = Sorter(know_nothing, allow_duplicates=repeats, resend_unknown=False)
             cuts = await cuts_of(Source(Reader(iter(to), size), size, sorter, most))
             if sorter is not None:
                 sorter.close()
@@ -336,7 +336,7 @@ class TestSource:
             return await (know_nothing(keys) if keys[0].mobile == mobiles(1)[0] else _broken(keys))
 
         async def main() -> None:
-            sorter = Sorter(look, allow_repeats=False, resend_unknown=False)
+            sorter = Sorter(look, allow_duplicates=False, resend_unknown=False)
             source = Source(Reader(iter([mobiles(1)[0], "bad", *mobiles(8, 1)]), 3), 3, sorter, None)
             found: list[str] = []
             with pytest.raises(JournalError, match="broken"):
@@ -355,13 +355,13 @@ class TestSource:
         """A source of the same number for ever is read piece by piece, and each piece comes out."""
 
         async def main() -> None:
-            sorter = Sorter(know_nothing, allow_repeats=False, resend_unknown=False)
+            sorter = Sorter(know_nothing, allow_duplicates=False, resend_unknown=False)
             source = Source(Reader(iter(lambda: "13800000000", None), 100), 100, sorter, None)
             for index in range(50):
                 cut = await source.read()
                 assert cut is not None
                 assert isinstance(cut.known, NotSent)
-                assert isinstance(cut.known.error, RepeatedError)
+                assert isinstance(cut.known.error, DuplicateError)
                 assert cut.index == cut.known.index == index
                 assert len(cut.known.recipients) == (100 if index else 99)
                 assert len(source._entries) == 1

@@ -52,7 +52,7 @@ from emay_voice_async import (
     Unknown,
     VerificationCode,
 )
-from emay_voice_async.errors import JournalError, RepeatedError
+from emay_voice_async.errors import DuplicateError, JournalError
 from emay_voice_async.journal.sqlite import _LIVE, SqliteJournal
 from emay_voice_async.model.results import Outcome
 from emay_voice_async.sending.hours import CallingHours
@@ -164,7 +164,7 @@ class TestResumption:
         assert stored(path)["13800000001"] == ("accepted", "new")
 
     @pytest.mark.parametrize("size", [1, 500])
-    def test_repeats_are_called_once(self, path: Path, size: int) -> None:
+    def test_duplicates_are_called_once(self, path: Path, size: int) -> None:
         """A number that comes again in one input is called once, and says where it came again."""
         message = MESSAGE if size == 500 else VerificationCode("4711")
         to = [*mobiles(3), Recipient("13800000001", "again"), *mobiles(600), "13800000002"]
@@ -172,7 +172,7 @@ class TestResumption:
         outcomes = sending(script, to, SqliteJournal(path), message=message)
         assert posted(script) == Counter(mobiles(600))
         repeated = [one for one in outcomes if isinstance(one, NotSent)]
-        assert {type(one.error) for one in repeated} == {RepeatedError}
+        assert {type(one.error) for one in repeated} == {DuplicateError}
         assert getattr(repeated[0].error, "position", None) == 3
         assert sum(len(one.recipients) for one in repeated) == 5
         given = [getattr(one, "mobile", one) for one in to]
@@ -182,10 +182,10 @@ class TestResumption:
         """Each entry is called once: the same entry again, the same number under another id, over all runs."""
         to = ["13800000000", "13800000000", Recipient("13800000000", "a"), "13800000001"]
         script = Script(accepts())
-        sending(script, to, SqliteJournal(path), allow_repeats=True)
+        sending(script, to, SqliteJournal(path), allow_duplicates=True)
         assert posted(script) == Counter({"13800000000": 3, "13800000001": 1})
         again = Script(accepts())
-        sending(again, [*to[::-1], "13800000000"], SqliteJournal(path), allow_repeats=True)
+        sending(again, [*to[::-1], "13800000000"], SqliteJournal(path), allow_duplicates=True)
         assert posted(again) == Counter({"13800000000": 1})
 
     def test_repeats_do_not_make_a_send_fail(self, path: Path) -> None:
@@ -223,7 +223,7 @@ class TestResumption:
         with_voice(Script(accepts()), main)
 
     @pytest.mark.parametrize(
-        "options", [{"message": Notice("另一个")}, {"allow_repeats": True}, {"app_id": "other"}]
+        "options", [{"message": Notice("另一个")}, {"allow_duplicates": True}, {"app_id": "other"}]
     )
     def test_another_campaigns_journal(self, path: Path, options: dict[str, Any]) -> None:
         """A journal of another purpose is refused on the first iteration, before anything is sent."""
@@ -299,7 +299,7 @@ class TestClaims:
                     mobiles(500, 3000),
                     journal=SqliteJournal(path),
                     on_outcome=check,
-                    allow_repeats=False,
+                    allow_duplicates=False,
                 )
 
         script.steps.insert(4, raises(httpx.ReadError("...")))

@@ -9,9 +9,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.pacing.window import RateLimit, tolerance
-from emay_voice_async.sending.hours import CallingHours, Plan, seconds_under
-from emay_voice_async.wire.signing import BEIJING
+from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.model.limits import RateLimit
+from emay_voice_async.pacing.window import tolerance
+from emay_voice_async.sending.hours import CallingHours
+from emay_voice_async.sending.plan import Plan, seconds_under
 
 DAY = 86_400
 MIDNIGHT = datetime(2024, 2, 29, tzinfo=BEIJING).timestamp()

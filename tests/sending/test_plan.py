@@ -26,7 +26,7 @@ from emay_voice_async import (
     Unknown,
     VerificationCode,
 )
-from emay_voice_async.errors import InvalidRequestError, RepeatedError
+from emay_voice_async.errors import DuplicateError, InvalidRequestError
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.pacing.window import tolerance
@@ -41,7 +41,7 @@ def planned(found: Count, **options: Any) -> Any:
         found,
         **{
             "size": 500,
-            "repeats_are_sent": False,
+            "duplicates_are_sent": False,
             "max_calls": None,
             "limit": None,
             "hours": None,
@@ -72,8 +72,8 @@ class TestPlanOf:
 
     def test_repeats(self) -> None:
         """Without a journal they are sent, with one they are not."""
-        assert planned(Count(fresh=3, repeated=2)).numbers == 3
-        assert planned(Count(fresh=3, repeated=2), repeats_are_sent=True).numbers == 5
+        assert planned(Count(fresh=3, duplicates=2)).numbers == 3
+        assert planned(Count(fresh=3, duplicates=2), duplicates_are_sent=True).numbers == 5
 
     def test_time(self) -> None:
         """The limit makes it long, the calling hours longer; nobody to call takes no time."""
@@ -90,7 +90,7 @@ class TestPlanOf:
         """Of a file of wrong lines the first are shown, and all are counted."""
 
         async def main() -> Count:
-            sorter = Sorter(know_nothing, allow_repeats=False, resend_unknown=False)
+            sorter = Sorter(know_nothing, allow_duplicates=False, resend_unknown=False)
             found = await count(Reader(iter(["bad"] * (SHOWN + 5)), 500, tolerant=True), sorter)
             sorter.close()
             return found
@@ -126,14 +126,14 @@ class TestAgreement:
                 async def earlier(voice: AsyncEmayVoice) -> None:
                     journal = SqliteJournal(path)
                     async for _ in voice.send_batches(
-                        message, iter(before), journal=journal, allow_repeats=repeats
+                        message, iter(before), journal=journal, allow_duplicates=repeats
                     ):
                         pass
 
                 if before:
                     with_voice(Script(*steps), earlier)
                 options |= {"journal": SqliteJournal(path), "resend_unknown": data.draw(st.booleans())}
-            options["allow_repeats"] = repeats
+            options["allow_duplicates"] = repeats
             to = data.draw(st.lists(ENTRY, max_size=12))
             allowed = data.draw(st.one_of(st.none(), st.sets(MOBILE, max_size=8)))
             script = Script(accepts())
@@ -160,7 +160,7 @@ class TestAgreement:
                 assert plan.requests == len(script.requests)
                 assert plan.invalid_count == len(plan.invalid) == told["invalid"]
                 if with_journal:
-                    assert plan.repeats == told["repeated"]
+                    assert plan.duplicates == told["repeated"]
                 assert plan.accepted_before == told["accepted before"]
                 assert plan.unknown_before == told["unknown before"]
                 assert plan.over_max_calls == told["over"]
@@ -207,7 +207,7 @@ def _name(outcome: Any) -> str:
         return {Accepted: "accepted before", Unknown: "unknown before"}[type(outcome)]
     if not isinstance(outcome, NotSent):
         return "sent"
-    if isinstance(outcome.error, RepeatedError):
+    if isinstance(outcome.error, DuplicateError):
         return "repeated"
     if isinstance(outcome.error, InvalidRequestError):
         return "invalid"

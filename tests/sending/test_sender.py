@@ -34,7 +34,8 @@ from emay_voice_async import (
 )
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.model.messages import Message
-from emay_voice_async.pacing.local import Lease, LocalPacer
+from emay_voice_async.pacing.local import LocalPacer
+from emay_voice_async.pacing.protocol import Lease
 
 FAST = RateLimits(send=None, reports=None, balance=None)
 MESSAGES = [

@@ -244,7 +244,7 @@ async def test_campaigns_share_tables_and_nothing_else(place: SqlPlace) -> None:
     names = ["a", "A", "a ", "\u00e9", "e\u0301", "\0", "📞" * 200]
     journals = [place.open(name) for name in names]
     runs = [await journal.start(PURPOSE) for journal in journals]
-    other = await place.open("other").start(evolve(PURPOSE, app_id="other", allow_repeats=True))
+    other = await place.open("other").start(evolve(PURPOSE, app_id="other", allow_duplicates=True))
     for number, run in enumerate(runs):
         assert await states(run, keys(1)) == [None]
         one = claim(keys(1), custom_ids=["same"])
@@ -868,7 +868,7 @@ def test_names_have_digests_of_their_own(one: str, other: str) -> None:
 async def test_reports_that_could_be_of_several_calls(place: SqlPlace) -> None:
     """Reports with one custom id go to one call each: the one with their message id, or one without a report."""
     async with place.open() as journal:
-        run = await journal.start(evolve(PURPOSE, allow_repeats=True))
+        run = await journal.start(evolve(PURPOSE, allow_duplicates=True))
         mobile = keys(1)[0].mobile
         repeats = [Key(mobile, "same", occurrence) for occurrence in range(3)]
         one = claim(repeats, custom_ids=["same"] * 3)
@@ -890,7 +890,7 @@ async def test_reports_that_could_be_of_several_calls(place: SqlPlace) -> None:
 async def test_reports_without_message_ids(place: SqlPlace) -> None:
     """Reports that have nothing but the same custom id are those of as many calls."""
     async with place.open() as journal:
-        run = await journal.start(evolve(PURPOSE, allow_repeats=True))
+        run = await journal.start(evolve(PURPOSE, allow_duplicates=True))
         repeats = [Key(keys(1)[0].mobile, "same", occurrence) for occurrence in range(3)]
         one = claim(repeats, custom_ids=["same"] * 3)
         assert await run.begin(one)

@@ -179,7 +179,7 @@ class JournalConformance:
             evolve(PURPOSE, app_id="other"),
             evolve(PURPOSE, app_id="App"),
             evolve(PURPOSE, message=Notice("您的快递已到", interactive=True)),
-            evolve(PURPOSE, allow_repeats=True),
+            evolve(PURPOSE, allow_duplicates=True),
         ]
         messages: list[Message] = [
             Notice("您的快递已到。"),
@@ -269,7 +269,7 @@ class JournalConformance:
         of = [Key(mobile, custom_id) for custom_id in ids]
         of += [Key(mobile, "", 1), Key(mobile, "a", 1), Key(mobile, "", 12345), Key("19999999999", "a")]
         async with place.open() as journal:
-            run = await journal.start(evolve(PURPOSE, allow_repeats=True))
+            run = await journal.start(evolve(PURPOSE, allow_duplicates=True))
             for number, key in enumerate(of):
                 assert await states(run, of[number:]) == [None] * (len(of) - number)
                 one = claim([key], custom_ids=[key.custom_id or "made"])
@@ -728,7 +728,7 @@ class JournalConformance:
             for place, state in enumerate(states_of)
         )
         summary = await journal.summary()
-        assert (summary.app_id, summary.kind, summary.allow_repeats) == ("app", "Notice", False)
+        assert (summary.app_id, summary.kind, summary.allow_duplicates) == ("app", "Notice", False)
         assert {state: number for state, number in summary.states.items() if number} == {
             State.ACCEPTED: 8,
             State.REFUSED: 2,

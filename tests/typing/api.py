@@ -48,12 +48,13 @@ from emay_voice_async.journal import Journal, SqliteJournal
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.lists import read_recipients, recipients_of
 from emay_voice_async.model.endpoints import Call
-from emay_voice_async.pacing.local import Lease
+from emay_voice_async.pacing.protocol import Lease
 from emay_voice_async.push import decode_plain_push, decode_push, decode_reports, decrypt, gunzip
 from emay_voice_async.receiver import PushReceiver, RecentReports, Rejected
 from emay_voice_async.redis import RedisPacer, RedisReports
 from emay_voice_async.sandbox import Sandbox
-from emay_voice_async.sending.hours import CallingHours, Plan
+from emay_voice_async.sending.hours import CallingHours
+from emay_voice_async.sending.plan import Plan
 from emay_voice_async.sql import SqlJournal
 
 
@@ -225,7 +226,7 @@ async def campaign(voice: AsyncEmayVoice) -> None:
             people,
             journal=journal,
             resend_unknown=True,
-            allow_repeats=True,
+            allow_duplicates=True,
             max_calls=1000,
             hours=hours,
         ):

@@ -19,6 +19,7 @@ from emay_voice_async.errors import (
     OverSpeedError,
     RefusedError,
 )
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.codes import CallState, ResultCode
 from emay_voice_async.model.endpoints import (
     ENDPOINTS,
@@ -37,7 +38,6 @@ from emay_voice_async.model.endpoints import (
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Report, Ticket
 from emay_voice_async.wire.envelope import REFUSALS, Answer, read_balance, read_reports, read_tickets, refusal
-from emay_voice_async.wire.signing import BEIJING
 from emay_voice_async.wire.structuring import structure_reports
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emay_voice_async.wire.signing import BEIJING, sign, stamp
+from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.wire.signing import sign, stamp
 
 # printf %s "$app_id$secret_key$timestamp" | md5sum; the same by: openssl dgst -md5
 SIGNATURES = [

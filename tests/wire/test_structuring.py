@@ -14,11 +14,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from samples.strategies import JSON, people, usual_reports
 
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES, CallState
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Report, Ticket
-from emay_voice_async.wire.signing import BEIJING
 from emay_voice_async.wire.structuring import (
     REPORTS,
     match_tickets,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.sending.hours import CallingHours
-from emay_voice_async.wire.signing import BEIJING
 
 __all__ = ["tell_hours"]
 

@@ -21,7 +21,7 @@ Examples: look at the plan; then send, so that it can be resumed:
 \b
 Standard output, unless it is a terminal, gets a JSON object for each number:
   mobile, custom_id, message_id
-  outcome    accepted, refused, unknown, not sent, or repeated
+  outcome    accepted, refused, unknown, not sent, or duplicate
   code       the result code of a refusal, else null
   reason     a sentence, or null
   recorded   true: the journal knew it, nothing was sent now
@@ -59,7 +59,7 @@ _OPTIONS: Final = (
         help="A file that remembers who was called: run it again, and nobody is called twice.",
     ),
     click.option("--resend-unknown", is_flag=True, help="Call those again who were perhaps called."),
-    click.option("--allow-repeats", is_flag=True, help="Call a number as often as it is in the lists."),
+    click.option("--allow-duplicates", is_flag=True, help="Call a number as often as it is in the lists."),
     click.option("--max-calls", type=int, help="Call no more than so many."),
     click.option(
         "--hours",

@@ -23,7 +23,7 @@ class Bounds:
 
     journal: Path | None = None
     resend_unknown: bool = False
-    allow_repeats: bool = False
+    allow_duplicates: bool = False
     max_calls: int | None = None
     hours: CallingHours | None = None
     price: Decimal | None = None
@@ -39,7 +39,7 @@ class Bounds:
         return {
             "journal": self._journal(),
             "resend_unknown": self.resend_unknown,
-            "allow_repeats": self.allow_repeats,
+            "allow_duplicates": self.allow_duplicates,
             "max_calls": self.max_calls,
             "hours": self.hours,
         }
@@ -48,7 +48,7 @@ class Bounds:
         if self.journal is not None:
             return SqliteJournal(self.journal)
         # Without any, a number that comes twice would be called twice.
-        return None if self.allow_repeats else cast("Journal", _Forgetful())
+        return None if self.allow_duplicates else cast("Journal", _Forgetful())
 
 
 @frozen

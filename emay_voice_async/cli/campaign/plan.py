@@ -23,7 +23,7 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     RefusedError,
 )
-from emay_voice_async.sending.hours import Plan
+from emay_voice_async.sending.plan import Plan
 
 __all__ = ["Planned", "check_plan", "make_plan", "show_plan"]
 
@@ -37,14 +37,14 @@ class Planned:
 
     plan: Plan
     problems: Problems
-    repeats_are_called: bool = False
+    duplicates_are_called: bool = False
     balance_trouble: str = ""
 
     @property
     def total(self) -> int:
         """How many entries the lists have."""
         plan = self.plan
-        repeats = 0 if self.repeats_are_called else plan.repeats
+        repeats = 0 if self.duplicates_are_called else plan.duplicates
         known = repeats + plan.accepted_before + plan.unknown_before + plan.over_max_calls
         return plan.numbers + known + self.problems.count
 
@@ -168,9 +168,9 @@ def _left_out(order: Order, planned: Planned) -> Iterator[tuple[str, str, str]]:
         yield "Unknown", f"{calls(plan.unknown_before)}: another run may be sending them", "yellow"
     elif plan.unknown_before:
         yield "Unknown", f"{calls(plan.unknown_before)} perhaps made before: not sent again", "yellow"
-    if plan.repeats:
-        again = "called again" if planned.repeats_are_called else "left out: called once"
-        yield "Repeated", f"{entries(plan.repeats)}, {again}", ""
+    if plan.duplicates:
+        again = "called again" if planned.duplicates_are_called else "left out: called once"
+        yield "Duplicates", f"{entries(plan.duplicates)}, {again}", ""
     if plan.over_max_calls:
         yield "Over the cap", f"{calls(plan.over_max_calls)} left out by --max-calls", "yellow"
     if planned.problems.count:

@@ -12,7 +12,7 @@ from rich.text import Text
 from emay_voice_async.cli.campaign.tally import Tally
 from emay_voice_async.cli.terminal.console import Screen
 from emay_voice_async.cli.terminal.formatting import duration, requests
-from emay_voice_async.exchange.exchanges import Stats
+from emay_voice_async.model.stats import Stats
 from emay_voice_async.sending.hours import CallingHours
 
 __all__ = ["Board"]

@@ -44,7 +44,7 @@ def _table(run: Run) -> Table:
         (tally.unknown, "unknown: perhaps called", "yellow"),
         (tally.unknown_before, "unknown from before: not sent again", "yellow"),
         (max(tally.not_sent, _left(run) - tally.refused), "not sent", "red"),
-        (tally.repeated, "repeated in the lists: each is called once", "dim"),
+        (tally.duplicates, "duplicates in the lists: each is called once", "dim"),
     ):
         if number:
             table.add_row(f"{number:,}", Text(meaning, style=style))

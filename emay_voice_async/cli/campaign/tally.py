@@ -5,7 +5,7 @@ from typing import Final
 from attrs import define, field
 
 from emay_voice_async.cli.terminal.exit_codes import Ending, ending_of, worst
-from emay_voice_async.errors import InvalidRequestError, RepeatedError
+from emay_voice_async.errors import DuplicateError, InvalidRequestError
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
 
 __all__ = ["Tally"]
@@ -21,7 +21,7 @@ class Tally:
     refused: int = 0
     unknown: int = 0
     not_sent: int = 0
-    repeated: int = 0
+    duplicates: int = 0
     done_before: int = 0
     unknown_before: int = 0
     reasons: dict[str, int] = field(factory=dict)
@@ -51,8 +51,8 @@ class Tally:
         self.endings.add(ending_of(outcome.error))
 
     def _name(self, outcome: Outcome) -> str:
-        if isinstance(outcome, NotSent) and isinstance(outcome.error, RepeatedError):
-            return "repeated"
+        if isinstance(outcome, NotSent) and isinstance(outcome.error, DuplicateError):
+            return "duplicates"
         if isinstance(outcome, Accepted | Unknown) and outcome.recorded:
             return "done_before" if isinstance(outcome, Accepted) else "unknown_before"
         return _NAMES[type(outcome)]

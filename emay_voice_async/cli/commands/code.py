@@ -13,7 +13,8 @@ from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.model.messages import VerificationCode
-from emay_voice_async.model.recipients import Recipient, check_recipient, mask, normalised
+from emay_voice_async.model.numbers import mask, normalised
+from emay_voice_async.model.recipients import Recipient, check_recipient
 from emay_voice_async.model.results import Accepted, Outcome
 
 __all__ = ["code"]

@@ -10,11 +10,11 @@ from typing import Final
 from attrs import frozen
 
 from emay_voice_async.client import AsyncEmayVoice
-from emay_voice_async.exchange.exchanges import Stats
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
 from emay_voice_async.model.messages import Marketing, Message, Notice, OnKey, VerificationCode, VoiceSms
 from emay_voice_async.model.results import Accepted, Report
+from emay_voice_async.model.stats import Stats
 from emay_voice_async.sandbox import Sandbox
 from emay_voice_async.sandbox.outcomes import outcome as outcome_of
 

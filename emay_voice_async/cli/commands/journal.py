@@ -97,7 +97,7 @@ def _row(found: Summary) -> dict[str, Any]:
     return {
         "app_id": found.app_id,
         "kind": found.kind,
-        "allow_repeats": found.allow_repeats,
+        "allow_duplicates": found.allow_duplicates,
         "made_at": found.made_at.isoformat(timespec="seconds"),
         "states": {state.value: number for state, number in found.states.items()},
         "reported": found.reported,
@@ -106,7 +106,7 @@ def _row(found: Summary) -> dict[str, Any]:
 
 def _page(path: Path, found: Summary) -> str:
     """Return the summary for people, in colour if standard output is a terminal."""
-    repeats = ", repeats are called" if found.allow_repeats else ""
+    repeats = ", repeats are called" if found.allow_duplicates else ""
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column(style="bold", no_wrap=True)

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any, Final
 
-from emay_voice_async.errors import EmayVoiceError, RefusedError, RepeatedError
+from emay_voice_async.errors import DuplicateError, EmayVoiceError, RefusedError
 from emay_voice_async.journal.protocol import Line
 from emay_voice_async.model.results import Accepted, Outcome, Refused, Report, Unknown
 
@@ -20,7 +20,7 @@ def rows_of_outcome(outcome: Outcome) -> Iterator[dict[str, Any]]:
         for ticket in outcome.tickets:
             yield _row(ticket.mobile, ticket.custom_id, "accepted", ticket.message_id, None, recorded)
         return
-    name = _NAMES.get(type(outcome), "repeated" if isinstance(outcome.error, RepeatedError) else "not sent")
+    name = _NAMES.get(type(outcome), "duplicate" if isinstance(outcome.error, DuplicateError) else "not sent")
     for one in outcome.recipients:
         yield _row(one.mobile, one.custom_id, name, None, outcome.error, recorded)
 

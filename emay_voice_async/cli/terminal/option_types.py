@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import click
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.pacing.window import RateLimit
+from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.sending.hours import CallingHours
 
 __all__ = ["FILE", "column", "hours", "limit", "price", "seconds"]

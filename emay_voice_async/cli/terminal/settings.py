@@ -11,7 +11,7 @@ from attrs import frozen
 from emay_voice_async.cli.terminal.console import Screen
 from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.client import AsyncEmayVoice
-from emay_voice_async.pacing.window import RateLimit, RateLimits
+from emay_voice_async.model.limits import RateLimit, RateLimits
 
 __all__ = ["Session", "Settings"]
 

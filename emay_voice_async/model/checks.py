@@ -1,0 +1,51 @@
+"""Checks of arguments; each raises :class:`~emay_voice_async.errors.InvalidRequestError`."""
+
+from emay_voice_async.errors import InvalidRequestError
+
+__all__ = ["LONGEST", "check_count", "check_flag", "check_seconds", "check_text"]
+
+LONGEST = 10**9
+"""The upper bound of timeouts and pauses, in seconds."""
+
+
+def check_text(name: str, value: object, limit: int | None = None, position: int | None = None) -> None:
+    """Check for a str that is not blank, can be encoded as UTF-8, and has at most ``limit`` characters."""
+    if not isinstance(value, str):
+        raise InvalidRequestError(name, "must be a str", None, type(value).__name__, position)
+    if not value.strip():
+        raise InvalidRequestError(
+            name, "must not be empty or blank", None, f"{len(value)} characters", position
+        )
+    if limit is not None and len(value) > limit:
+        raise InvalidRequestError(
+            name, f"must have at most {limit} characters", limit, f"{len(value)} characters", position
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(
+            name, "must be encodable as UTF-8", None, f"a lone surrogate in place {error.start}", position
+        ) from None
+
+
+def check_flag(name: str, value: object) -> None:
+    """Check for True or False; a text such as "no" would count as true."""
+    if not isinstance(value, bool):
+        raise InvalidRequestError(name, "must be True or False", None, type(value).__name__)
+
+
+def check_count(name: str, value: object, unit: str = "") -> None:
+    """Check for an int of at least 1; ``unit`` names what is counted, with a blank in front."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidRequestError(name, f"must be a whole number{unit}, at least 1", 1, type(value).__name__)
+    if value < 1:
+        raise InvalidRequestError(name, f"must be a whole number{unit}, at least 1", 1, value)
+
+
+def check_seconds(name: str, value: object, longest: float = LONGEST) -> None:
+    """Check for a number of seconds above 0, up to ``longest``."""
+    rule = f"must be a number of seconds above 0, up to {longest}"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InvalidRequestError(name, rule, 0, type(value).__name__)
+    if not 0 < value <= longest:
+        raise InvalidRequestError(name, rule, 0)

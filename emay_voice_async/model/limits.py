@@ -1,0 +1,41 @@
+"""Rate limits of an account."""
+
+from typing import Final
+
+from attrs import frozen
+
+from emay_voice_async.model.checks import check_count, check_seconds
+from emay_voice_async.model.endpoints import Call
+
+__all__ = ["RateLimit", "RateLimits"]
+
+_LONGEST_PERIOD: Final = 86_400
+
+
+@frozen
+class RateLimit:
+    """At most ``requests`` requests in any ``period`` seconds."""
+
+    requests: int
+    period: float
+
+    def __attrs_post_init__(self) -> None:
+        check_count("rate limit requests", self.requests)
+        check_seconds("rate limit period", self.period, _LONGEST_PERIOD)
+
+
+@frozen
+class RateLimits:
+    """The limits of one account, by kind of call; None is unlimited.
+
+    The API document names no figures. These are the ones seen at the service's sister products;
+    sends are held to the same, though they may be allowed more: ask the vendor.
+    """
+
+    send: RateLimit | None = RateLimit(10, 1.0)
+    reports: RateLimit | None = RateLimit(10, 1.0)
+    balance: RateLimit | None = RateLimit(10, 1.0)
+
+    def of(self, call: Call) -> RateLimit | None:
+        """Return the limit of one kind of call."""
+        return {Call.SEND: self.send, Call.REPORTS: self.reports, Call.BALANCE: self.balance}[call]

@@ -1,0 +1,26 @@
+"""The figures of a client."""
+
+from attrs import field, frozen
+
+from emay_voice_async.model.limits import RateLimits
+
+__all__ = ["Stats"]
+
+
+@frozen
+class Stats:
+    """What a client has done so far, as a snapshot.
+
+    ``requests`` counts what was posted; ``accepted``, ``refused``, ``unknown`` and ``not_sent`` count
+    numbers called, by outcome; ``over_speed`` counts ERROR_OVER_SPEED answers; ``waited`` is the
+    seconds that requests waited for slots, added up; ``limits`` the limits in force at this moment.
+    """
+
+    requests: int = 0
+    accepted: int = 0
+    refused: int = 0
+    unknown: int = 0
+    not_sent: int = 0
+    over_speed: int = 0
+    waited: float = 0.0
+    limits: RateLimits = field(factory=RateLimits)
