@@ -42,7 +42,7 @@ RESULT = SendResult(
     (
         Accepted(0, TO, (Ticket(MOBILE, "20170392833833891100", "order-1"),)),
         Refused(1, TO, BalanceError(ResultCode.ERROR_NEEDMORE_BALANCE, "余额不足", "/voice/send")),
-        Unknown(2, TO, AnswerError("the answer is not JSON", "/voice/send", 200, BODY)),
+        Unknown(2, TO, AnswerError("the response is not JSON", "/voice/send", 200, BODY)),
         NotSent(3, TO, NotSentError("ConnectError", "/voice/send")),
     )
 )
@@ -60,7 +60,7 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     NotSentError("the send was stopped"),
     OutcomeUnknownError("ReadTimeout", "/voice/send"),
     OutcomeUnknownError("ReadTimeout"),
-    AnswerError("the answer is not JSON", "/voice/send", 200, BODY),
+    AnswerError("the response is not JSON", "/voice/send", 200, BODY),
     SendError(RESULT),
     ReportTimeoutError(30.5),
     PushError("decrypt", "the body is not encrypted with this account's key"),
@@ -193,7 +193,7 @@ class TestTexts:
             (EXAMPLES[12], "the outcome is unknown: ReadTimeout"),
             (
                 EXAMPLES[13],
-                f"the outcome of /voice/send is unknown: the answer is not JSON (HTTP 200, {len(BODY)} bytes)",
+                f"the outcome of /voice/send is unknown: the response is not JSON (HTTP 200, {len(BODY)} bytes)",
             ),
             (
                 EXAMPLES[14],
@@ -216,7 +216,7 @@ class TestTexts:
     @given(body=st.binary(min_size=8).map(lambda body: body.hex().encode()), status=st.integers(100, 599))
     def test_a_body_is_counted_only(self, body: bytes, status: int) -> None:
         """Whatever the body of an answer, its text tells the status and the length of it."""
-        error = AnswerError("the answer is not JSON", "/voice/send", status, body)
+        error = AnswerError("the response is not JSON", "/voice/send", status, body)
         assert error.body == body
         assert body.decode() not in str(error) + repr(error)
         assert f"(HTTP {status}, {len(body)} bytes)" in str(error)

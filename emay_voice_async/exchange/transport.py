@@ -15,7 +15,7 @@ from emay_voice_async.errors import (
     NotSentError,
     OutcomeUnknownError,
 )
-from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import CONTENT_TYPE
 
 __all__ = ["ERRORS", "HttpClient", "Progress", "Transport", "checked_base_url"]
@@ -138,7 +138,9 @@ class Transport:
         self._own: HttpClient | None = None
         self._timeout = timeout
 
-    async def post(self, path: str, body: bytes, progress: Progress, patience: float | None = None) -> Answer:
+    async def post(
+        self, path: str, body: bytes, progress: Progress, patience: float | None = None
+    ) -> HttpResponse:
         """Send one request, once, and read the whole answer, for twice the timeout at most.
 
         A connection of the pool is waited for half of ``patience`` seconds (None: of the timeout):
@@ -192,21 +194,21 @@ class Transport:
         return self._own
 
 
-async def _read(response: httpx.Response, end: float) -> Answer:
+async def _read(response: httpx.Response, end: float) -> HttpResponse:
     """Read the body; what came of one that breaks off is kept, since it may hold reports."""
     body = bytearray()
-    broken_off = None
+    incomplete = None
     try:
         async with asyncio.timeout_at(end):
             async for piece in response.aiter_bytes():
                 body += piece
     except Exception as error:
-        broken_off = type(error).__name__
+        incomplete = type(error).__name__
     finally:
         # However the connection ends: what came has come.
         with suppress(Exception):
             await response.aclose()
-    return Answer(response.status_code, bytes(body), response.headers.get("date"), broken_off)
+    return HttpResponse(response.status_code, bytes(body), response.headers.get("date"), incomplete)
 
 
 def _converted(error: Exception, path: str, progress: Progress) -> EmayVoiceError:

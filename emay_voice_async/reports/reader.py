@@ -33,7 +33,7 @@ from emay_voice_async.model.results import Report, Ticket
 from emay_voice_async.reports.mailbox import Found, Mailbox, jittered, keys_of
 from emay_voice_async.reports.pages import Entry, Key, Page
 from emay_voice_async.reports.spool import Spool, SpooledAnswer, put_aside, remove
-from emay_voice_async.wire.envelope import Answer, read_reports
+from emay_voice_async.wire.envelope import HttpResponse, read_reports
 from emay_voice_async.wire.forms import reports_form
 
 __all__ = ["ReportReader"]
@@ -257,7 +257,7 @@ class ReportReader:
     async def _ask(self, product: Product, number: int, deadline: float | None, attempts: Attempts) -> int:
         files: list[Path] = []
 
-        async def spool(answer: Answer) -> None:
+        async def spool(answer: HttpResponse) -> None:
             # Another status did not come from what holds the reports.
             if self._spool is not None and answer.status == _OK:
                 try:
@@ -266,7 +266,7 @@ class ReportReader:
                     # Reports in memory only are better than none.
                     logger.exception("the answer could not be spooled")
 
-        def keep(answer: Answer) -> int:
+        def keep(answer: HttpResponse) -> int:
             page, count = self._open(_ENDPOINTS[product], answer, files[0] if files else None)
             self.mailbox.put(page)
             return count
@@ -275,7 +275,7 @@ class ReportReader:
             _ENDPOINTS[product], reports_form(number), keep, first=spool, deadline=deadline, attempts=attempts
         )
 
-    def _open(self, endpoint: Endpoint, answer: Answer, file: Path | None) -> tuple[Page, int]:
+    def _open(self, endpoint: Endpoint, answer: HttpResponse, file: Path | None) -> tuple[Page, int]:
         """Read an answer; return its reports, and how many there were with the broken ones."""
         try:
             reports, broken = read_reports(endpoint, answer)
@@ -320,7 +320,7 @@ class ReportReader:
         pages: list[Page] = []
         for file, product, body in found:
             try:
-                pages.append(self._open(_ENDPOINTS[product], Answer(_OK, body), file)[0])
+                pages.append(self._open(_ENDPOINTS[product], HttpResponse(_OK, body), file)[0])
             except EmayVoiceError as error:
                 logger.warning("an answer in the spool cannot be read: %s", error)
         self.mailbox.put_back(pages)

@@ -34,7 +34,7 @@ ENDS: dict[EmayVoiceError, Certainty] = {
     DuplicateError("mobile", "must not be repeated"): Certainty.NOT_SENT,
     JournalError("the disk is full", "run.db"): Certainty.NOT_SENT,
     OutcomeUnknownError("ReadTimeout", "/x"): Certainty.UNKNOWN,
-    AnswerError("the answer is not JSON", "/x", 200, b""): Certainty.UNKNOWN,
+    AnswerError("the response is not JSON", "/x", 200, b""): Certainty.UNKNOWN,
     EmayVoiceError("whatever"): Certainty.UNKNOWN,
 }
 NOT_OF_AN_EXCHANGE = {"SendError", "PushError", "ReportTimeoutError"}

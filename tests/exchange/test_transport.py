@@ -15,12 +15,12 @@ from support.virtual_time import run
 
 from emay_voice_async.errors import InvalidRequestError, NotSentError, OutcomeUnknownError
 from emay_voice_async.exchange.transport import ERRORS, Progress, Transport, checked_base_url
-from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.envelope import HttpResponse
 
 
 async def post(
     client: httpx.AsyncClient | None, base_url: str = "http://service", timeout: float = 7
-) -> Answer:
+) -> HttpResponse:
     """Post a small form over a client."""
     return await Transport(base_url, client, timeout).post("/voice/send", b"a=1", Progress())
 
@@ -226,7 +226,7 @@ class TestPost:
             return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Damaged())
 
         answer = run(post(httpx.AsyncClient(transport=Handler(handle))))
-        assert (answer.status, answer.broken_off) == (200, "DecodingError")
+        assert (answer.status, answer.incomplete) == (200, "DecodingError")
 
     def test_an_answer_that_breaks_off_keeps_what_came(self) -> None:
         """Whatever arrived before the connection broke is kept: it may hold reports."""
@@ -240,7 +240,7 @@ class TestPost:
             return httpx.Response(200, stream=Broken())
 
         answer = run(post(httpx.AsyncClient(transport=Handler(handle))))
-        assert (answer.body, answer.broken_off) == (b'{"code":', "ReadError")
+        assert (answer.body, answer.incomplete) == (b'{"code":', "ReadError")
 
     def test_the_own_client_is_made_when_it_is_needed(self) -> None:
         """Without a shared client one of our own is made at the first request, and closed."""

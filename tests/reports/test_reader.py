@@ -642,7 +642,7 @@ class TestWait:
         with_voice(script, main)
 
     @pytest.mark.parametrize("end", ["cancel", "refusal"])
-    def test_settling_is_broken_off(self, end: str) -> None:
+    def test_settling_is_incomplete(self, end: str) -> None:
         """What came before a cancellation or a refusal is there for somebody else."""
         unknown = Unknown(
             0, (Recipient("13800000000", "c0"), Recipient("13800000001", "c1")), OutcomeUnknownError("...")

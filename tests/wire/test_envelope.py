@@ -29,19 +29,18 @@ from emay_voice_async.model.endpoints import (
     VOICE_BALANCE,
     VOICE_REPORTS,
     VOICE_SEND,
-    VOICE_SEND_CODE,
-    VOICE_SEND_MARKETING,
     Call,
     Endpoint,
     Product,
 )
 from emay_voice_async.model.recipients import Recipient
-from emay_voice_async.model.results import Report, Ticket
-from emay_voice_async.wire.envelope import REFUSALS, Answer, read_balance, read_reports, read_tickets, refusal
+from emay_voice_async.model.results import Report
+from emay_voice_async.wire.envelope import REFUSALS, HttpResponse, read_balance, read_reports, refusal
 from emay_voice_async.wire.structuring import structure_reports
+from emay_voice_async.wire.tickets import read_tickets
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)
-READERS: dict[Call, Callable[[Endpoint, Answer], object]] = {
+READERS: dict[Call, Callable[[Endpoint, HttpResponse], object]] = {
     Call.SEND: lambda endpoint, got: read_tickets(endpoint, got, ONE),
     Call.REPORTS: read_reports,
     Call.BALANCE: read_balance,
@@ -73,14 +72,14 @@ FAILED_JOIN_REPORT = Report(
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
 
 
-def read(endpoint: Endpoint, got: Answer) -> object:
+def read(endpoint: Endpoint, got: HttpResponse) -> object:
     """Read an answer with the reader of its kind of call."""
     return READERS[endpoint.call](endpoint, got)
 
 
-def accepted(data: object, **more: object) -> Answer:
+def accepted(data: object, **more: object) -> HttpResponse:
     """Make an answer with the code SUCCESS."""
-    return Answer(200, json.dumps({"code": "SUCCESS", "data": data, **more}).encode())
+    return HttpResponse(200, json.dumps({"code": "SUCCESS", "data": data, **more}).encode())
 
 
 def of_case(case: str) -> Endpoint:
@@ -100,145 +99,6 @@ class TestAnswer:
         got = answer("send-data-object")
         assert "body" not in repr(got)
         assert "15538850000" not in repr(got)
-
-
-class TestReadTickets:
-    """The answer to a send."""
-
-    def test_the_example_of_a_notification(self) -> None:
-        """The document's answer to a notification has a ticket for each of its two numbers."""
-        to = (Recipient("15538850000", "20170392833833891100"), Recipient("15538850001", "another"))
-        assert read_tickets(VOICE_SEND, answer("document-2.1.1.2-send"), to) == (
-            Ticket("15538850000", "20170392833833891100", "20170392833833891100"),
-            Ticket("15538850001", "20170392833833892100", "another"),
-        )
-
-    def test_one_id_for_two_numbers(self) -> None:
-        """The document's example repeats an id, and in any order each number gets its own ticket."""
-        to = (Recipient("15538850001", "20170392833833891100"), Recipient("15538850000", "another"))
-        assert [
-            ticket.message_id for ticket in read_tickets(VOICE_SEND, answer("document-2.1.1.2-send"), to)
-        ] == ["20170392833833892100", "20170392833833891100"]
-
-    @pytest.mark.parametrize(
-        ("endpoint", "case"),
-        [
-            (VOICE_SEND_CODE, "document-2.2.1.2-send-code"),
-            (VOICE_SEND_MARKETING, "document-2.3.1.2-send-marketing"),
-            (JOIN_SEND, "document-2.4.1.2-send-join"),
-        ],
-    )
-    def test_the_other_examples(self, endpoint: Endpoint, case: str) -> None:
-        """The document's answers to the other sends have one ticket."""
-        expected = Ticket("15538850000", "20170392833833891100", "20170392833833891100")
-        assert read_tickets(endpoint, answer(case), ONE) == (expected,)
-
-    @pytest.mark.parametrize(
-        ("case", "custom_id", "message_id"),
-        [
-            ("send-data-object", "10001", "20170392833833891100"),
-            ("send-swapped-kinds", "10001", "20170392833833891100"),
-            ("send-extra-fields", "a", "1"),
-            ("send-null-fields", "a", ""),
-        ],
-    )
-    def test_variants(self, case: str, custom_id: str, message_id: str) -> None:
-        """An object for a list, numbers for texts, nulls and unknown fields are read."""
-        to = (Recipient("15538850000", custom_id),)
-        expected = Ticket("15538850000", message_id, custom_id)
-        assert read_tickets(VOICE_SEND_CODE, answer(case), to) == (expected,)
-
-    def test_another_order(self) -> None:
-        """Tickets stand in the order of the recipients, whatever the order of the answer."""
-        to = [Recipient(f"1553885000{place}", custom_id) for place, custom_id in enumerate("abc")]
-        tickets = read_tickets(VOICE_SEND, answer("send-other-order"), to)
-        assert [ticket.message_id for ticket in tickets] == ["1", "2", "3"]
-
-    @given(st.permutations(range(12)), st.sets(st.integers(0, 11)), st.sampled_from([VOICE_SEND, JOIN_SEND]))
-    def test_any_order_and_any_gap(self, order: list[int], missing: set[int], endpoint: Endpoint) -> None:
-        """Each recipient has a ticket of its own, without a message id if the answer left it out."""
-        # Four numbers, each called three times: only the ids tell the calls apart.
-        to = [Recipient(f"1380000000{place % 4}", f"id-{place}") for place in range(12)]
-        data = [
-            {
-                "mobile": to[place].mobile,
-                endpoint.message_id: f"m-{place}",
-                endpoint.custom_id: to[place].custom_id,
-            }
-            for place in order
-            if place not in missing
-        ]
-        assert read_tickets(endpoint, accepted(data), to) == tuple(
-            Ticket(one.mobile, "" if place in missing else f"m-{place}", f"id-{place}")
-            for place, one in enumerate(to)
-        )
-
-    @given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12))
-    def test_by_number(self, called: list[int], told: list[int]) -> None:
-        """Without ids in the answer, numbers decide: each entry goes to one recipient, first to first."""
-        to = [Recipient(f"1380000000{one}", f"id-{place}") for place, one in enumerate(called)]
-        data = [{"mobile": f"1380000000{one}", "voiceId": f"m-{place}"} for place, one in enumerate(told)]
-        queues = {one: [f"m-{place}" for place, other in enumerate(told) if other == one] for one in range(4)}
-        expected = [queues[one].pop(0) if queues[one] else "" for one in called]
-        assert [ticket.message_id for ticket in read_tickets(VOICE_SEND, accepted(data), to)] == expected
-
-    @given(
-        st.lists(st.tuples(st.sampled_from("012"), st.sampled_from(["a", "b", "c", "", None])), max_size=8),
-        st.lists(st.sampled_from("012"), min_size=1, max_size=3),
-    )
-    def test_any_mixture(self, told: list[tuple[str, str | None]], called: list[str]) -> None:
-        """However ids and numbers are mixed up, no entry serves two, and the best match wins."""
-        to = [Recipient(f"1380000000{one}", "abc"[place]) for place, one in enumerate(called)]
-        data = [
-            {"mobile": f"1380000000{one}", "voiceId": f"m-{place}", "customVoiceId": custom_id}
-            for place, (one, custom_id) in enumerate(told)
-        ]
-        tickets = read_tickets(VOICE_SEND, accepted(data), to)
-        assert [(one.mobile, one.custom_id) for one in tickets] == [(one.mobile, one.custom_id) for one in to]
-        used = [ticket.message_id for ticket in tickets if ticket.message_id]
-        assert len(set(used)) == len(used)
-        for one, ticket in zip(to, tickets, strict=True):
-            exact = [
-                entry["voiceId"]
-                for entry in data
-                if (entry["mobile"], entry["customVoiceId"]) == (one.mobile, one.custom_id)
-            ]
-            if exact:
-                assert ticket.message_id == exact[0]
-
-    def test_recipients_without_ids(self) -> None:
-        """Recipients without ids of their own get the tickets of their numbers."""
-        to = (Recipient("15538850001"), Recipient("15538850000"))
-        assert read_tickets(VOICE_SEND, answer("document-2.1.1.2-send"), to) == (
-            Ticket("15538850001", "20170392833833892100", ""),
-            Ticket("15538850000", "20170392833833891100", ""),
-        )
-
-    @pytest.mark.parametrize("data", [None, [], {}], ids=repr)
-    def test_nothing_told(self, data: object) -> None:
-        """A send that was accepted without a list has tickets all the same."""
-        assert read_tickets(VOICE_SEND, accepted(data), ONE) == (
-            Ticket(ONE[0].mobile, "", ONE[0].custom_id or ""),
-        )
-
-    @pytest.mark.parametrize(
-        "data",
-        ["", "x", 7, True, [None], ["x"], [[]], [{"mobile": []}], [{"voiceId": {}}], {"mobile": True}],
-        ids=repr,
-    )
-    def test_other_shapes(self, data: object) -> None:
-        """What is no list of tickets makes the outcome unknown, with the whole body."""
-        got = accepted(data)
-        with pytest.raises(AnswerError, match="values of another kind") as caught:
-            read_tickets(VOICE_SEND, got, ONE)
-        assert (caught.value.status, caught.value.body) == (200, got.body)
-
-    def test_five_hundred(self) -> None:
-        """A whole batch is matched when the answer has it backwards and names nobody's id."""
-        to = [Recipient("13800000000", f"id-{place}") for place in range(500)]
-        data = [{"mobile": "13800000000", "voiceId": f"{place}"} for place in range(500)]
-        tickets = read_tickets(VOICE_SEND, accepted(data), to)
-        assert [ticket.message_id for ticket in tickets] == [f"{place}" for place in range(500)]
 
 
 class TestReadReports:
@@ -322,7 +182,7 @@ class TestReadReports:
     )
     def test_none(self, body: bytes) -> None:
         """When there are no reports there are none."""
-        assert read_reports(VOICE_REPORTS, Answer(200, body)) == ((), ())
+        assert read_reports(VOICE_REPORTS, HttpResponse(200, body)) == ((), ())
 
     def test_one_alone(self) -> None:
         """One report may come as an object in place of the list."""
@@ -333,7 +193,7 @@ class TestReadReports:
     def test_other_shapes(self, data: object) -> None:
         """What is no list makes the outcome unknown, and whatever came is in the error."""
         got = accepted(data)
-        with pytest.raises(AnswerError, match="values of another kind") as caught:
+        with pytest.raises(AnswerError, match="values of the wrong type") as caught:
             read_reports(JOIN_REPORTS, got)
         assert (caught.value.path, caught.value.body) == ("/join/getReport", got.body)
 
@@ -341,7 +201,7 @@ class TestReadReports:
     def test_usual_reports(self, raw: list[dict[str, object]], endpoint: Endpoint) -> None:
         """Whatever reads the JSON, the reports are those that the objects give."""
         data = json.dumps({"code": "SUCCESS", "data": raw}).encode()
-        reports, broken = read_reports(endpoint, Answer(200, data))
+        reports, broken = read_reports(endpoint, HttpResponse(200, data))
         expected, unreadable = structure_reports(raw, endpoint.product)
         assert reports == expected
         assert repr(broken) == repr(unreadable)
@@ -351,7 +211,7 @@ class TestReadReports:
         """Reports that come with anything but SUCCESS are none."""
         data = json.dumps({"code": code, "data": [{"voiceId": "1"}]}).encode()
         with pytest.raises(RefusedError if code == "ERROR_APPID" else AnswerError):
-            read_reports(VOICE_REPORTS, Answer(200, data))
+            read_reports(VOICE_REPORTS, HttpResponse(200, data))
 
 
 class TestReadBalance:
@@ -380,7 +240,7 @@ class TestReadBalance:
             f'{{"data":{written},"code":"SUCCESS"}}',
             f'{{"data":{{"balance":{written}}},"code":"SUCCESS"}}',
         )[shape]
-        read_back = read_balance(endpoint, Answer(200, body.encode()))
+        read_back = read_balance(endpoint, HttpResponse(200, body.encode()))
         assert read_back == amount
         assert read_back.as_tuple().exponent == amount.as_tuple().exponent
 
@@ -408,13 +268,13 @@ class TestReadBalance:
     def test_no_amount(self, body: bytes) -> None:
         """What is no finite number is no balance, and the body is kept."""
         with pytest.raises(AnswerError, match="has no balance") as caught:
-            read_balance(VOICE_BALANCE, Answer(200, body))
+            read_balance(VOICE_BALANCE, HttpResponse(200, body))
         assert caught.value.body == body
 
     def test_a_number_beyond_reading(self) -> None:
         """A JSON number that even Decimal cannot hold is an answer outside the document."""
         with pytest.raises(AnswerError):
-            read_balance(VOICE_BALANCE, Answer(200, b'{"code":"SUCCESS","data":1e9999999999999999999}'))
+            read_balance(VOICE_BALANCE, HttpResponse(200, b'{"code":"SUCCESS","data":1e9999999999999999999}'))
 
 
 class TestRefusals:
@@ -442,7 +302,7 @@ class TestRefusals:
         )
         for endpoint in ENDPOINTS:
             with pytest.raises(RefusedError) as caught:
-                read(endpoint, Answer(200, json.dumps({"code": code, "data": None}).encode()))
+                read(endpoint, HttpResponse(200, json.dumps({"code": code, "data": None}).encode()))
             assert type(caught.value) is kind
             assert caught.value.code is code
             assert caught.value.meaning == f"{meaning}: {code.english}"
@@ -480,19 +340,19 @@ class TestRefusals:
         assert type(error) is RefusedError
         assert (error.code, error.meaning) == (code, "")
         with pytest.raises(RefusedError, match=code):
-            read(VOICE_SEND, Answer(200, json.dumps({"code": code}).encode()))
+            read(VOICE_SEND, HttpResponse(200, json.dumps({"code": code}).encode()))
 
     @pytest.mark.parametrize("code", ["SUCCESS", " SUCCESS ", "SUCCESS\\n"])
     def test_blanks_around_success(self, code: str) -> None:
         """Blanks around a code change nothing."""
-        assert read_reports(VOICE_REPORTS, Answer(200, f'{{"code":"{code}"}}'.encode())) == ((), ())
+        assert read_reports(VOICE_REPORTS, HttpResponse(200, f'{{"code":"{code}"}}'.encode())) == ((), ())
 
     @pytest.mark.parametrize("code", ["null", '""', '" "', "[]", "{}", "true", "1.5", '["SUCCESS"]'])
     def test_no_code(self, code: str) -> None:
         """Without a code that is a word nobody knows what the service did."""
         for endpoint in ENDPOINTS:
             with pytest.raises(AnswerError, match="no result code"):
-                read(endpoint, Answer(200, f'{{"code":{code},"data":[]}}'.encode()))
+                read(endpoint, HttpResponse(200, f'{{"code":{code},"data":[]}}'.encode()))
 
 
 class TestOutsideTheDocument:
@@ -503,7 +363,7 @@ class TestOutsideTheDocument:
         for status in [*range(100, 200), *range(201, 600)]:
             for body in (blob("reports-none"), blob("refused")):
                 with pytest.raises(AnswerError, match="status is not 200") as caught:
-                    read(VOICE_REPORTS, Answer(status, body))
+                    read(VOICE_REPORTS, HttpResponse(status, body))
                 assert (caught.value.status, caught.value.body) == (status, body)
 
     @pytest.mark.parametrize("case", ["gateway-page", "portal-page", "accepted-with-503"])
@@ -525,7 +385,7 @@ class TestOutsideTheDocument:
         endpoint, whole = of_case(case), blob(case).strip()
         for length in range(len(whole)):
             with pytest.raises(AnswerError) as caught:
-                read(endpoint, Answer(200, whole[:length]))
+                read(endpoint, HttpResponse(200, whole[:length]))
             assert caught.value.body == whole[:length]
 
     @each_endpoint
@@ -534,7 +394,7 @@ class TestOutsideTheDocument:
         for status in (200, 502):
             for body in (b"", blob("reports-none"), blob("refused")):
                 with pytest.raises(AnswerError) as caught:
-                    read(endpoint, Answer(status, body, broken_off="ReadError"))
+                    read(endpoint, HttpResponse(status, body, incomplete="ReadError"))
                 assert "ReadError" in caught.value.reason
                 assert (caught.value.status, caught.value.body) == (status, body)
 
@@ -566,18 +426,21 @@ class TestOutsideTheDocument:
         """What is no JSON object of the document is kept whole, however deep or long it is."""
         for endpoint in ENDPOINTS:
             with pytest.raises(AnswerError) as caught:
-                read(endpoint, Answer(200, body))
+                read(endpoint, HttpResponse(200, body))
             assert caught.value.body == body
 
     def test_a_byte_order_mark(self) -> None:
         """A byte order mark before the JSON does no harm."""
-        assert read_reports(VOICE_REPORTS, Answer(200, b"\xef\xbb\xbf" + blob("reports-none"))) == ((), ())
+        assert read_reports(VOICE_REPORTS, HttpResponse(200, b"\xef\xbb\xbf" + blob("reports-none"))) == (
+            (),
+            (),
+        )
 
     @given(st.binary(max_size=60), st.integers(100, 599), st.sampled_from(ENDPOINTS))
     @example(b'{"code":"SUCCESS"}', 200, JOIN_SEND)
     def test_any_bytes(self, body: bytes, status: int, endpoint: Endpoint) -> None:
         """Whatever comes under whatever status is read, or is one of the two errors."""
-        got = Answer(status, body)
+        got = HttpResponse(status, body)
         try:
             read(endpoint, got)
         except AnswerError as error:
@@ -598,7 +461,7 @@ class TestOutsideTheDocument:
             {"code": document, "responseCode": data, "balance": entry},
         ):
             try:
-                read(endpoint, Answer(200, json.dumps(value).encode()))
+                read(endpoint, HttpResponse(200, json.dumps(value).encode()))
             except AnswerError as error:
                 shown = str(error)
                 assert shown.startswith(f"the outcome of {endpoint.path} is unknown: ")
