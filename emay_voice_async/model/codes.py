@@ -1,7 +1,7 @@
 """The document's tables of result codes (3.2, 3.4) and call states (3.1, 3.3).
 
-The service adds codes and states over the years. An unlisted one is kept as plain text and is no
-error by itself.
+The service adds codes and states over the years. Unlisted codes and states are kept as plain
+text and are no error.
 """
 
 from enum import Enum, StrEnum
@@ -146,7 +146,7 @@ class CallState(Enum):
     FAIL = "FAIL", "失败", "failed"
     """A failed voice SMS (state 2 of table 3.3)."""
     OTHER = "OTHER", "", "not in the API document"
-    """A state that the document does not list; the report keeps its text."""
+    """An unlisted state; the report keeps the text in ``raw_state``."""
 
 
 VOICE_STATES = {state.value: state for state in CallState if state not in (CallState.FAIL, CallState.OTHER)}

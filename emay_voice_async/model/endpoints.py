@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MAX_BATCH = 500
-"""Mobile numbers in one send."""
+"""Mobile numbers of a send."""
 MAX_CONTENT = 200
 """Characters of the content of a notification or marketing call."""
 MAX_TOTAL_CONTENT = 500
@@ -41,7 +41,7 @@ MAX_TOTAL_CONTENT = 500
 MAX_CUSTOM_ID = 64
 """Characters of a custom id."""
 MAX_REPORTS = 1000
-"""Reports in one getReport."""
+"""Reports of a getReport."""
 CODE_LENGTHS = (4, 6)
 """Digits of a verification code."""
 MIN_CONNECTED, MAX_CONNECTED = 6, 60
@@ -51,7 +51,7 @@ CLOCK_SKEW = 60
 
 
 class Product(Enum):
-    """The two products of the service: each has its own paths and field names."""
+    """The two products of the service, with different paths and field names."""
 
     VOICE = "voice"
     """Notifications, verification codes and marketing calls (sections 2.1 to 2.3)."""
@@ -69,7 +69,7 @@ class Call(Enum):
 
 @frozen
 class Endpoint:
-    """One path of the service.
+    """A path of the service.
 
     ``stamped``: the request and its signature contain a timestamp. ``mobiles`` and ``custom_ids`` are
     the wire names of form fields; ``message_id``, ``custom_id`` and ``description`` are wire names of

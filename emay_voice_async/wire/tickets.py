@@ -1,4 +1,4 @@
-"""The response to a send: one ticket for each recipient."""
+"""The response to a send: a ticket for each recipient."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -23,13 +23,13 @@ _KEYS: Final[tuple[Callable[[Ticket | Recipient], object], ...]] = (
     lambda call: call.custom_id,
     lambda call: call.mobile,
 )
-"""Keys of a call, the most exact first: the document's own example gives one custom id to two numbers."""
+"""Keys of a call, the most exact first: the document's own example gives the same custom id to two numbers."""
 
 
 def read_tickets(
     endpoint: Endpoint, response: HttpResponse, recipients: Sequence[Recipient]
 ) -> tuple[Ticket, ...]:
-    """Read the response to a send: one ticket for each recipient, in the order of the recipients.
+    """Read the response to a send: a ticket for each recipient, in the order of the recipients.
 
     Raises :class:`RefusedError` (no call is made) or :class:`AnswerError` (calls may have been made).
     """

@@ -31,18 +31,18 @@ def accepted(data: object) -> HttpResponse:
 
 
 class TestReadTickets:
-    """The answer to a send."""
+    """The response to a send."""
 
     def test_the_example_of_a_notification(self) -> None:
-        """The document's answer to a notification has a ticket for each of its two numbers."""
+        """The document's response to a notification has a ticket for each of the two numbers."""
         to = (Recipient("15538850000", "20170392833833891100"), Recipient("15538850001", "another"))
         assert read_tickets(VOICE_SEND, answer("document-2.1.1.2-send"), to) == (
             Ticket("15538850000", "20170392833833891100", "20170392833833891100"),
             Ticket("15538850001", "20170392833833892100", "another"),
         )
 
-    def test_one_id_for_two_numbers(self) -> None:
-        """The document's example repeats an id, and in any order each number gets its own ticket."""
+    def test_a_shared_custom_id(self) -> None:
+        """The document's example repeats a custom id; each number gets its own ticket in any order."""
         to = (Recipient("15538850001", "20170392833833891100"), Recipient("15538850000", "another"))
         assert [
             ticket.message_id for ticket in read_tickets(VOICE_SEND, answer("document-2.1.1.2-send"), to)
@@ -57,7 +57,7 @@ class TestReadTickets:
         ],
     )
     def test_the_other_examples(self, endpoint: Endpoint, case: str) -> None:
-        """The document's answers to the other sends have one ticket."""
+        """The document's responses to the other sends have a single ticket."""
         expected = Ticket("15538850000", "20170392833833891100", "20170392833833891100")
         assert read_tickets(endpoint, answer(case), ONE) == (expected,)
 
@@ -77,14 +77,14 @@ class TestReadTickets:
         assert read_tickets(VOICE_SEND_CODE, answer(case), to) == (expected,)
 
     def test_another_order(self) -> None:
-        """Tickets stand in the order of the recipients, whatever the order of the answer."""
+        """Tickets have the order of the recipients for any order of the response."""
         to = [Recipient(f"1553885000{place}", custom_id) for place, custom_id in enumerate("abc")]
         tickets = read_tickets(VOICE_SEND, answer("send-other-order"), to)
         assert [ticket.message_id for ticket in tickets] == ["1", "2", "3"]
 
     @given(st.permutations(range(12)), st.sets(st.integers(0, 11)), st.sampled_from([VOICE_SEND, JOIN_SEND]))
     def test_any_order_and_any_gap(self, order: list[int], missing: set[int], endpoint: Endpoint) -> None:
-        """Each recipient has a ticket of its own, without a message id if the answer left it out."""
+        """Each recipient gets a ticket, without a message id if the response has no entry for the recipient."""
         # Four numbers, each called three times: only the ids tell the calls apart.
         to = [Recipient(f"1380000000{place % 4}", f"id-{place}") for place in range(12)]
         data = [
@@ -103,7 +103,7 @@ class TestReadTickets:
 
     @given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12))
     def test_by_number(self, called: list[int], told: list[int]) -> None:
-        """Without ids in the answer, numbers decide: each entry goes to one recipient, first to first."""
+        """Without ids in the response, entries are matched by number, in order."""
         to = [Recipient(f"1380000000{one}", f"id-{place}") for place, one in enumerate(called)]
         data = [{"mobile": f"1380000000{one}", "voiceId": f"m-{place}"} for place, one in enumerate(told)]
         queues = {one: [f"m-{place}" for place, other in enumerate(told) if other == one] for one in range(4)}
@@ -115,7 +115,7 @@ class TestReadTickets:
         st.lists(st.sampled_from("012"), min_size=1, max_size=3),
     )
     def test_any_mixture(self, told: list[tuple[str, str | None]], called: list[str]) -> None:
-        """However ids and numbers are mixed up, no entry serves two, and the best match wins."""
+        """For any mixture of ids and numbers, no entry is used twice, and an exact match is preferred."""
         to = [Recipient(f"1380000000{one}", "abc"[place]) for place, one in enumerate(called)]
         data = [
             {"mobile": f"1380000000{one}", "voiceId": f"m-{place}", "customVoiceId": custom_id}
@@ -135,7 +135,7 @@ class TestReadTickets:
                 assert ticket.message_id == exact[0]
 
     def test_recipients_without_ids(self) -> None:
-        """Recipients without ids of their own get the tickets of their numbers."""
+        """Recipients without custom ids get the tickets of their numbers."""
         to = (Recipient("15538850001"), Recipient("15538850000"))
         assert read_tickets(VOICE_SEND, answer("document-2.1.1.2-send"), to) == (
             Ticket("15538850001", "20170392833833892100", ""),
@@ -143,8 +143,8 @@ class TestReadTickets:
         )
 
     @pytest.mark.parametrize("data", [None, [], {}], ids=repr)
-    def test_nothing_told(self, data: object) -> None:
-        """A send that was accepted without a list has tickets all the same."""
+    def test_no_entries(self, data: object) -> None:
+        """An accepted send without a list of entries has tickets without message ids."""
         assert read_tickets(VOICE_SEND, accepted(data), ONE) == (
             Ticket(ONE[0].mobile, "", ONE[0].custom_id or ""),
         )
@@ -155,14 +155,14 @@ class TestReadTickets:
         ids=repr,
     )
     def test_other_shapes(self, data: object) -> None:
-        """What is no list of tickets makes the outcome unknown, with the whole body."""
+        """Data of another type is an AnswerError with the whole body."""
         got = accepted(data)
         with pytest.raises(AnswerError, match="values of the wrong type") as caught:
             read_tickets(VOICE_SEND, got, ONE)
         assert (caught.value.status, caught.value.body) == (200, got.body)
 
     def test_five_hundred(self) -> None:
-        """A whole batch is matched when the answer has it backwards and names nobody's id."""
+        """A full batch is matched without custom ids in the response."""
         to = [Recipient("13800000000", f"id-{place}") for place in range(500)]
         data = [{"mobile": "13800000000", "voiceId": f"{place}"} for place in range(500)]
         tickets = read_tickets(VOICE_SEND, accepted(data), to)
