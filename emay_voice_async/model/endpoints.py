@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MAX_BATCH = 500
-"""Mobile numbers of a send."""
+"""The largest count of numbers in a send."""
 MAX_CONTENT = 200
 """Characters of the content of a notification or marketing call."""
 MAX_TOTAL_CONTENT = 500
@@ -41,7 +41,7 @@ MAX_TOTAL_CONTENT = 500
 MAX_CUSTOM_ID = 64
 """Characters of a custom id."""
 MAX_REPORTS = 1000
-"""Reports of a getReport."""
+"""The largest count of reports in a getReport."""
 CODE_LENGTHS = (4, 6)
 """Digits of a verification code."""
 MIN_CONNECTED, MAX_CONNECTED = 6, 60
