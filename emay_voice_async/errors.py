@@ -130,15 +130,34 @@ class ContentError(RefusedError):
 
 
 class NotSentError(EmayVoiceError):
-    """The service certainly did not act on the request: no call is made, and a retry is safe."""
+    """The service certainly did not act on the request: no call is made, and a retry is safe.
 
-    def __init__(self, reason: str, path: str = "") -> None:
+    ``permanent``: a retry fails alike until a setting or the address is corrected. ``status`` and
+    ``body`` belong to an HTTP response with a status of "not acted on", such as a redirect or 404
+    (None and ``b""`` without a response); ``str`` and ``repr`` hide the body.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        path: str = "",
+        permanent: bool = False,
+        status: int | None = None,
+        body: bytes = b"",
+    ) -> None:
         super().__init__(reason, path)
+        self.args = (reason, path, permanent, status, body)
         self.reason = reason
         self.path = path
+        self.permanent = permanent
+        self.status = status
+        self.body = body
 
     def __str__(self) -> str:
-        return f"{self.path} was not sent: {self.reason}" if self.path else f"not sent: {self.reason}"
+        text = f"{self.path} was not sent: {self.reason}" if self.path else f"not sent: {self.reason}"
+        if self.status is None:
+            return text
+        return f"{self.path} was not acted on: {self.reason} (HTTP {self.status}, {len(self.body)} bytes)"
 
 
 class OutcomeUnknownError(EmayVoiceError):

@@ -58,6 +58,7 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     ContentError(ResultCode.ERROR_LONG_CONTENT, "语音内容过长", "/voice/send"),
     NotSentError("ConnectError", "/voice/send"),
     NotSentError("the send was stopped"),
+    NotSentError("the server does not know this path", "/voice/send", True, 404, BODY),
     OutcomeUnknownError("ReadTimeout", "/voice/send"),
     OutcomeUnknownError("ReadTimeout"),
     AnswerError("the response is not JSON", "/voice/send", 200, BODY),
@@ -189,23 +190,27 @@ class TestTexts:
             (EXAMPLES[5], "/voice/send was refused: ERROR_OVER_SPEED (请求超速)"),
             (EXAMPLES[9], "/voice/send was not sent: ConnectError"),
             (EXAMPLES[10], "not sent: the send was stopped"),
-            (EXAMPLES[11], "the outcome of /voice/send is unknown: ReadTimeout"),
-            (EXAMPLES[12], "the outcome is unknown: ReadTimeout"),
             (
-                EXAMPLES[13],
+                EXAMPLES[11],
+                f"/voice/send was not acted on: the server does not know this path (HTTP 404, {len(BODY)} bytes)",
+            ),
+            (EXAMPLES[12], "the outcome of /voice/send is unknown: ReadTimeout"),
+            (EXAMPLES[13], "the outcome is unknown: ReadTimeout"),
+            (
+                EXAMPLES[14],
                 f"the outcome of /voice/send is unknown: the response is not JSON (HTTP 200, {len(BODY)} bytes)",
             ),
             (
-                EXAMPLES[14],
+                EXAMPLES[15],
                 ", ".join(
                     f"{name}: 1 numbers in 1 batches"
                     for name in ("accepted", "refused", "unknown", "not sent")
                 ),
             ),
-            (EXAMPLES[15], "no report came within 30.5 seconds"),
-            (EXAMPLES[16], "decrypt: the body is not encrypted with this account's key"),
-            (EXAMPLES[18], "the journal run.db: it is not a journal"),
-            (EXAMPLES[19], "the journal: the disk is full"),
+            (EXAMPLES[16], "no report came within 30.5 seconds"),
+            (EXAMPLES[17], "decrypt: the body is not encrypted with this account's key"),
+            (EXAMPLES[19], "the journal run.db: it is not a journal"),
+            (EXAMPLES[20], "the journal: the disk is full"),
         ],
     )
     def test_the_text_says_what_happened(self, error: EmayVoiceError, text: str) -> None:
@@ -229,5 +234,5 @@ class TestTexts:
         """Errors with a base of Python's own are caught by that base."""
         assert isinstance(EXAMPLES[1], ValueError)
         assert isinstance(EXAMPLES[3], RuntimeError)
-        assert isinstance(EXAMPLES[15], TimeoutError)
+        assert isinstance(EXAMPLES[16], TimeoutError)
         assert not isinstance(EXAMPLES[4], ValueError)
