@@ -19,7 +19,8 @@ from emay_voice_async.errors import (
     SendError,
     UsageError,
 )
-from emay_voice_async.exchange.exchanges import Credentials, Exchanges
+from emay_voice_async.exchange.attempts import Credentials
+from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.transport import HttpClient, Transport
 from emay_voice_async.journal.protocol import Journal, Purpose
 from emay_voice_async.journal.session import Sorter
@@ -34,8 +35,8 @@ from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.pacing.protocol import Pacer
 from emay_voice_async.reports.reader import ReportReader
 from emay_voice_async.sending.batches import Recipients
-from emay_voice_async.sending.delivery import Options
 from emay_voice_async.sending.hours import CallingHours
+from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.plan import Plan, count, know_nothing, plan_of
 from emay_voice_async.sending.sender import Sender
 from emay_voice_async.wire.envelope import read_balance
@@ -276,7 +277,7 @@ class AsyncEmayVoice:
             max_calls=max_calls,
             limit=self._pacer.limit(endpoint.call),
             hours=hours,
-            now=self._exchanges.now(),
+            now=self._exchanges.clock.now(),
             balance=await self.get_balance(product=endpoint.product) if ask_balance else None,
             price=price,
         )
@@ -408,7 +409,7 @@ class AsyncEmayVoice:
     @property
     def clock_offset(self) -> timedelta:
         """How far the service's clock is ahead of ours, as learned from a refused timestamp."""
-        return self._exchanges.clock_offset
+        return self._exchanges.clock.offset
 
     @property
     def undelivered_reports(self) -> tuple[Report, ...]:

@@ -27,7 +27,8 @@ from emay_voice_async.errors import (
     ReportTimeoutError,
     UsageError,
 )
-from emay_voice_async.exchange.exchanges import Attempts, Exchanges
+from emay_voice_async.exchange.attempts import InFlight
+from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.model.endpoints import JOIN_REPORTS, MAX_REPORTS, VOICE_REPORTS, Endpoint, Product
 from emay_voice_async.model.results import Report, Ticket
 from emay_voice_async.reports.mailbox import Found, Mailbox, jittered, keys_of
@@ -54,7 +55,7 @@ class ReportReader:
         self.mailbox = Mailbox()
         self._exchanges = exchanges
         self._spool: Spool | None = None
-        self._polls: dict[Product, tuple[asyncio.Task[int], Attempts]] = {}
+        self._polls: dict[Product, tuple[asyncio.Task[int], InFlight]] = {}
         self._awaited: set[Product] = set()
         self._reader: asyncio.Task[None] | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -174,7 +175,7 @@ class ReportReader:
         """Have the background reader ask as long as somebody waits, and wait."""
         self._awaited.update(products)
         if self._awaited and (self._reader is None or self._reader.done()):
-            self._reader = self._exchanges.keep(asyncio.ensure_future(self._read()))
+            self._reader = self._exchanges.tasks.keep(asyncio.ensure_future(self._read()))
         return await self.mailbox.find(keys, patience)
 
     async def _read(self) -> None:
@@ -242,19 +243,19 @@ class ReportReader:
             if not poll[0].cancelled() and poll[0].exception() is None:
                 return poll[0].result()
             # Its caller was cancelled or out of time, or was told what is wrong: now it is our turn.
-        attempts = Attempts()
+        attempts = InFlight()
         task = loop.create_task(self._ask(product, number, deadline, attempts))
-        self._exchanges.keep(task).add_done_callback(_retrieve)
+        self._exchanges.tasks.keep(task).add_done_callback(_retrieve)
         self._polls[product] = task, attempts
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
-            if not attempts.under_way:
+            if not attempts.in_flight:
                 task.cancel()
             raise
         return task.result()
 
-    async def _ask(self, product: Product, number: int, deadline: float | None, attempts: Attempts) -> int:
+    async def _ask(self, product: Product, number: int, deadline: float | None, attempts: InFlight) -> int:
         files: list[Path] = []
 
         async def spool(answer: Answer) -> None:
@@ -272,7 +273,7 @@ class ReportReader:
             return count
 
         return await self._exchanges.call(
-            _ENDPOINTS[product], reports_form(number), keep, first=spool, deadline=deadline, attempts=attempts
+            _ENDPOINTS[product], reports_form(number), keep, first=spool, deadline=deadline, observe=attempts
         )
 
     def _open(self, endpoint: Endpoint, answer: Answer, file: Path | None) -> tuple[Page, int]:
@@ -300,7 +301,7 @@ class ReportReader:
         """Spool from now on; return when what a former process left is in front of everything."""
         if self._spool is None:
             self._spool = spool
-            self._loading = self._exchanges.keep(asyncio.ensure_future(self._load(spool)))
+            self._loading = self._exchanges.tasks.keep(asyncio.ensure_future(self._load(spool)))
             self._loading.add_done_callback(_retrieve)
         elif self._spool.path != spool.path:
             raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")

@@ -20,7 +20,8 @@ from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
 from emay_voice_async.sending.batches import Reader, Recipients, Source
-from emay_voice_async.sending.delivery import Batch, Delivery, Options
+from emay_voice_async.sending.delivery import Batch, Delivery
+from emay_voice_async.sending.options import Options
 
 __all__ = ["Sender"]
 
@@ -121,7 +122,9 @@ class _Run:
             reading.cancel()
             if self._options.journal is not None:
                 # The client owns it, so that what is under way is written down however this is left.
-                end = self._exchanges.keep(asyncio.get_running_loop().create_task(self._wind_up(reading)))
+                end = self._exchanges.tasks.keep(
+                    asyncio.get_running_loop().create_task(self._wind_up(reading))
+                )
                 ending += [end] if len(ending) > len(self._under_way) else []
             if pending := [task for task in ending if not task.done()]:
                 await asyncio.wait(pending)
@@ -193,10 +196,11 @@ class _Run:
         await self._news.wait()
 
     def _start(self, batch: Batch) -> None:
-        batch.error = self._stopped
+        if self._stopped is not None:
+            batch.call_off(self._stopped)
         self._unfinished += 1
         # The client owns the task, so that it ends in its own time if this run is left.
-        task = self._exchanges.keep(asyncio.get_running_loop().create_task(self._finish(batch)))
+        task = self._exchanges.tasks.keep(asyncio.get_running_loop().create_task(self._finish(batch)))
         self._under_way.append((batch, task))
         task.add_done_callback(self._finished)
 
@@ -207,7 +211,7 @@ class _Run:
     def _stop(self, error: EmayVoiceError) -> list[asyncio.Task[Any]]:
         """Call off every batch that had no turn; return their tasks, which end at once."""
         self._stopped = error
-        return [task for batch, task in self._under_way if not batch.call_off(error, task)]
+        return [task for batch, task in self._under_way if not batch.call_off_running(error, task)]
 
     async def _finish(self, batch: Batch) -> Outcome:
         """Send one batch and hand out its outcome, whoever still waits for it."""

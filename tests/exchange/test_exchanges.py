@@ -22,7 +22,8 @@ from emay_voice_async.errors import (
     OverSpeedError,
     RefusedError,
 )
-from emay_voice_async.exchange.exchanges import MAX_RETRIES, MAX_RETRY_TIME, Attempts, Credentials, Exchanges
+from emay_voice_async.exchange.attempts import CallStep, Credentials, InFlight
+from emay_voice_async.exchange.exchanges import MAX_RETRIES, MAX_RETRY_TIME, Exchanges
 from emay_voice_async.exchange.retries import Retry
 from emay_voice_async.exchange.transport import Transport
 from emay_voice_async.model.endpoints import VOICE_BALANCE, VOICE_REPORTS, VOICE_SEND, Call, Endpoint
@@ -43,6 +44,11 @@ def read(endpoint: Endpoint) -> Callable[[Answer], Any]:
         Call.REPORTS: lambda answer: read_reports(endpoint, answer),
         Call.BALANCE: lambda answer: read_balance(endpoint, answer),
     }[endpoint.call]
+
+
+def no_retry(step: CallStep) -> bool:
+    """Let a call go on, but for retries."""
+    return step is not CallStep.RETRY
 
 
 class World:
@@ -210,7 +216,7 @@ class TestRepeats:
 
         async def main(world: World) -> None:
             with pytest.raises(OverSpeedError):
-                await world.call(attempts=Attempts(last=True))
+                await world.call(observe=no_retry)
             assert len(world.script.requests) == 1
 
         in_world(World(code("ERROR_OVER_SPEED")), main)
@@ -235,7 +241,7 @@ class TestClock:
             stamps = [fields_of(request)["timestamp"] for request in world.script.requests]
             assert len(stamps) == 3
             assert stamps[1][:10] == "2020091320"  # the service's Beijing time
-            assert world.exchanges.clock_offset == pytest.approx(
+            assert world.exchanges.clock.offset == pytest.approx(
                 timedelta(seconds=-error), abs=timedelta(seconds=3)
             )
             assert len({fields_of(request)["sign"] for request in world.script.requests}) == 3
@@ -251,7 +257,7 @@ class TestClock:
         async def main(world: World) -> None:
             world.clock_error = 7200
             await world.call()
-            assert world.exchanges.clock_offset == pytest.approx(
+            assert world.exchanges.clock.offset == pytest.approx(
                 timedelta(hours=-2), abs=timedelta(seconds=3)
             )
 
@@ -276,7 +282,7 @@ class TestClock:
             with pytest.raises(AccountError):
                 await world.call()
             assert len(world.script.requests) == 1
-            assert world.exchanges.clock_offset == timedelta()
+            assert world.exchanges.clock.offset == timedelta()
 
         in_world(World(answers({"code": "ERROR_TIMESTAMP"}, headers=headers)), main)
 
@@ -335,7 +341,7 @@ class TestLease:
         """A slot is held for a period after the last moment at which the request can have counted."""
 
         async def main(world: World) -> None:
-            await asyncio.gather(world.call(attempts=Attempts(last=True)), return_exceptions=True)
+            await asyncio.gather(world.call(observe=no_retry), return_exceptions=True)
             assert least < await world.seconds_until_a_slot() < most
 
         in_world(World(step), main)
@@ -345,7 +351,7 @@ class TestLease:
 
         async def main(world: World) -> None:
             with pytest.raises(NotSentError):
-                await world.call(attempts=Attempts(last=True))
+                await world.call(observe=no_retry)
             assert await world.seconds_until_a_slot() == 0
 
         in_world(World(raises(httpx.ConnectError("..."))), main)
@@ -447,7 +453,7 @@ class TestTimeout:
 
         async def main(world: World) -> None:
             with pytest.raises(NotSentError, match="no connection"):
-                await world.call(attempts=Attempts(last=True))
+                await world.call(observe=no_retry)
             assert await world.seconds_until_a_slot() == 0
             assert not world.script.requests
 
@@ -499,7 +505,7 @@ class TestTimeout:
                 first = asyncio.ensure_future(exchanges.call(VOICE_SEND, b"", read(VOICE_SEND)))
                 await asyncio.sleep(0.05)
                 with pytest.raises(NotSentError, match="PoolTimeout"):
-                    await exchanges.call(VOICE_SEND, b"", read(VOICE_SEND), attempts=Attempts(last=True))
+                    await exchanges.call(VOICE_SEND, b"", read(VOICE_SEND), observe=no_retry)
                 with pytest.raises(OutcomeUnknownError):
                     await first
                 await exchanges.aclose()
@@ -570,7 +576,7 @@ class TestTimeout:
             with pytest.raises(NotSentError, match="closed"):
                 await world.call()
             with pytest.raises(NotSentError, match="closed"):
-                await world.exchanges.pause(30, "/p", None)
+                await world.exchanges.tasks.pause(30, "/p", None)
             assert now() == closed
             assert len(world.script.requests) == 1
 
@@ -646,17 +652,22 @@ class TestPrepare:
 
         async def prepare() -> None:
             at.append(now())
-            assert attempts.under_way
+            steps.append("prepared")
             await asyncio.sleep(0.25)
 
-        attempts = Attempts()
+        steps: list[object] = []
+
+        def observe(step: CallStep) -> bool:
+            steps.append(step)
+            return True
 
         async def main(world: World) -> None:
-            await world.call(prepare=prepare, attempts=attempts)
+            await world.call(prepare=prepare, observe=observe)
             assert world.script.at == [one + 0.25 for one in at]
             assert at[0] == 1000
             assert at[1] > world.script.at[0] + 1
-            assert not attempts.under_way
+            attempt = [CallStep.SLOT, "prepared", CallStep.POSTED]
+            assert steps == [*attempt, CallStep.RETRY, *attempt]
 
         in_world(World(code("ERROR_OVER_SPEED"), answers(SUCCESS)), main)
 
@@ -667,13 +678,13 @@ class TestPrepare:
             await asyncio.sleep(1)
             raise ZeroDivisionError
 
-        attempts = Attempts()
+        request = InFlight()
 
         async def main(world: World) -> None:
             with pytest.raises(ZeroDivisionError):
-                await world.call(prepare=prepare, attempts=attempts)
+                await world.call(prepare=prepare, observe=request)
             assert not world.script.requests
-            assert attempts == Attempts()
+            assert not request.in_flight
             assert await world.seconds_until_a_slot() == 0
 
         in_world(World(answers(SUCCESS)), main)
@@ -685,17 +696,15 @@ class TestPrepare:
         async def prepare() -> None:
             await asyncio.sleep(10)
 
-        attempts = Attempts()
+        request = InFlight()
 
         async def main() -> None:
             world = World(answers(SUCCESS))
             async with world:
                 deadline = now() + 5 if how == "late" else None
-                task = asyncio.ensure_future(
-                    world.call(prepare=prepare, deadline=deadline, attempts=attempts)
-                )
+                task = asyncio.ensure_future(world.call(prepare=prepare, deadline=deadline, observe=request))
                 await asyncio.sleep(1)
-                assert attempts.under_way
+                assert not request.in_flight
                 if how == "cancelled":
                     task.cancel()
                 if how == "closed":
@@ -705,8 +714,7 @@ class TestPrepare:
                 assert how == "cancelled" or ("closed" if how == "closed" else "deadline") in str(
                     caught.value
                 )
-                assert not attempts.under_way
-                assert not attempts.posted
+                assert not request.in_flight
                 assert await world.seconds_until_a_slot() == 0
                 assert not world.script.requests
 
@@ -720,8 +728,8 @@ class TestPause:
         """It sleeps so many seconds."""
 
         async def main(world: World) -> None:
-            await world.exchanges.pause(5, "/", None)
-            await world.exchanges.pause(5, "/", now() + 6)
+            await world.exchanges.tasks.pause(5, "/", None)
+            await world.exchanges.tasks.pause(5, "/", now() + 6)
             assert now() == 1010
 
         in_world(World(answers(SUCCESS)), main)
@@ -731,7 +739,7 @@ class TestPause:
 
         async def main(world: World) -> None:
             with pytest.raises(NotSentError, match="deadline"):
-                await world.exchanges.pause(5, "/", now() + 4)
+                await world.exchanges.tasks.pause(5, "/", now() + 4)
             assert now() == 1004
 
         in_world(World(answers(SUCCESS)), main)
@@ -742,9 +750,9 @@ class TestPause:
         async def main() -> None:
             world = World(answers(SUCCESS))
             async with world:
-                task = asyncio.ensure_future(world.exchanges.pause(5, "/", None))
+                task = asyncio.ensure_future(world.exchanges.tasks.pause(5, "/", None))
                 await asyncio.sleep(1)
-            for pause in (task, world.exchanges.pause(5, "/", None)):
+            for pause in (task, world.exchanges.tasks.pause(5, "/", None)):
                 with pytest.raises(NotSentError, match="closed"):
                     await pause
             assert now() == 1001
@@ -755,7 +763,7 @@ class TestPause:
         """A cancellation is one."""
 
         async def main(world: World) -> None:
-            task = asyncio.ensure_future(world.exchanges.pause(5, "/", None))
+            task = asyncio.ensure_future(world.exchanges.tasks.pause(5, "/", None))
             await asyncio.sleep(1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
