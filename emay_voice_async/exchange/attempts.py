@@ -1,8 +1,7 @@
-"""One attempt of a call: sign, post once, read the response, and end the lease of its slot.
+"""An attempt of a call: sign, post once, read the response, and end the lease of the slot.
 
-An attempt is a task of its own that belongs to the client, not to its caller. When the caller is cancelled
-or its time is over, the response is still read in the background: it ends the lease at the right moment, and
-the reports in it are kept.
+An attempt runs in a task that belongs to the client, not to the caller. When the caller is cancelled or out of
+time, the response is still read in the background: the lease ends at the right moment, and no report is lost.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ __all__ = ["Attempts", "CallStep", "Credentials", "InFlight", "Observer", "Pendi
 logger = logging.getLogger(__name__)
 
 _GATEWAY: Final = frozenset({502, 503, 504})
-"""Statuses of a gateway that gave up: behind it the service may still receive the request."""
+"""Statuses of a gateway that gave up; the service may still receive the request."""
 
 
 @frozen
@@ -41,18 +40,18 @@ class Credentials:
 
 
 class CallStep(Enum):
-    """The steps of a call that its caller is told of."""
+    """The steps of a call that the caller can observe."""
 
     SLOT = "slot"
     """A slot was acquired; the preparation begins."""
     POSTED = "posted"
-    """The request is handed to the transport: from now on it may be at the service."""
+    """The request is handed to the transport: from now on the service may receive the request."""
     RETRY = "retry"
     """The attempt failed without effect, and the request is about to be sent again."""
 
 
 Observer = Callable[[CallStep], bool]
-"""Told each step of a call before it is taken; returns False to stop the call in place of the step."""
+"""Called before each step of a call; returns False to stop the call in place of the step."""
 
 
 def _go_on(_: CallStep) -> bool:
@@ -60,20 +59,20 @@ def _go_on(_: CallStep) -> bool:
 
 
 class InFlight:
-    """An observer that tells whether a request of its call may be at the service."""
+    """An observer that tells whether a request may be at the service."""
 
     def __init__(self) -> None:
         self.in_flight = False
 
     def __call__(self, step: CallStep) -> bool:
-        """Follow the call, and let it go on."""
+        """Follow the call, and never stop the call."""
         self.in_flight = step is CallStep.POSTED
         return True
 
 
 @define(eq=False)
 class PendingCall:
-    """One call of an endpoint: its arguments (see ``Exchanges.call``), and its retries so far."""
+    """A call of an endpoint: the arguments (see ``Exchanges.call``), and the retries so far."""
 
     endpoint: Endpoint
     form: bytes
@@ -87,9 +86,9 @@ class PendingCall:
 
 
 class Attempts:
-    """Makes the attempts of one client's calls.
+    """Makes the attempts of a client's calls.
 
-    ``timeout``: the seconds that a caller waits for a response; it is read for as long again. ``count`` adds 1
+    ``timeout``: the seconds that a caller waits for a response; the reading goes on for as long again. ``count`` adds 1
     to a figure of the statistics.
     """
 
@@ -111,9 +110,9 @@ class Attempts:
         self._count = count
 
     async def make(self, call: PendingCall, lease: Lease) -> Any:
-        """Post the request of a call once, and return the result of its ``read``.
+        """Post the request of a call once, and return the result of ``read``.
 
-        Raises what ``read`` raises, :class:`NotSentError`, or :class:`OutcomeUnknownError` when no usable
+        Raises the errors of ``read``, :class:`NotSentError`, or :class:`OutcomeUnknownError` when no usable
         response came in time.
         """
         patience = self._patience(call)
@@ -166,7 +165,7 @@ class Attempts:
             if not progress.written or isinstance(error, NotSentError):
                 lease.give_back()
             else:
-                # This side gave up: the request may still be on its way.
+                # This side gave up: the request may still arrive.
                 lease.end(after=self._timeout)
             if isinstance(error, TimeoutError):
                 raise OutcomeUnknownError("no answer came at all", endpoint.path) from None
@@ -181,7 +180,7 @@ class Attempts:
 
 
 def _leave(task: asyncio.Task[Any], progress: Progress) -> None:
-    """Let a request be read without its caller, or end it if no byte of it was written."""
+    """Let a response be read without the caller, or cancel a request of which no byte was written."""
     progress.abandoned = True
     if not progress.written:
         task.cancel()

@@ -1,4 +1,4 @@
-"""The service's clock, as far as this host knows it."""
+"""The service's clock, as far as known on this host."""
 
 import logging
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def correction(date: str | None, now: float, signed_at: float) -> timedelta | No
 class ServiceClock:
     """This host's clock plus the offset that a response has shown.
 
-    ``clock`` returns POSIX seconds. ``offset`` is how far the service's clock is ahead of it.
+    ``clock`` returns POSIX seconds. ``offset``: the lead of the service's clock.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""The requests of one client: each waits for its slot, is posted, and is retried only when that is safe."""
+"""The requests of a client: each waits for a slot, is posted, and is retried only when that is safe."""
 
 import asyncio
 import logging
@@ -34,10 +34,10 @@ FIRST_PAUSE: Final = 0.2
 
 
 class Exchanges:
-    """All requests of one client: waiting, in flight, or being read after their caller left.
+    """All requests of a client: waiting, in flight, or being read after their caller left.
 
-    ``timeout``: the seconds that a caller waits for a response; it is read for as long again. ``clock``:
-    POSIX seconds.
+    ``timeout``: the seconds that a caller waits for a response; the reading goes on for as long again.
+    ``clock`` returns POSIX seconds.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Exchanges:
         return Stats(**self._counts)
 
     def count(self, name: str, by: float = 1) -> None:
-        """Add to one of the figures of the statistics."""
+        """Add to a figure of the statistics."""
         self._counts[name] += by
 
     async def call(
@@ -82,16 +82,16 @@ class Exchanges:
         deadline: float | None = None,
         observe: Observer | None = None,
     ) -> _Result:
-        """Post a form and return the result of ``read`` for its response.
+        """Post a form and return the result of ``read`` for the response.
 
         ``first`` is awaited with the response before ``read`` is called. ``prepare`` is awaited in each
-        attempt with the slot acquired, just before posting; if it raises, its error is raised and the request
-        is not posted. ``deadline``, an instant of the event loop's clock, bounds waiting, retries and network
-        together. ``observe`` is told each step, and can stop the call there.
+        attempt with the slot acquired, just before posting; an error of ``prepare`` is raised and the
+        request is not posted. ``deadline``, an instant of the event loop's clock, bounds waiting, retries and network
+        together. ``observe`` is called before each step, and can stop the call.
 
-        Raises what ``read`` raises, :class:`NotSentError` (not acted on), or :class:`OutcomeUnknownError`
+        Raises the errors of ``read``, :class:`NotSentError` (not acted on), or :class:`OutcomeUnknownError`
         (perhaps acted on). When the caller is cancelled after the request may have left, ``first`` and
-        ``read`` are still called with its response.
+        ``read`` are still called with the response.
         """
         call = PendingCall(endpoint, form, read, first, prepare, deadline)
         if observe is not None:
@@ -117,7 +117,7 @@ class Exchanges:
         await self.tasks.aclose(self._transport.aclose)
 
     async def _ready(self, call: PendingCall, *, again: bool) -> Lease:
-        """Acquire a slot and prepare the request; afterwards it may be posted at once."""
+        """Acquire a slot and prepare the request for posting."""
         lease = await self._slot(call, again=again)
         try:
             self._check_in_time(call, "there was a slot")
@@ -171,7 +171,7 @@ class Exchanges:
             return None
         pause: float = FIRST_PAUSE * 2**done * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         if retry is not Retry.AFTER_PAUSE and self._pacer.limit(kind) is not None:
-            # The retry waits for its slot, and keeps its place in the queue.
+            # The retry waits for a slot, at the front of the queue.
             pause = 0.0
         end = started + MAX_RETRY_TIME
         end = end if call.deadline is None else min(end, call.deadline)
@@ -182,6 +182,6 @@ class Exchanges:
 
 
 def _take_step(call: PendingCall, step: CallStep) -> None:
-    """Tell the observer of a step before it is taken; raise :class:`NotSentError` if it says no."""
+    """Call the observer before a step; raise :class:`NotSentError` if the call must stop."""
     if not call.observe(step):
         raise NotSentError("it was stopped before the request was sent", call.endpoint.path)

@@ -1,4 +1,4 @@
-"""The tasks of one client: requests that outlive their callers, and callers that wait for a slot."""
+"""The tasks of a client: requests that outlive their callers, and callers that wait for a slot."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ class OwnedTasks:
         self._closing: asyncio.Task[None] | None = None
 
     def keep(self, task: asyncio.Task[_Result]) -> asyncio.Task[_Result]:
-        """Own ``task`` until it ends: :meth:`aclose` waits for it, and it is not garbage-collected."""
+        """Own ``task`` until the end: :meth:`aclose` waits, and the garbage collector leaves the task alone."""
         self._owned.add(task)
         task.add_done_callback(self._owned.discard)
         return task

@@ -1,4 +1,4 @@
-"""One batch to its outcome: its calling hours, its claim in the journal, its request, and its record."""
+"""The delivery of a batch: calling hours, claim in the journal, request, and record of the outcome."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ from emay_voice_async.journal.session import Books, as_journal_error
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, Outcome, Refused, Ticket
-from emay_voice_async.sending.batches import Cut
+from emay_voice_async.sending.batches import PreparedBatch
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.state import ENDS, BatchEvent, BatchState, next_state
 from emay_voice_async.wire.envelope import Answer, read_tickets
@@ -54,35 +54,35 @@ _CALLED_OFF: Final = frozenset({BatchState.RECALLED, BatchState.WITHDRAWN})
 
 
 class _OutOfHoursError(Exception):
-    """The calling hours ended while the batch waited for its slot or its claim."""
+    """The calling hours ended while the batch waited for a slot or a claim."""
 
 
 @define(eq=False)
 class Batch:
-    """One batch, its state, and its claim in the journal."""
+    """A batch with its state and its claim in the journal."""
 
-    cut: Cut
+    prepared: PreparedBatch
     state: BatchState = BatchState.NEW
     claim: Claim | None = None
     stop: EmayVoiceError | None = None
-    """Why it was called off."""
+    """The reason for calling off the batch."""
 
     def happened(self, event: BatchEvent) -> None:
         """Go to the next state."""
         self.state = next_state(self.state, event)
 
     def observe(self, step: CallStep) -> bool:
-        """Follow its call; return whether the call goes on."""
+        """Follow the steps of the call; return whether the call goes on."""
         self.happened(_STEPS[step])
         return self.state in _GOES_ON
 
     def call_off(self, error: EmayVoiceError) -> None:
-        """Keep it from being sent, or sent again."""
+        """Prevent the batch from being sent, or sent again."""
         self.happened(BatchEvent.CALLED_OFF)
         self.stop = self.stop or error
 
     def call_off_running(self, error: EmayVoiceError, task: "asyncio.Task[Outcome]") -> bool:
-        """Call it off while ``task`` delivers it; return whether that goes on in its own time."""
+        """Call off the batch that ``task`` delivers; return whether the task goes on until a response comes."""
         before = self.state
         self.call_off(error)
         if before is BatchState.WAITING:
@@ -91,12 +91,12 @@ class Batch:
         return before in _IN_PROGRESS and not task.cancelling()
 
     def ended(self, event: BatchEvent, detail: object) -> Outcome:
-        """Go to the state of an outcome and return it; ``detail`` is its tickets or its error."""
+        """Go to the final state and return the outcome; ``detail``: the tickets or the error."""
         if self.state in _CALLED_OFF and isinstance(detail, NotSentError):
             detail = self.stop
         self.happened(event)
         make: Callable[..., Outcome] = ENDS[event]
-        return make(self.cut.index, self.cut.recipients, detail)
+        return make(self.prepared.index, self.prepared.recipients, detail)
 
 
 class Delivery:
@@ -110,7 +110,7 @@ class Delivery:
         self._pausing = False
 
     async def start(self) -> None:
-        """Open the journal, if there is one; raise :class:`JournalError` if it cannot be used for this send."""
+        """Open the journal; raise :class:`JournalError` if this send cannot use it."""
         options = self._options
         if options.journal is not None:
             purpose = Purpose(self._exchanges.app_id, self._message, options.allow_duplicates)
@@ -132,10 +132,10 @@ class Delivery:
                 logger.exception("the journal could not be closed")
 
     async def deliver(self, batch: Batch) -> tuple[Outcome, JournalError | None]:
-        """Bring a batch to its outcome; return that, and the error if it could not be written down."""
-        if batch.cut.known is not None:
+        """Return the outcome of a batch, and the error if the journal could not record the outcome."""
+        if batch.prepared.known is not None:
             batch.happened(BatchEvent.KNOWN)
-            return batch.cut.known, None
+            return batch.prepared.known, None
         outcome = await self._send(batch)
         return outcome, await self._write_down(batch, outcome)
 
@@ -163,7 +163,7 @@ class Delivery:
     async def _post(self, batch: Batch) -> tuple[Ticket, ...]:
         """Post a batch within the calling hours."""
         endpoint = self._message.endpoint
-        form = send_form(self._message, batch.cut.recipients)
+        form = send_form(self._message, batch.prepared.recipients)
         while batch.state is BatchState.WAITING:
             await self._wait_for_hours()
             try:
@@ -196,12 +196,12 @@ class Delivery:
 
     async def _prepare(self, batch: Batch) -> None:
         """Check the calling hours once more, with the slot acquired, and claim the batch."""
-        # A retry claims anew, so that the claim covers the time of its request.
+        # A retry claims again, so that the claim covers the time of the new request.
         await self._release(batch)
         self._check_hours()
         if self.books is None:
             return
-        batch.claim = await self.books.begin(batch.cut.keys, batch.cut.recipients)
+        batch.claim = await self.books.begin(batch.prepared.keys, batch.prepared.recipients)
         try:
             # The claim may have waited for another writer of the journal.
             self._check_hours()
@@ -214,20 +214,20 @@ class Delivery:
             raise _OutOfHoursError
 
     async def _release(self, batch: Batch) -> None:
-        """Release the claim of a batch whose request certainly was not acted on, if it has one."""
+        """Release the claim of a batch whose request certainly had no effect."""
         if self.books is not None and batch.claim is not None:
             await self.books.release(batch.claim)
             batch.claim = None
 
     def _read(self, batch: Batch, answer: Answer) -> tuple[Ticket, ...]:
-        """Read the response; a late one is written to the journal."""
-        cut = batch.cut
+        """Read the response; a late response is written to the journal."""
+        prepared = batch.prepared
         try:
-            tickets = read_tickets(self._message.endpoint, answer, cut.recipients)
+            tickets = read_tickets(self._message.endpoint, answer, prepared.recipients)
         except RefusedError as error:
-            self._write_down_late(batch, Refused(cut.index, cut.recipients, error))
+            self._write_down_late(batch, Refused(prepared.index, prepared.recipients, error))
             raise
-        self._write_down_late(batch, Accepted(cut.index, cut.recipients, tickets))
+        self._write_down_late(batch, Accepted(prepared.index, prepared.recipients, tickets))
         return tickets
 
     def _write_down_late(self, batch: Batch, outcome: Outcome) -> None:

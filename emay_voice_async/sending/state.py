@@ -1,4 +1,4 @@
-"""The life of one batch: its states, the events that change them, and one table of both.
+"""The life of a batch: states, events, and the table of transitions.
 
 ::
 
@@ -6,8 +6,8 @@
               ^                        |
               `------- retry ----------'
 
-A batch that is called off while no request of it is in flight becomes RECALLED or WITHDRAWN, and then
-NOT_SENT; one in flight becomes LAST: its response counts, and it is not retried.
+A batch that is called off with no request in flight becomes RECALLED or WITHDRAWN, and then NOT_SENT. A batch
+in flight becomes LAST: the response counts, and there is no retry.
 """
 
 from collections.abc import Mapping
@@ -23,57 +23,57 @@ class BatchState(Enum):
     """Where a batch stands."""
 
     NEW = "new"
-    """Its task has not begun."""
+    """The task of the batch has not begun."""
     WAITING = "waiting"
-    """It waits for the calling hours, a slot, or the pause before a retry. No request is in flight."""
+    """Waits for the calling hours, a slot, or the pause before a retry. No request is in flight."""
     CLAIMING = "claiming"
-    """It has a slot, and is being claimed in the journal if there is one. No request is in flight."""
+    """Has a slot, and is being claimed in the journal. No request is in flight."""
     IN_FLIGHT = "in flight"
     """A request may be at the service."""
     LAST = "last"
-    """Called off in flight: the response is awaited, and there is no retry."""
+    """Called off in flight: the response is awaited, without a retry."""
     WITHDRAWN = "withdrawn"
-    """Called off while it was being claimed: it will not be posted."""
+    """Called off while being claimed: will not be posted."""
     RECALLED = "recalled"
-    """Called off while it waited: its task is cancelled, or ends as soon as it begins."""
+    """Called off while waiting: the task is cancelled, or ends on its first step."""
     ACCEPTED = "accepted"
     REFUSED = "refused"
     NOT_SENT = "not sent"
     UNKNOWN = "unknown"
-    """No usable response came in time; a late one is still written to the journal."""
+    """No usable response came in time; a late response is still written to the journal."""
     SETTLED = "settled"
-    """It was unknown, and a late response has settled it."""
+    """Was unknown, until a late response came."""
     RECORDED = "recorded"
-    """Its outcome was known before: the journal knew it, or its entries cannot be sent to."""
+    """The outcome was known before: from the journal, or because the entries are invalid."""
     ABANDONED = "abandoned"
-    """Its task was cancelled from outside, as at the end of an event loop: there is no outcome."""
+    """The task was cancelled from outside, as at the end of an event loop: no outcome."""
 
 
 class BatchEvent(Enum):
-    """What happens to a batch."""
+    """The events in the life of a batch."""
 
     KNOWN = "known"
-    """Its task began, and its outcome was known before."""
+    """The task began, and the outcome was known before."""
     STARTED = "started"
-    """Its task began."""
+    """The task began."""
     SLOT = "slot"
     """A slot was acquired."""
     POSTED = "posted"
-    """Its request is about to be handed to the transport."""
+    """The request is about to be handed to the transport."""
     PUT_BACK = "put back"
-    """The calling hours ended before its request was posted."""
+    """The calling hours ended before the request was posted."""
     RETRY = "retry"
-    """Its request failed without effect and may be sent again."""
+    """The request failed without effect and may be sent again."""
     CALLED_OFF = "called off"
     """The run was stopped."""
     CANCELLED = "cancelled"
-    """Its task was cancelled from outside."""
+    """The task was cancelled from outside."""
     ACCEPTED = "accepted"
     REFUSED = "refused"
     NOT_SENT = "not sent"
     UNKNOWN = "unknown"
     LATE = "late"
-    """A response came after its caller had left."""
+    """A response came after the caller had left."""
 
 
 _S, _E = BatchState, BatchEvent
@@ -96,7 +96,7 @@ TRANSITIONS: Final[Mapping[BatchState, Mapping[BatchEvent, BatchState]]] = {
         _E.CALLED_OFF: _S.WITHDRAWN,
         _E.CANCELLED: _S.ABANDONED,
         _E.NOT_SENT: _S.NOT_SENT,
-        # Another run of the journal has claimed a number of it.
+        # Another run of the journal has claimed one of the numbers.
         _E.UNKNOWN: _S.UNKNOWN,
     },
     _S.IN_FLIGHT: {
@@ -153,7 +153,7 @@ ENDS: Final[Mapping[BatchEvent, type[Outcome]]] = {
 
 
 class IllegalEventError(Exception):
-    """An event that cannot happen in the state of its batch: a fault of this package."""
+    """An event that the table does not list for the current state: a fault of this package."""
 
 
 def next_state(state: BatchState, event: BatchEvent) -> BatchState:

@@ -1,4 +1,4 @@
-"""The states of a batch, and the one table of its transitions."""
+"""The states of a batch, and the table of transitions."""
 
 from typing import get_args
 
@@ -20,7 +20,7 @@ WALKS = st.lists(st.integers(0, 10**6), max_size=30)
 
 
 def walked(choices: list[int]) -> list[tuple[BatchState, BatchEvent, BatchState]]:
-    """Walk the table from NEW, taking one of the events that each state allows."""
+    """Walk the table from NEW, choosing among the events that each state allows."""
     state = BatchState.NEW
     steps = []
     for choice in choices:
@@ -49,7 +49,7 @@ class TestTable:
         assert reached == set(BatchState)
 
     def test_every_kind_of_outcome_has_its_event(self) -> None:
-        """The outcome of a batch follows from the event that ended it."""
+        """The outcome of a batch follows from the last event."""
         assert set(ENDS.values()) == set(get_args(Outcome))
         for event in ENDS:
             ends = {row[event] for row in TRANSITIONS.values() if event in row}
@@ -84,7 +84,7 @@ class TestWalks:
 
     @given(WALKS)
     def test_certain_outcomes(self, choices: list[int]) -> None:
-        """Only a posted batch is accepted or refused, and one that waits is never unknown."""
+        """Only a posted batch is accepted or refused, and a waiting batch is never unknown."""
         for state, event, _ in walked(choices):
             if event in (BatchEvent.ACCEPTED, BatchEvent.REFUSED):
                 assert state in (BatchState.IN_FLIGHT, BatchState.LAST)
@@ -93,7 +93,7 @@ class TestWalks:
 
     @given(WALKS)
     def test_one_outcome(self, choices: list[int]) -> None:
-        """A batch ends once: after its outcome only a late response changes its state."""
+        """A batch ends once: afterwards only a late response changes the state."""
         steps = walked(choices)
         assert sum(event in ENDS for _, event, _ in steps) <= 1
         ended = False
