@@ -52,7 +52,7 @@ def test_a_file_goes_with_its_last_report(tmp_path: Path, broken: bool) -> None:
     """It stays until everything in it was taken; with something unreadable in it, it is put aside then."""
     answer = SpooledAnswer(Spool(tmp_path).write(Product.VOICE, b"1"), 3, broken)
     answer.close_if_empty()
-    answer.take()
+    answer.confirm()
     assert answer.file.exists()
-    answer.take(2)
+    answer.confirm(2)
     assert [file.suffix for file in tmp_path.iterdir()] == ([".broken"] if broken else [])
