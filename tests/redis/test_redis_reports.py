@@ -15,11 +15,11 @@ from support import servers
 from emay_voice_async import InvalidRequestError, Report
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
-from emay_voice_async.receiver.deduplication import Claim, RecentReports, ReportStore, deliver_once
+from emay_voice_async.receiver.deduplication import ClaimResult, RecentReports, ReportStore, deliver_once
 from emay_voice_async.redis import RedisReports
 from emay_voice_async.redis.backoff import OutageError
 
-YOURS, HELD, HANDLED = Claim.YOURS, Claim.HELD, Claim.HANDLED
+YOURS, HELD, HANDLED = ClaimResult.CLAIMED, ClaimResult.HELD, ClaimResult.HANDLED
 
 
 class Shelf:
