@@ -1,4 +1,4 @@
-"""Pushes received."""
+"""The receiver: confirmed, refused and rejected pushes."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ from support.pushes import (
     SUCCESS,
     Exchange,
     Handler,
-    Shelf,
+    Rejections,
     entry,
     fail,
     hang,
@@ -39,7 +39,7 @@ class TestConfirming:
     """A push is confirmed when its reports were handled."""
 
     def test_reports_are_handed_over_and_confirmed(self) -> None:
-        """The handler gets typed reports, and the service its text."""
+        """The handler gets typed reports, and the service gets ``success``."""
         handler = Handler()
         answer = run(Exchange().play(PushReceiver(KEYS, handler)))
         assert answer is not None
@@ -50,7 +50,7 @@ class TestConfirming:
         assert report.state is CallState.SUCCESS
 
     def test_a_push_is_confirmed_after_the_handler_returned(self) -> None:
-        """Nothing is sent while the handler is at work."""
+        """No response is sent while the handler is running."""
 
         async def main() -> None:
             ready, go = asyncio.Event(), asyncio.Event()
@@ -71,20 +71,20 @@ class TestConfirming:
         run(main())
 
     def test_a_push_without_reports_is_confirmed(self) -> None:
-        """There is nothing to hand over, and nothing to push again."""
+        """An empty push is confirmed without a call of the handler."""
         handler = Handler()
         assert run(push(PushReceiver(KEYS, handler), seal(text_of()))) == SUCCESS
         assert not handler.begun
 
     @pytest.mark.parametrize("app_id", ["", "SOMEBODY-ELSE"])
     def test_reports_keep_the_account_that_they_name(self, app_id: str) -> None:
-        """The header chooses the key, and changes nothing in the reports."""
+        """The header chooses the key and does not change the reports."""
         handler = Handler()
         run(push(PushReceiver(KEYS, handler), seal(text_of(entry(appId=app_id)))))
         assert [report.app_id for report in handler.reports] == [app_id]
 
     def test_each_account_has_its_key(self) -> None:
-        """One receiver serves several accounts."""
+        """A receiver serves several accounts."""
         handler = Handler()
         app = PushReceiver(KEYS, handler)
         assert run(push(app, seal(text_of(entry("m2")), OTHER_KEY), app_ids=[OTHER_ID])) == SUCCESS
@@ -92,11 +92,11 @@ class TestConfirming:
 
 
 class TestRefusing:
-    """What is refused, and how little is done for it."""
+    """Refusals, and how little work each takes."""
 
     @pytest.mark.parametrize("app_ids", [[], [""], ["nobody"], [APP_ID, APP_ID], [APP_ID, OTHER_ID]])
     def test_an_account_is_named_once_and_known(self, app_ids: list[str]) -> None:
-        """Without an account nothing of the body is read."""
+        """Without a known account the body is not read."""
         exchange = Exchange(app_ids=app_ids)
         answer = run(exchange.play(PushReceiver(KEYS, Handler())))
         assert answer is not None
@@ -105,7 +105,7 @@ class TestRefusing:
 
     @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS"])
     def test_only_post_is_served(self, method: str) -> None:
-        """Another method is told which one is right."""
+        """Another method is refused, with POST as the allowed method."""
         exchange = Exchange(method=method)
         answer = run(exchange.play(PushReceiver(KEYS, Handler())))
         assert answer is not None
@@ -128,8 +128,8 @@ class TestRefusing:
             pytest.param(b"reports=%5B%5D", id="plain form"),
         ],
     )
-    def test_what_cannot_be_read_gets_one_answer(self, body: bytes) -> None:
-        """The answer does not tell how far the body came, and nothing is handed over."""
+    def test_all_unreadable_bodies_get_the_same_response(self, body: bytes) -> None:
+        """The response does not tell at which stage decoding failed, and no report is handed over."""
         handler = Handler()
         assert run(push(PushReceiver(KEYS, handler), body)) == (400, b"the push cannot be read")
         assert not handler.begun
@@ -139,7 +139,7 @@ class TestKeys:
     """Keys from an async function, for many accounts."""
 
     def test_a_function_finds_the_key(self) -> None:
-        """It is asked for the account of the header; None is nobody."""
+        """The function gets the app_id of the header; None means an unknown account."""
         asked = []
 
         async def find(app_id: str) -> str | None:
@@ -153,7 +153,7 @@ class TestKeys:
         assert asked == [APP_ID, "nobody"]
 
     @pytest.mark.parametrize("key", ["short", 7])
-    def test_a_key_that_opens_nothing_is_our_failure(self, key: Any) -> None:
+    def test_an_unusable_key_is_answered_500(self, key: Any) -> None:
         """The service can push again when the key is mended."""
 
         async def find(_: str) -> Any:
@@ -174,8 +174,8 @@ class TestKeys:
         assert exchange.reads == 0
         assert "no vault" in caplog.text
 
-    def test_a_function_that_hangs_is_given_up(self) -> None:
-        """It has as long as any function of the application."""
+    def test_a_function_that_hangs_is_cancelled(self) -> None:
+        """The function is cancelled after ``handler_timeout`` seconds."""
 
         async def find(_: str) -> str:
             await hang()
@@ -198,7 +198,7 @@ class TestKeys:
 
 
 class TestFailing:
-    """A handler that did not succeed confirms nothing."""
+    """A push whose handler failed is not confirmed."""
 
     def test_a_handler_that_fails_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         """The push can come again, the log says why, and the next push is served."""
@@ -214,7 +214,7 @@ class TestFailing:
     def test_a_handler_that_hangs_is_stopped(
         self, step: Callable[[], Awaitable[None]], seconds: float
     ) -> None:
-        """Even if it hides that it was stopped, nobody knows how far it came."""
+        """The push is not confirmed, even if the handler suppresses the cancellation."""
 
         async def main() -> None:
             app, start = PushReceiver(KEYS, Handler(step), handler_timeout=seconds), now()
@@ -230,13 +230,13 @@ class TestFailing:
         assert run(push(PushReceiver(KEYS, handler, handler_timeout=None))) == SUCCESS
 
     def test_a_handler_that_is_not_async_confirms_nothing(self) -> None:
-        """It cannot be awaited, which is an error of the application."""
+        """A result that cannot be awaited is answered with 500."""
         app = PushReceiver(KEYS, lambda _: None)  # type: ignore[arg-type,return-value]
         assert run(status(app)) == 500
 
     @pytest.mark.parametrize("store", [None, RecentReports()])
     def test_a_server_that_stops_confirms_nothing(self, store: RecentReports | None) -> None:
-        """Cancelled while the handler is at work, the application answers nothing."""
+        """Cancelled while the handler is running, the application sends no response."""
 
         async def main() -> None:
             ready = asyncio.Event()
@@ -260,7 +260,7 @@ class TestFailing:
 
 
 class Key(str):
-    """A key that tells who used it."""
+    """A key that records the threads in which it is used."""
 
     __slots__ = ("users",)
 
@@ -277,7 +277,7 @@ class TestDecoding:
 
     @pytest.mark.parametrize(("length", "in_thread"), [(4 * 1024, False), (4 * 1024 + 16, True)])
     def test_large_pushes_are_decoded_in_a_thread(self, length: int, *, in_thread: bool) -> None:
-        """Small ones are not worth a thread."""
+        """Small bodies are decoded on the event loop, larger bodies in a thread."""
         key = Key(KEY)
         key.users = []
         app = PushReceiver({APP_ID: key}, Handler())
@@ -295,57 +295,57 @@ class TestDecoding:
 
 
 class TestRejected:
-    """What cannot be decoded is kept by the application, if it wants to."""
+    """Undecodable pushes are handed to ``on_rejected``."""
 
     def test_a_push_that_cannot_be_read_is_kept_whole(self) -> None:
-        """The body is kept as it came; the service is told that it was not understood."""
-        handler, shelf = Handler(), Shelf()
-        app = PushReceiver(KEYS, handler, on_rejected=shelf)
+        """``on_rejected`` gets the body as it arrived; the response is 400."""
+        handler, rejections = Handler(), Rejections()
+        app = PushReceiver(KEYS, handler, on_rejected=rejections)
         body = seal(text_of(entry()), OTHER_KEY)
         assert run(status(app, body)) == 400
-        [rejected] = shelf.kept
+        [rejected] = rejections.kept
         assert (rejected.app_id, rejected.body, rejected.error.stage) == (APP_ID, body, "decrypt")
         assert not handler.begun
 
     def test_a_push_that_inflates_too_far_is_kept(self) -> None:
-        """It may be wanted with a higher limit."""
-        shelf = Shelf()
-        assert run(status(PushReceiver(KEYS, Handler(), on_rejected=shelf, max_size=10))) == 413
-        assert [(one.body, one.error.stage) for one in shelf.kept] == [(PUSH, "size")]
+        """A push that is too large when inflated is handed over, and answered 413."""
+        rejections = Rejections()
+        assert run(status(PushReceiver(KEYS, Handler(), on_rejected=rejections, max_size=10))) == 413
+        assert [(rejected.body, rejected.error.stage) for rejected in rejections.kept] == [(PUSH, "size")]
 
     @pytest.mark.parametrize("entries", [[entry(), 7, entry("m2")], [7], [entry(), {}]])
-    def test_the_broken_part_is_kept_and_the_rest_handled(self, entries: list[object]) -> None:
-        """The push is confirmed: every entry of it is in one place or the other."""
-        handler, shelf = Handler(), Shelf()
+    def test_the_broken_part_is_handed_over_apart(self, entries: list[object]) -> None:
+        """Each entry of the push is handed either to the handler or to ``on_rejected``."""
+        handler, rejections = Handler(), Rejections()
         body = seal(text_of(*entries))
-        assert run(push(PushReceiver(KEYS, handler, on_rejected=shelf), body)) == SUCCESS
-        [rejected] = shelf.kept
+        assert run(push(PushReceiver(KEYS, handler, on_rejected=rejections), body)) == SUCCESS
+        [rejected] = rejections.kept
         assert rejected.body == body
         assert len(rejected.error.broken) + len(handler.reports) == len(entries)
         assert list(rejected.error.reports) == handler.reports
 
-    def test_reports_are_handled_before_the_broken_part_is_kept(self) -> None:
-        """So a repeat after a failure of the handler finds nothing kept twice."""
-        handler, shelf = Handler(fail), Shelf()
-        app = PushReceiver(KEYS, handler, on_rejected=shelf)
+    def test_reports_are_handled_before_the_broken_part(self) -> None:
+        """After a failure of the handler the broken part is handed over with the repeated push only."""
+        handler, rejections = Handler(fail), Rejections()
+        app = PushReceiver(KEYS, handler, on_rejected=rejections)
         body = seal(text_of(entry(), 7))
         assert run(status(app, body)) == 500
-        assert not shelf.kept
+        assert not rejections.kept
         assert run(status(app, body)) == 200
-        assert (len(handler.done), len(shelf.kept)) == (1, 1)
+        assert (len(handler.done), len(rejections.kept)) == (1, 1)
 
     @pytest.mark.parametrize(("body", "then"), [(seal(text_of(entry(), 7)), 200), (b"garbage", 400)])
-    def test_what_could_not_be_kept_may_come_again(self, body: bytes, then: int) -> None:
-        """A failure to keep it is answered so that nothing is lost; repeated reports are known."""
-        handler, shelf = Handler(), Shelf(OSError("disk full"))
-        app = PushReceiver(KEYS, handler, on_rejected=shelf, deduplicate=RecentReports())
+    def test_a_failure_of_on_rejected_is_answered_500(self, body: bytes, then: int) -> None:
+        """A failure of ``on_rejected`` is answered 500; the repeated push hands no report over twice."""
+        handler, rejections = Handler(), Rejections(OSError("disk full"))
+        app = PushReceiver(KEYS, handler, on_rejected=rejections, deduplicate=RecentReports())
         assert run(status(app, body)) == 500
         assert run(status(app, body)) == then
-        assert len(shelf.kept) == 2
+        assert len(rejections.kept) == 2
         assert len(handler.done) <= 1
 
-    def test_a_shelf_that_hangs_is_given_up(self) -> None:
-        """It has as long as any function of the application."""
+    def test_an_on_rejected_that_hangs_is_cancelled(self) -> None:
+        """The function is cancelled after ``handler_timeout`` seconds."""
 
         async def main() -> None:
             start = now()
@@ -355,8 +355,8 @@ class TestRejected:
 
         run(main())
 
-    def test_without_a_shelf_broken_entries_are_counted(self, caplog: pytest.LogCaptureFixture) -> None:
-        """The log has their number, and nothing that was in them."""
+    def test_without_on_rejected_broken_entries_are_counted(self, caplog: pytest.LogCaptureFixture) -> None:
+        """The log has the number of broken entries and none of their content."""
         broken = {"voiceId": "m1", "mobile": MOBILE, "state": "SUCCESS", "callingTime": "yesterday"}
         assert run(push(PushReceiver(KEYS, Handler()), seal(text_of(broken, 7, entry("m2"))))) == SUCCESS
         [record] = [one for one in caplog.records if one.levelno == logging.WARNING]
@@ -365,8 +365,8 @@ class TestRejected:
         assert "yesterday" not in caplog.text
 
     def test_a_rejected_push_shows_nothing_of_its_content(self) -> None:
-        """Neither the body nor a mobile is in its repr."""
-        shelf = Shelf()
-        run(push(PushReceiver(KEYS, Handler(), on_rejected=shelf), seal(text_of({"mobile": [MOBILE]}))))
-        assert MOBILE not in repr(shelf.kept)
-        assert f"<{len(shelf.kept[0].body)} bytes>" in repr(shelf.kept)
+        """The repr shows neither body nor mobile."""
+        rejections = Rejections()
+        run(push(PushReceiver(KEYS, Handler(), on_rejected=rejections), seal(text_of({"mobile": [MOBILE]}))))
+        assert MOBILE not in repr(rejections.kept)
+        assert f"<{len(rejections.kept[0].body)} bytes>" in repr(rejections.kept)

@@ -26,7 +26,7 @@ from emay_voice_async.receiver import PushReceiver
 
 
 class TestArguments:
-    """What is wrong is said when the receiver is made."""
+    """Wrong arguments raise when the receiver is made."""
 
     @pytest.mark.parametrize(
         ("name", "options"),
@@ -68,7 +68,7 @@ class TestArguments:
         ],
     )
     def test_a_broken_argument_is_named(self, name: str, options: dict[str, Any]) -> None:
-        """The error has its name, and never a secret."""
+        """The error names the argument, and shows no secret."""
         with pytest.raises(InvalidRequestError) as caught:
             PushReceiver(**{"keys": KEYS, "on_reports": Handler(), **options})
         assert caught.value.field == name
@@ -76,12 +76,12 @@ class TestArguments:
             assert secret not in str(caught.value)
 
     def test_plain_pushes_without_a_rule_name_the_fix(self) -> None:
-        """The message says what is missing."""
+        """The message names the missing arguments."""
         with pytest.raises(InvalidRequestError, match=r"plain_networks=\[\.\.\.\] or plain_token="):
             PushReceiver(KEYS, Handler(), allow_plain=True)
 
     def test_options_are_given_by_name(self) -> None:
-        """The first two arguments are the only ones with a place."""
+        """Only the first two arguments can be given by position."""
         with pytest.raises(TypeError):
             PushReceiver(KEYS, Handler(), True)  # type: ignore[call-arg]
 

@@ -19,7 +19,7 @@ from support.pushes import (
     Exchange,
     Handler,
     Message,
-    Shelf,
+    Rejections,
     entry,
     push,
     seal,
@@ -31,10 +31,10 @@ from emay_voice_async.receiver import PushReceiver, RecentReports
 
 
 class TestRequests:
-    """One request."""
+    """Requests and responses."""
 
     def test_a_body_may_come_in_pieces(self) -> None:
-        """Every part of the body counts, empty ones and those without a body included."""
+        """A body may arrive in pieces, some of them empty or missing."""
 
         async def parts() -> AsyncIterator[Message]:
             yield {"type": "http.request", "body": PUSH[:7], "more_body": True}
@@ -46,8 +46,8 @@ class TestRequests:
         assert run(push(PushReceiver(KEYS, handler), source=parts())) == SUCCESS
         assert handler.done == [["m1"]]
 
-    def test_a_client_that_is_gone_at_the_end_changes_nothing(self) -> None:
-        """The reports were handled; that nobody hears of it is no error of the application."""
+    def test_a_client_that_is_gone_at_the_end(self) -> None:
+        """A closed connection at the response is no error: the reports were handled."""
 
         async def gone(_: object) -> None:
             raise BrokenPipeError
@@ -65,23 +65,23 @@ class TestRequests:
         assert b"connection" not in answer.headers
 
     def test_a_client_that_goes_away_leaves_nothing(self) -> None:
-        """Half a body is not handed over, and nobody is answered."""
+        """After a disconnect no report is handed over and no response is sent."""
 
         async def half() -> AsyncIterator[Message]:
             yield {"type": "http.request", "body": PUSH[:16], "more_body": True}
             yield {"type": "http.disconnect"}
 
-        handler, shelf = Handler(), Shelf()
-        assert run(push(PushReceiver(KEYS, handler, on_rejected=shelf), source=half())) is None
+        handler, rejections = Handler(), Rejections()
+        assert run(push(PushReceiver(KEYS, handler, on_rejected=rejections), source=half())) is None
         assert not handler.begun
-        assert not shelf.kept
+        assert not rejections.kept
 
 
 class TestScopes:
-    """What else a server asks of an application."""
+    """Scopes other than requests."""
 
     def test_the_servers_start_and_end_are_confirmed(self) -> None:
-        """It works without a framework."""
+        """The server's start and end are confirmed."""
         phases = iter(["lifespan.startup", "lifespan.shutdown"])
         sent = []
 
@@ -95,13 +95,13 @@ class TestScopes:
         assert sent == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
 
     def test_a_websocket_is_refused(self) -> None:
-        """It is closed before it was accepted."""
+        """A websocket is closed before the handshake."""
         exchange = Exchange()
         run(PushReceiver(KEYS, Handler())({"type": "websocket"}, exchange.receive, exchange.send))
         assert exchange.sent == [{"type": "websocket.close"}]
 
     def test_an_unknown_scope_is_an_error(self) -> None:
-        """The server learns that nobody serves it."""
+        """An unknown scope raises NotImplementedError."""
         exchange = Exchange()
         with pytest.raises(NotImplementedError, match="'telegraph'"):
             run(PushReceiver(KEYS, Handler())({"type": "telegraph"}, exchange.receive, exchange.send))
@@ -111,7 +111,7 @@ class TestServers:
     """Behind a client and a server that are not ours."""
 
     def test_httpx_can_push_to_it(self) -> None:
-        """The transport of httpx for ASGI applications finds a well-behaved one."""
+        """The ASGI transport of httpx accepts the receiver."""
 
         async def main() -> None:
             handler = Handler()
@@ -127,7 +127,7 @@ class TestServers:
         run(main())
 
     def test_a_fastapi_application_under_uvicorn_receives_pushes(self) -> None:
-        """Over a socket: pushes, repeats, refusals, a client that stalls, and pushes again."""
+        """Over a socket: pushes, duplicates, refusals, a client that stalls, and pushes again."""
 
         async def main() -> None:
             handler = Handler()
@@ -159,7 +159,7 @@ class TestServers:
 
 
 def _client(base_url: str) -> httpx.AsyncClient:
-    """Make a client that knows nothing of this host's proxies."""
+    """Make a client that ignores the proxies of the environment."""
     return httpx.AsyncClient(base_url=base_url, trust_env=False)
 
 
@@ -178,7 +178,7 @@ async def _served(web: FastAPI) -> AsyncIterator[tuple[str, int]]:
 
 
 async def _stall(host: str, port: int) -> bytes:
-    """Begin a push and never end it; return the first line of the answer when the server hung up."""
+    """Send half a push; return the first line of the response when the server has closed the connection."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(f"POST /emay/ HTTP/1.1\r\nhost: x\r\nappId: {APP_ID}\r\n".encode())

@@ -34,18 +34,18 @@ class TestBounds:
         assert exchange.reads == 0
 
     @pytest.mark.parametrize("length", [str(len(PUSH)), "0" * 17 + "1", "-1", "many", "²"])
-    def test_a_length_that_says_nothing_of_the_kind_is_the_servers_business(self, length: str) -> None:
-        """What was read decides."""
+    def test_an_unusable_length_is_ignored(self, length: str) -> None:
+        """An unusable Content-Length is ignored."""
         headers = [(b"content-length", length.encode("latin-1"))]
         assert run(push(PushReceiver(KEYS, Handler()), headers=headers)) == SUCCESS
 
     def test_a_body_has_a_limit_to_the_byte(self) -> None:
-        """As much as allowed is read, one byte more is refused."""
+        """A body of ``max_body`` bytes is read, and a longer body is refused."""
         assert run(status(PushReceiver(KEYS, Handler(), max_body=len(PUSH)), PUSH)) == 200
         assert run(status(PushReceiver(KEYS, Handler(), max_body=len(PUSH) - 1), PUSH)) == 413
 
     def test_an_endless_body_is_read_to_the_limit_only(self) -> None:
-        """Of 100 MB in pieces, no more is read than the limit and the piece that breaks it."""
+        """Of 100 MB in pieces, only the pieces up to the limit and the next piece are read."""
         piece, handler = bytes(64 * 1024), Handler()
 
         async def flood() -> AsyncIterator[Message]:
@@ -70,7 +70,7 @@ class TestBounds:
 
     @pytest.mark.parametrize("seconds", [30.0, 2.5])
     def test_a_body_must_come_in_time(self, seconds: float) -> None:
-        """One byte a second does not keep a request alive."""
+        """The timeout counts for the whole body, not for each piece."""
 
         async def trickle() -> AsyncIterator[Message]:
             while True:

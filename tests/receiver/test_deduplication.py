@@ -28,11 +28,11 @@ from emay_voice_async.receiver import PushReceiver, RecentReports, ReportStore
 from emay_voice_async.receiver.deduplication import ClaimResult, report_key
 
 
-class TestRepeats:
-    """With a store, a report is handed over once, however often it is pushed."""
+class TestDuplicates:
+    """With a store, each report is handed over once."""
 
-    def test_a_repeat_is_confirmed_and_not_handed_over(self) -> None:
-        """The handler sees the new reports only; with none it is not called."""
+    def test_a_duplicate_is_confirmed_and_not_handed_over(self) -> None:
+        """The handler gets new reports only, and is not called without any."""
         handler = Handler()
         app = PushReceiver(KEYS, handler, deduplicate=RecentReports())
         assert run(push(app, seal(text_of(entry("a"), entry("b"))))) == SUCCESS
@@ -40,8 +40,8 @@ class TestRepeats:
         assert run(push(app, seal(text_of(entry("c"), entry("b"), entry("c"), entry("d"))))) == SUCCESS
         assert handler.done == [["a", "b"], ["c", "d"]]
 
-    def test_without_a_store_repeats_are_handed_over(self) -> None:
-        """Nothing is remembered unless asked to."""
+    def test_without_a_store_duplicates_are_handed_over(self) -> None:
+        """Without a store duplicates are handed over."""
         handler = Handler()
         app = PushReceiver(KEYS, handler)
         run(push(app))
@@ -56,8 +56,8 @@ class TestRepeats:
             {"joinId": "m1", "mobile": MOBILE, "state": "SUCCESS"},
         ],
     )
-    def test_what_differs_is_no_repeat(self, other: object) -> None:
-        """Product, message id and state make a report what it is."""
+    def test_different_reports_are_no_duplicates(self, other: object) -> None:
+        """Reports that differ in product, message id or state are no duplicates."""
         handler = Handler()
         app = PushReceiver(KEYS, handler, deduplicate=RecentReports())
         run(push(app))
@@ -72,8 +72,8 @@ class TestRepeats:
         run(push(app))
         assert handler.done == [["m1"], ["m1"]]
 
-    def test_a_report_without_a_message_id_is_nobodys_repeat(self) -> None:
-        """Nothing tells it from another, so it is handed over each time, in its place."""
+    def test_a_report_without_a_message_id_is_never_a_duplicate(self) -> None:
+        """A report without a message id is handed over each time, in order."""
         handler = Handler()
         app = PushReceiver(KEYS, handler, deduplicate=RecentReports())
         body = seal(text_of(entry("a"), entry(""), entry("b"), entry("")))
@@ -89,8 +89,8 @@ class TestRepeats:
             assert run(push(app, seal(text_of(entry(message_id))))) == SUCCESS
         assert len(handler.reports) == 2
 
-    def test_a_failure_lets_the_repeat_in(self) -> None:
-        """What the handler did not do is handed over again."""
+    def test_a_duplicate_after_a_failure(self) -> None:
+        """After a failure of the handler the same report is handed over again."""
         handler = Handler(fail)
         app = PushReceiver(KEYS, handler, deduplicate=RecentReports())
         assert run(status(app)) == 500
@@ -98,8 +98,8 @@ class TestRepeats:
         assert run(status(app)) == 200
         assert (handler.begun, handler.done) == ([["m1"], ["m1"]], [["m1"]])
 
-    def test_a_repeat_in_the_meantime_waits_for_the_first(self) -> None:
-        """It is not confirmed before the first one's handler succeeded, and then it is."""
+    def test_a_duplicate_in_the_meantime_waits_for_the_first(self) -> None:
+        """A duplicate is confirmed when the handler of the first push has succeeded."""
 
         async def main() -> None:
             handler = Handler(lambda: asyncio.sleep(5))
@@ -111,8 +111,8 @@ class TestRepeats:
 
         run(main())
 
-    def test_a_repeat_in_the_meantime_takes_over(self) -> None:
-        """One of those who wait takes over when the first one fails, the others wait for it."""
+    def test_a_duplicate_in_the_meantime_is_handed_over_after_a_failure(self) -> None:
+        """When the handler of the first push fails, a waiting duplicate is handed over, and the others wait."""
 
         async def fail_late() -> None:
             await asyncio.sleep(5)
@@ -128,8 +128,8 @@ class TestRepeats:
 
         run(main())
 
-    def test_a_repeat_does_not_wait_forever(self) -> None:
-        """It has the patience of the handler's timeout; then the service may push again."""
+    def test_a_duplicate_does_not_wait_forever(self) -> None:
+        """A duplicate waits for ``handler_timeout`` seconds, and is then answered 500."""
 
         async def main() -> None:
             handler, start = Handler(*[hang] * 9), now()
@@ -146,7 +146,7 @@ class TestRepeats:
         run(main())
 
     def test_pushes_that_share_reports_do_not_block_each_other(self) -> None:
-        """Nothing is held while waiting, in whatever order they name the reports."""
+        """Pushes with common reports in any order do not block each other: no claim is held while waiting."""
 
         async def main() -> None:
             handler = Handler(*[lambda: asyncio.sleep(1)] * 3)
@@ -160,7 +160,7 @@ class TestRepeats:
         run(main())
 
     def test_no_cancellation_leaves_a_claim(self) -> None:
-        """Cancelled at whatever point, the first push is confirmed or can be repeated at once."""
+        """Cancelled at any point, the first push is confirmed, or can be repeated at once."""
 
         def scenario() -> Callable[[CancellingLoop], Awaitable[None]]:
             async def play(loop: CancellingLoop) -> None:
@@ -179,7 +179,7 @@ class TestRepeats:
 
         assert cancel_everywhere(scenario) > 4
 
-    def test_reports_are_forgotten_one_day(self) -> None:
+    def test_the_oldest_reports_are_forgotten(self) -> None:
         """The store keeps so many and no more; the oldest go first."""
         handler = Handler()
         app = PushReceiver(KEYS, handler, deduplicate=RecentReports(maxsize=2))
@@ -193,19 +193,19 @@ class TestRepeats:
         with pytest.raises(InvalidRequestError, match=r"^maxsize: "):
             RecentReports(maxsize)
 
-    def test_whoever_waits_for_nothing_goes_on(self) -> None:
+    def test_waiting_for_an_ended_claim_returns(self) -> None:
         """The claim may have ended between asking and waiting."""
         run(RecentReports().wait("nothing"))
 
-    def test_keys_are_short_and_say_nothing(self) -> None:
-        """A database that keeps them learns nothing of the calls."""
+    def test_keys_are_short_digests(self) -> None:
+        """Keys have 32 characters and do not contain report fields."""
         report = Report(Product.VOICE, APP_ID, "m" * 1000, mobile=MOBILE, raw_state="SUCCESS")
         assert report_key(APP_ID, report) == report_key(APP_ID, report)
         assert len(report_key(APP_ID, report)) == len(report_key(APP_ID, Report(Product.VOICE))) == 32
 
 
-class Shared:
-    """Another store, as one over a network may be: it polls, and can fail."""
+class RemoteStore:
+    """A store as over a network: with round trips, polling and failures."""
 
     def __init__(self, *broken: str) -> None:
         self._broken = broken
@@ -238,13 +238,13 @@ class Shared:
 
 
 class TestOtherStores:
-    """A store may be somebody else's."""
+    """Stores other than RecentReports."""
 
     def test_a_store_may_be_far_away(self) -> None:
-        """One that polls serves as well."""
+        """A store that polls serves as well."""
 
         async def main() -> None:
-            store: ReportStore = Shared()
+            store: ReportStore = RemoteStore()
             handler = Handler(fail, lambda: asyncio.sleep(5))
             app = PushReceiver(KEYS, handler, deduplicate=store)
             statuses = await asyncio.gather(*(status(app) for _ in range(4)))
@@ -254,9 +254,9 @@ class TestOtherStores:
         run(main())
 
     def test_a_store_that_cannot_claim_hands_nothing_over(self) -> None:
-        """Without a claim the report may be somebody else's."""
+        """A failed claim is answered 500, and no report is handed over."""
         handler = Handler()
-        assert run(status(PushReceiver(KEYS, handler, deduplicate=Shared("claim")))) == 500
+        assert run(status(PushReceiver(KEYS, handler, deduplicate=RemoteStore("claim")))) == 500
         assert not handler.begun
 
     @pytest.mark.parametrize(("steps", "expected"), [([], 200), ([fail], 500)])
@@ -264,7 +264,7 @@ class TestOtherStores:
         self, steps: list[Callable[[], Awaitable[None]]], expected: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The handler's result is answered, and the log has the store's."""
-        app = PushReceiver(KEYS, Handler(*steps), deduplicate=Shared("settle"))
+        app = PushReceiver(KEYS, Handler(*steps), deduplicate=RemoteStore("settle"))
         assert run(status(app)) == expected
         assert "no settle" in caplog.text
         assert ("no database" in caplog.text) == bool(steps)

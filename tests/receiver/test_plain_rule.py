@@ -14,7 +14,7 @@ from support.pushes import (
     SUCCESS,
     TOKEN,
     Handler,
-    Shelf,
+    Rejections,
     entry,
     push,
     seal,
@@ -29,7 +29,7 @@ from emay_voice_async.wire.encryption import decrypt, encrypt
 
 
 class TestPlain:
-    """Plain pushes, which nobody signs, need a reason to be believed."""
+    """Plain pushes are accepted by network and secret path only."""
 
     @pytest.mark.parametrize(
         ("content_type", "body"),
@@ -86,7 +86,7 @@ class TestPlain:
         assert len(handler.done) == allowed
 
     def test_encrypted_pushes_need_no_rule(self) -> None:
-        """Where plain pushes are allowed, encrypted ones come from anywhere to any path."""
+        """Encrypted pushes are accepted from any address and to any path."""
         app = PushReceiver(KEYS, Handler(), allow_plain=True, plain_networks=NETWORKS, plain_token=TOKEN)
         assert run(push(app, client=(OUTSIDE, 1))) == SUCCESS
 
@@ -94,8 +94,8 @@ class TestPlain:
     @pytest.mark.parametrize(
         "body", [b"", b"hello", bytes(64), seal(b"[]", OTHER_KEY), encrypt(b"hello", KEY), seal(b"hello")]
     )
-    def test_what_is_neither_cannot_be_read(self, body: bytes, client: str) -> None:
-        """From wherever it comes: it is no plain push that could be forbidden."""
+    def test_a_body_that_is_neither_encrypted_nor_plain(self, body: bytes, client: str) -> None:
+        """A body that is neither encrypted nor plain is answered 400 from any address."""
         app = PushReceiver(KEYS, Handler(), allow_plain=True, plain_networks=NETWORKS)
         assert run(status(app, body, client=(client, 1))) == 400
 
@@ -109,14 +109,14 @@ class TestPlain:
         assert len(handler.done) == 1
 
     def test_a_plain_push_that_cannot_be_read_is_kept_as_such(self) -> None:
-        """Its error is that of a plain push, not of a failed decryption."""
-        shelf = Shelf()
-        app = PushReceiver(KEYS, Handler(), allow_plain=True, plain_token=TOKEN, on_rejected=shelf)
+        """The error of a broken plain push is a decoding error, not a decryption error."""
+        rejections = Rejections()
+        app = PushReceiver(KEYS, Handler(), allow_plain=True, plain_token=TOKEN, on_rejected=rejections)
         assert run(status(app, b"{not json", path=f"/{TOKEN}")) == 400
-        assert [one.error.stage for one in shelf.kept] == ["decode"]
+        assert [rejected.error.stage for rejected in rejections.kept] == ["decode"]
 
     def test_large_plain_pushes_are_read_too(self) -> None:
-        """What is decoded in a thread follows the same rules."""
+        """The rule holds for bodies that are decoded in a thread, too."""
         body = text_of(*(entry(f"m{number}") for number in range(100)))
         app = PushReceiver(KEYS, Handler(), allow_plain=True, plain_networks=NETWORKS)
         assert run(push(app, body)) == SUCCESS
@@ -124,12 +124,12 @@ class TestPlain:
 
 
 def _numbered(number: int, fill: str) -> bytes:
-    """Write a plain push whose last bytes differ with the number."""
+    """Write a plain push whose last bytes depend on the number."""
     return json.dumps({"data": [entry(fill=fill)], "code": f"{number:05}"}).encode()
 
 
 def _deciphers(body: bytes) -> bool:
-    """Tell whether a body passes for an encrypted one, by the means of its receiver."""
+    """Tell whether a plain body decrypts to a valid padding."""
     try:
         decrypt(body, KEY)
     except PushError:

@@ -23,7 +23,7 @@ Message = dict[str, Any]
 
 
 def entry(message_id: str = "m1", state: str = "SUCCESS", **values: object) -> dict[str, object]:
-    """Write one report as the service does."""
+    """Write a report as the service does."""
     return {"appId": APP_ID, "voiceId": message_id, "mobile": MOBILE, "state": state, **values}
 
 
@@ -42,7 +42,7 @@ PUSH = seal(text_of(entry()))
 
 @frozen
 class Answer:
-    """What the application sent."""
+    """The response of the application."""
 
     status: int
     body: bytes
@@ -53,7 +53,7 @@ SUCCESS = (200, b"success")
 
 
 class Exchange:
-    """One request, driven by hand: what the application reads and what it sends."""
+    """A request driven by hand, with the messages that the application reads and sends."""
 
     def __init__(
         self,
@@ -85,16 +85,16 @@ class Exchange:
             yield {"type": "http.request", "body": chunk, "more_body": place < len(chunks)}
 
     async def receive(self) -> Message:
-        """Give the application the next part of the request; there must be one."""
+        """Give the application the next message of the request."""
         self.reads += 1
         return await anext(self._source)
 
     async def send(self, message: Any) -> None:
-        """Take what the application sends."""
+        """Take a message of the application."""
         self.sent.append(message)
 
     async def play(self, app: PushReceiver) -> Answer | None:
-        """Run the application, and return its answer if it gave one."""
+        """Run the application; return the response, or None without a response."""
         await app(self.scope, self.receive, self.send)
         if not self.sent:
             return None
@@ -121,7 +121,7 @@ async def status(app: PushReceiver, *chunks: bytes, **options: Any) -> int:
 
 
 class Handler:
-    """An application's handler: keeps what it was given, and does what the script says first."""
+    """A handler of the application: runs the next step of the script, then keeps the reports."""
 
     def __init__(self, *script: Callable[[], Awaitable[object]]) -> None:
         self._script: Iterator[Callable[[], Awaitable[object]]] = iter(script)
@@ -139,15 +139,15 @@ class Handler:
         self.reports += reports
 
 
-class Shelf:
-    """An application's place for what cannot be decoded."""
+class Rejections:
+    """An ``on_rejected`` of the application that keeps rejected pushes."""
 
     def __init__(self, *errors: Exception) -> None:
         self._errors = iter(errors)
         self.kept: list[Rejected] = []
 
     async def __call__(self, rejected: Rejected) -> None:
-        """Keep it, and fail if told to."""
+        """Keep the push, and fail if told to."""
         self.kept.append(rejected)
         if (error := next(self._errors, None)) is not None:
             raise error
@@ -164,7 +164,7 @@ async def hang() -> None:
 
 
 async def swallow() -> None:
-    """Never end, tidy up when stopped, and hide that it was."""
+    """Never end, and suppress the cancellation."""
     with suppress(asyncio.CancelledError):
         await hang()
     await asyncio.sleep(0)
