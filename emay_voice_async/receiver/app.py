@@ -59,8 +59,8 @@ _Value = TypeVar("_Value")
 class Rejected:
     """A push that could not be decoded, or not completely.
 
-    ``app_id`` is the account of the push, ``body`` its body as it arrived, ``error`` the reason; ``error.broken``
-    holds the entries that could not be read if others could.
+    ``app_id`` is the account of the push, ``body`` the body as received, ``error`` the reason; ``error.broken``
+    holds the unreadable entries if others could be read.
     """
 
     app_id: str
@@ -70,7 +70,7 @@ class Rejected:
 
 @define
 class _Push:
-    """One request: its path, headers, and the address of its client."""
+    """A request: path, headers, and the address of the client."""
 
     path: str
     headers: Sequence[tuple[str, str]]
@@ -149,10 +149,10 @@ class PushReceiver:
     async def handle(
         self, method: str, path: str, headers: Headers, body: Body, client: str | None
     ) -> PushResponse:
-        """Serve one request of any framework; it raises nothing.
+        """Serve a request of any framework; failures become responses, not exceptions.
 
         ``headers``: a mapping, or pairs if a header may come twice. ``body``: the whole body, or an async iterable
-        of its pieces. ``client``: the address of the client.
+        of pieces. ``client``: the address of the client.
         """
         push = _Push(path, _lower(headers), client or "")
         try:
@@ -190,7 +190,7 @@ class PushReceiver:
         return TOO_LARGE if error.stage == "size" else UNREADABLE
 
     async def _account(self, push: _Push) -> tuple[str, SecretKey]:
-        """Return the account that the header names, and its key."""
+        """Return the account in the header, and the key of this account."""
         names = push.values("appid")
         if len(names) == 1 and (app_id := names[0]):
             keys = self._keys
@@ -214,7 +214,7 @@ class PushReceiver:
         try:
             return decode_push(body, key, max_size=self._max_size)
         except PushError as error:
-            # One plain body in 4,096 decrypts to a valid padding by chance; then it is not gzip.
+            # A plain body decrypts to a valid padding by chance (1 in 4,096), but then not to gzip.
             if self._plain is None or error.stage not in ("decrypt", "inflate") or not looks_plain(body):
                 raise
         if not self._plain.allows(push.client, push.path):
@@ -246,7 +246,7 @@ class PushReceiver:
         async with asyncio.timeout(self._handler_timeout) as limit:
             value = await result
         if limit.expired():
-            # The function suppressed its cancellation and returned: its work may be incomplete.
+            # The function suppressed the cancellation and returned: the work may be incomplete.
             raise TimeoutError
         return value
 

@@ -1,4 +1,4 @@
-"""ASGI: a request for the receiver, and its response for the server."""
+"""ASGI: the request body for the receiver, the response for the server."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
@@ -14,7 +14,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class ClientGoneError(Exception):
-    """The client closed the connection before the end of its request."""
+    """The client closed the connection before the end of the request."""
 
 
 async def pieces(receive: Receive) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from emay_voice_async.receiver.responses import TOO_LARGE, TOO_SLOW, RefusalErro
 __all__ = ["Body", "read_body"]
 
 Body = bytes | AsyncIterable[bytes]
-"""A request body: whole, or its pieces as they arrive."""
+"""A request body, whole or in pieces."""
 
 
 async def read_body(

@@ -1,7 +1,7 @@
 """Deduplication of pushed reports: each report is handled once.
 
 How often the service repeats a failed push is not documented, and a duplicate can arrive while the first one is
-being handled. So a report is claimed before it is handled and the claim is settled afterwards. A push is confirmed
+being handled. So a report is claimed before the handling and the claim is settled afterwards. A push is confirmed
 only when every report in it was handled, by this push or by another.
 """
 
@@ -27,11 +27,11 @@ class ClaimResult(Enum):
     """The answer of a store to the claim of one report."""
 
     CLAIMED = "claimed"
-    """New: the caller has claimed it, handles it, and settles the claim."""
+    """New: the caller holds the claim, handles the report, and settles the claim."""
     HELD = "held"
-    """Another caller has claimed it and is handling it."""
+    """Another caller holds the claim and is handling the report."""
     HANDLED = "handled"
-    """It was handled before."""
+    """The report was handled before."""
 
 
 @runtime_checkable
@@ -62,7 +62,7 @@ class RecentReports:
     def __init__(self, maxsize: int = 100_000) -> None:
         check_count("maxsize", maxsize)
         self._maxsize = maxsize
-        # An OrderedDict removes its oldest key in constant time; a dict does not.
+        # An OrderedDict removes the oldest key in constant time; a dict does not.
         self._handled: OrderedDict[str, None] = OrderedDict()
         self._held: dict[str, asyncio.Event] = {}
 
@@ -98,11 +98,11 @@ def report_key(app_id: str, report: Report) -> str:
     """Return a key that is equal for duplicates of a report: a digest of account, product, message id, state.
 
     ``app_id`` is the account of the push, so that one account cannot make reports of another count as duplicates.
-    A report without a message id is never a duplicate: it gets a random key.
+    A report without a message id is never a duplicate: the key is random.
     """
     if not report.message_id:
         return secrets.token_hex(16)
-    # A digest is short, and tells a shared database nothing of the report.
+    # A digest is short, and a shared database does not learn the content of reports.
     names = json.dumps([app_id, report.product.value, report.message_id, report.raw_state])
     return hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
 

@@ -26,9 +26,9 @@ def jittered(seconds: float) -> float:
 
 
 class BackgroundReader:
-    """One task that asks for the reports of all awaited products, and ends when no waiter is left.
+    """A task that asks for the reports of all awaited products, and ends when no waiter is left.
 
-    ``request`` makes one getReport of a product and returns the number of its reports.
+    ``request`` makes a getReport of a product and returns the number of reports.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class BackgroundReader:
         self._task: asyncio.Task[None] | None = None
 
     def ask_for(self, products: Iterable[Product]) -> None:
-        """Have these products asked for as long as a waiter waits, beside those already asked for."""
+        """Ask for these products, too, as long as a waiter waits."""
         self._products.update(products)
         if self._products and (self._task is None or self._task.done()):
             self._task = self._exchanges.keep(asyncio.ensure_future(self._read()))
@@ -52,7 +52,7 @@ class BackgroundReader:
             self._task.cancel()
 
     async def _read(self) -> None:
-        # An eager task begins before its waiter is registered.
+        # An eager task begins before the waiter is registered.
         await asyncio.sleep(0)
         while self._mailbox.is_awaited and self._products:
             count = 0

@@ -35,7 +35,7 @@ def ids_awaited(awaited: Ticket | str) -> tuple[ReportId, ...]:
 
 @define(eq=False)
 class _Waiter:
-    """One search for a report by any of these ids."""
+    """A search for a report by any of these ids."""
 
     ids: tuple[ReportId, ...]
     future: "asyncio.Future[StoredReport]"
@@ -51,7 +51,7 @@ class Mailbox:
 
     @property
     def reports(self) -> tuple[Report, ...]:
-        """All stored reports, oldest first, one product after the other."""
+        """All stored reports, oldest first, voice before join."""
         return self._pages.reports
 
     @property
@@ -64,22 +64,22 @@ class Mailbox:
         return bool(self._pages.of(product))
 
     def put(self, page: Page) -> None:
-        """Hand each report to its waiters; store the others behind all stored reports."""
+        """Hand awaited reports to their waiters; store the others behind all stored reports."""
         if page := self._without_awaited(page):
             self._pages.put(page)
             self.wake()
 
     def put_back(self, pages: Iterable[Page]) -> None:
-        """Hand each report to its waiters; store the others in front of all stored reports, in their order."""
+        """Hand awaited reports to their waiters; store the others in front of all stored reports."""
         for page in reversed([self._without_awaited(page) for page in pages]):
             if page:
                 self._pages.put_back(page)
                 self.wake()
 
     def pages(self, product: Product) -> deque[Page]:
-        """Return the stored pages of a product, the first one with a report in front.
+        """Return the stored pages of a product, a page with a report in front.
 
-        Other tasks take reports from them, too, so take a report before the next ``await``.
+        Take a report before the next ``await``: other tasks take reports, too.
         """
         return self._pages.of(product)
 
@@ -99,9 +99,9 @@ class Mailbox:
                 waiting.set_result(None)
 
     async def find(self, ids: tuple[ReportId, ...], seconds: float) -> StoredReport:
-        """Take the report with one of these ids; wait for its arrival up to ``seconds``.
+        """Take the report with one of these ids; wait up to ``seconds`` for the arrival.
 
-        Several waiters for one report share it. Each confirms it or puts it back (:meth:`give_back`). Raises
+        Several waiters for a report share a StoredReport, which each confirms or gives back (:meth:`give_back`). Raises
         :class:`ReportTimeoutError`, or the error given to :meth:`fail`.
         """
         for key in ids:
@@ -121,7 +121,7 @@ class Mailbox:
         return waiter.future.result()
 
     def give_back(self, stored: StoredReport) -> None:
-        """Put a report back (:meth:`put_back`) when the last of its holders gives it back."""
+        """Put a report back (:meth:`put_back`) when the last holder gives the report back."""
         stored.holders -= 1
         if not stored.holders:
             self.put_back([Page(stored.report.product, [stored.report], stored.answer)])
@@ -155,7 +155,7 @@ class Mailbox:
         return Page(page.product, others, page.answer)
 
     def _hand_over(self, report: Report, page: Page) -> bool:
-        """Hand a report to its waiters, and tell whether there were any."""
+        """Hand a report to its waiters; return False without waiters."""
         waiters = {id(waiter): waiter for key in ids_of(report) for waiter in self._waiters.get(key, ())}
         stored = StoredReport(report, page.answer, len(waiters))
         for waiter in waiters.values():

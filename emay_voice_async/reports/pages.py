@@ -28,9 +28,9 @@ def ids_of(report: Report) -> list[ReportId]:
 
 @define(eq=False)
 class StoredReport:
-    """A report that was taken out of the store, with the spooled answer that holds a copy of it on disk.
+    """A report that was taken out of the store, and the spooled answer that holds a copy on disk.
 
-    ``holders`` counts the callers that have it and did not put it back.
+    ``holders`` counts the callers that have the report and did not give it back.
     """
 
     report: Report
@@ -38,7 +38,7 @@ class StoredReport:
     holders: int = 1
 
     def confirm(self) -> Report:
-        """Count the report as handed out, once for all holders, and return it."""
+        """Count the report as handed out, once for all holders; return the report."""
         answer, self.answer = self.answer, None
         if answer is not None:
             answer.confirm()
@@ -53,10 +53,10 @@ def _newest_first(reports: Iterable[Report]) -> list[Report | None]:
 
 @define(eq=False)
 class Page:
-    """Reports of one product that arrived together, and the spooled answer that they came in.
+    """Reports of one product that arrived together, and the spooled answer that holds them on disk.
 
-    ``reports`` is in reverse order, so that ``reports.pop()`` takes the oldest one. A report that was found by its
-    id leaves None, so that the positions of the others stay.
+    ``reports`` is in reverse order, so that ``reports.pop()`` takes the oldest. A report that was found by id leaves
+    None, so that the positions of the others stay.
     """
 
     product: Product
@@ -75,7 +75,7 @@ class Page:
         return bool(reports)
 
     def positions(self) -> Iterator[tuple[int, Report]]:
-        """Yield each report with its position, the oldest first."""
+        """Yield position and report, the oldest first."""
         for position in reversed(range(len(self.reports))):
             if (report := self.reports[position]) is not None:
                 yield position, report
@@ -91,7 +91,7 @@ class Page:
         return taken
 
     def take_at(self, position: int) -> StoredReport | None:
-        """Take the report at a position; None if it was taken before."""
+        """Take the report at a position; None if the report was taken before."""
         if position >= len(self.reports) or (report := self.reports[position]) is None:
             return None
         self.reports[position] = None
@@ -102,7 +102,7 @@ class Pages:
     """Pages of each product, ordered by place.
 
     The index of ids is made by the first search and dropped when no report is left: for reports that are only taken
-    in order it would cost more than their other handling (``benchmarks -- reports``).
+    in order an index would cost more than all other handling (``benchmarks -- reports``).
     """
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class Pages:
 
     @property
     def reports(self) -> tuple[Report, ...]:
-        """All reports, oldest first, one product after the other."""
+        """All reports, oldest first, voice before join."""
         return tuple(chain.from_iterable(self))
 
     def put(self, page: Page) -> None:
@@ -136,14 +136,14 @@ class Pages:
             self._index.add_in_front(page)
 
     def of(self, product: Product) -> deque[Page]:
-        """Return the pages of a product, the first one with a report in front; empty if no report is stored."""
+        """Return the pages of a product, a page with a report in front; empty if no report is stored."""
         pages = self._pages[product]
         while pages and not pages[0]:
             pages.popleft()
         return pages
 
     def find(self, key: ReportId) -> StoredReport | None:
-        """Take the oldest report with an id, of any product; None: no such report is stored."""
+        """Take the oldest report with an id, of any product; None: no report with this id is stored."""
         if not any(map(self.of, Product)):
             self._index = None
             return None
@@ -153,9 +153,9 @@ class Pages:
 
 
 class _Index:
-    """Where the reports with each id are, the oldest first.
+    """The positions of the reports with each id, the oldest first.
 
-    A report that was taken in order stays in the index; once half of the index may be such reports, it is stale.
+    Reports that were taken in order stay in the index; once they may be half of the index, the index is stale.
     """
 
     def __init__(self, pages: Iterable[Page]) -> None:
@@ -167,7 +167,7 @@ class _Index:
 
     @property
     def is_stale(self) -> bool:
-        """Whether it is time for a new index."""
+        """Whether a new index should be made."""
         return self._added > self._limit
 
     def add(self, page: Page) -> None:

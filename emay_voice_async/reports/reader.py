@@ -49,7 +49,7 @@ class ReportReader:
         return tuple(self._requests.broken)
 
     async def take(self, number: int, product: Product, *, deadline: float | None = None) -> list[Report]:
-        """Take up to ``number`` reports: stored ones, or else those of one getReport."""
+        """Take up to ``number`` stored reports, or without stored reports the result of one getReport."""
         _check_number(number)
         while not self.mailbox.has(product):
             if not await self._requests.request(product, number, deadline):
@@ -183,7 +183,7 @@ class ReportReader:
     async def _request_more(
         self, product: Product, follow: bool, poll_interval: float, deadline: float | None
     ) -> bool:
-        """Make one getReport, and pause if it brought none; return whether a stream goes on."""
+        """Make one getReport, and pause if no report came; return whether a stream goes on."""
         loop = asyncio.get_running_loop()
         end = math.inf if deadline is None else deadline
         if end <= loop.time():

@@ -45,9 +45,9 @@ class ReportRequests:
         self._running: dict[Product, tuple[asyncio.Task[int], Attempts]] = {}
 
     async def request(self, product: Product, number: int, deadline: float | None) -> int:
-        """Make one getReport, or wait for the running one; return the number of its reports.
+        """Make a getReport, or wait for the running request; return the number of reports.
 
-        One at a time, so that reports are stored in the order in which the service returned them.
+        One request at a time, so that reports are stored in the order in which the service returned them.
         """
         loop = asyncio.get_running_loop()
         while (running := self._running.get(product)) is not None and not (task := running[0]).done():
@@ -57,7 +57,7 @@ class ReportRequests:
                 raise OutcomeUnknownError("the deadline passed before the reports came")
             if not task.cancelled() and task.exception() is None:
                 return task.result()
-            # The caller of the failed request gets its error; this caller makes a request of its own.
+            # The other caller gets the error of the failed request; this caller makes a new request.
         attempts = Attempts()
         task = loop.create_task(self._request(product, number, deadline, attempts))
         self._exchanges.keep(task).add_done_callback(_retrieve)
@@ -79,7 +79,7 @@ class ReportRequests:
         elif self._spool.path != spool.path:
             raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
         loading = cast("asyncio.Task[None]", self._loading)
-        # Waited for and not awaited: the cancellation of one caller must not cancel it for all.
+        # Waited for and not awaited: the cancellation of one caller must not cancel the loading.
         await asyncio.wait({loading})
         loading.result()
 
@@ -112,7 +112,7 @@ class ReportRequests:
         )
 
     def _read(self, endpoint: Endpoint, answer: Answer, file: Path | None) -> tuple[Page, int]:
-        """Read an answer; return a page of its reports, and their number with the broken ones."""
+        """Read an answer; return a page of the readable reports, and the number of all reports."""
         try:
             reports, broken = read_reports(endpoint, answer)
         except AnswerError as error:
@@ -150,6 +150,6 @@ class ReportRequests:
 
 
 def _retrieve(task: "asyncio.Task[Any]") -> None:
-    """Retrieve the exception of a task without a caller, so that asyncio does not log it."""
+    """Retrieve the exception of a task without a caller: asyncio would log the exception."""
     if not task.cancelled():
         task.exception()

@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 
 _SUFFIX: Final = ".json"
 WINDOWS: Final = os.name == "nt"
-"""Windows cannot open a folder to flush it, and need not: its file system has a journal."""
+"""Windows cannot flush a folder, and need not: the file system has a journal."""
 
 
 class Spool:
-    """A folder of raw answers. Its methods block: call them off the event loop."""
+    """A folder of raw answers. All methods block: call them off the event loop."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -35,7 +35,7 @@ class Spool:
             raise InvalidRequestError("spool", "must be a folder, or not exist yet")
 
     def prepare(self) -> None:
-        """Make the folder, and write a file to test it, before the first getReport removes reports.
+        """Make the folder and write a test file, before the first getReport removes reports.
 
         Raises :class:`OSError`.
         """
@@ -45,9 +45,9 @@ class Spool:
         probe.unlink()
 
     def write(self, product: Product, body: bytes) -> Path:
-        """Write an answer, flush it to the disk, and return its file.
+        """Write an answer, flush the file to the disk, and return the file.
 
-        The file gets its final name when it is complete; names sort by time.
+        The file gets the final name when the file is complete; names sort by time.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020}-{secrets.token_hex(4)}-{product.value}"
@@ -84,7 +84,7 @@ class Spool:
 
 
 def mark_broken(file: Path) -> None:
-    """Rename a spooled answer that cannot be read, so that no later process reads it again."""
+    """Rename a spooled answer that cannot be read, so that no later process reads the file again."""
     try:
         file.rename(file.with_suffix(".broken"))
     except OSError:
@@ -94,7 +94,7 @@ def mark_broken(file: Path) -> None:
 def remove(file: Path) -> None:
     """Remove a spooled answer without reports.
 
-    If that fails, the next process delivers its reports again; this process goes on.
+    If that fails, the next process delivers the reports again; this process goes on.
     """
     try:
         file.unlink(missing_ok=True)
@@ -104,7 +104,7 @@ def remove(file: Path) -> None:
 
 @define(eq=False)
 class SpooledAnswer:
-    """An answer on disk; its file is removed when ``left`` reports, all of them, were handed out."""
+    """An answer on disk; the file is removed when ``left`` is 0: all reports were handed out."""
 
     file: Path
     left: int
@@ -117,7 +117,7 @@ class SpooledAnswer:
         self.close_if_empty()
 
     def close_if_empty(self) -> None:
-        """Remove or rename the file if no report is left in it."""
+        """Remove or rename the file if no report is left."""
         if self.left:
             return
         if self.broken:

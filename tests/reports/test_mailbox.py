@@ -1,4 +1,4 @@
-"""Reports that arrived, until somebody takes them."""
+"""The mailbox: order, searches and waiters."""
 
 import asyncio
 import tempfile
@@ -65,7 +65,7 @@ class TestOrder:
         assert ids(mailbox, Product.JOIN) == ["m1", "m11", "m3", "m13"]
 
     def test_one_custom_id_for_several_calls(self) -> None:
-        """Reports with the same custom id are found one after the other, the oldest first."""
+        """Reports with the same custom id are found in order, the oldest first."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -78,7 +78,7 @@ class TestOrder:
 
 
 class TestSearchedAndUnsearched:
-    """A mailbox without an index of ids, and one with an index."""
+    """A mailbox without an index of ids, and a mailbox with an index."""
 
     @given(st.lists(st.sampled_from(["put", "join", "take", "back", "find"]), max_size=40))
     def test_no_difference(self, steps: list[str]) -> None:
@@ -113,8 +113,8 @@ class TestSearchedAndUnsearched:
 class TestFind:
     """Waiting for the report of one call."""
 
-    def test_it_comes_later(self) -> None:
-        """A report that is awaited goes to whoever waits, and is not kept besides."""
+    def test_a_report_arrives_later(self) -> None:
+        """An awaited report is handed to its waiter and not stored."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -128,7 +128,7 @@ class TestFind:
         run(main())
 
     def test_it_does_not_come(self) -> None:
-        """After the patience an error says how long it was; a late report is kept for others."""
+        """After the timeout a ReportTimeoutError names the seconds; a late report is stored."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -144,7 +144,7 @@ class TestFind:
         run(main())
 
     def test_several_wait_for_one(self) -> None:
-        """Everybody who waits for the same report gets it."""
+        """All waiters for a report get the report."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -163,7 +163,7 @@ class TestFind:
 
     @pytest.mark.parametrize("receivers", [1, 2])
     def test_cancelled_in_the_moment_it_comes(self, receivers: int) -> None:
-        """A report whose every receiver is cancelled as it comes is there for the next one, in front."""
+        """A report whose waiters are all cancelled in the turn of its arrival is put back in front."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -180,7 +180,7 @@ class TestFind:
         run(main())
 
     def test_one_of_two_is_cancelled_in_the_moment_it_comes(self) -> None:
-        """A report that somebody else got all the same is not kept besides."""
+        """A report that another waiter got is not put back when this waiter is cancelled."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -196,8 +196,8 @@ class TestFind:
 
         run(main())
 
-    def test_none_will_come(self) -> None:
-        """When waiting makes no sense any more, everybody gets the error, also who is just leaving."""
+    def test_failing_the_waiters(self) -> None:
+        """``fail`` raises its error in all waiters, and a cancelled waiter stays cancelled."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -216,8 +216,8 @@ class TestFind:
 
         run(main())
 
-    def test_what_can_be_awaited(self) -> None:
-        """A ticket is found by its message id, one without by its custom id, a text as a custom id."""
+    def test_awaited_ids(self) -> None:
+        """A ticket is searched by message id, without a message id by custom id; a str is a custom id."""
         assert ids_awaited(Ticket("13800000000", "m1", "c")) == (("message", "m1"), ("nameless", "c"))
         assert ids_awaited(Ticket("13800000000", "m1", "")) == (("message", "m1"),)
         assert ids_awaited(Ticket("13800000000", "", "c")) == (("custom", "c"),)
@@ -245,7 +245,7 @@ class TestFind:
 
     @pytest.mark.parametrize("keeper", [None, 0, 1])
     def test_giving_back_what_several_got(self, keeper: int | None) -> None:
-        """A report goes back only when everybody who got it gives it back."""
+        """A report is put back only when all holders give it back."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -263,7 +263,7 @@ class TestFind:
 
     @pytest.mark.parametrize("back", [None, 0, 1])
     def test_the_file_of_what_several_got(self, tmp_path: Path, back: int | None) -> None:
-        """Its file counts it once, whoever of them keeps it and whoever gives it back."""
+        """The file counts a shared report once, whichever holder confirms and whichever gives back."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -285,7 +285,7 @@ class TestFind:
         run(main())
 
     def test_giving_back_what_was_there_already(self) -> None:
-        """A report that nobody had to wait for goes back to the front."""
+        """A report that was found without waiting is put back in front."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -297,10 +297,10 @@ class TestFind:
 
 
 class TestNews:
-    """Waiting for anything at all."""
+    """Waiting until any report is stored."""
 
     def test_a_report_ends_the_waiting(self) -> None:
-        """All who wait for news go on at once when a report is kept."""
+        """A stored report ends all waiting for news at once."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -316,7 +316,7 @@ class TestNews:
         run(main())
 
     def test_a_page_ends_the_waiting_only_if_something_is_left_of_it(self) -> None:
-        """Reports that go to those who wait for them are no news; others are, also in the same page."""
+        """Reports that are handed to waiters are no news; stored reports are."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -335,7 +335,7 @@ class TestNews:
         run(main())
 
     def test_the_interval(self) -> None:
-        """Without news it takes the interval."""
+        """Without news the waiting lasts for the given seconds."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -424,7 +424,7 @@ class Histories(RuleBasedStateMachine):
         return self._runner.run(work)
 
     def _page(self, product: Product, custom_ids: list[str], spooled: bool, broken: bool) -> Page:
-        """Make the page of an answer, with its file if it is spooled."""
+        """Make the page of an answer, with a file if the answer is spooled."""
         reports = [
             Report(product, message_id=f"m{number}", custom_id=custom_id)
             for number, custom_id in enumerate(custom_ids, self._count)
@@ -487,7 +487,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(product=_PRODUCTS)
     def take_one(self, product: Product) -> None:
-        """Let a stream take the oldest report, without confirming it yet."""
+        """Let a stream take the oldest report, still unconfirmed."""
         pages = self._mailbox.pages(product)
         if not pages:
             assert not self._model.of(product)
@@ -510,7 +510,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(near=st.integers(-8, 4), custom_id=_CUSTOM_IDS, number=st.integers(1, 3))
     def find(self, near: int, custom_id: str, number: int) -> None:
-        """Let callers search for a report that was stored lately or comes soon; without one they wait."""
+        """Let callers search for a report that was stored lately or comes soon."""
         ids: tuple[ReportId, ...] = (("message", f"m{self._count + near}"),)
         ids += (("custom", custom_id),) if custom_id else ()
         for _ in range(number):
@@ -627,5 +627,5 @@ async def _ended(task: asyncio.Task[Any]) -> None:
 
 
 def test_histories() -> None:
-    """Each report is handed out once, in order, and a file is removed exactly with its last report."""
+    """Each report is handed out once, in order, and a file is removed exactly with the last report."""
     run_state_machine_as_test(Histories, settings=settings(deadline=None, stateful_step_count=40))

@@ -29,7 +29,7 @@ def pop(pages: Pages, product: Product = Product.VOICE) -> str:
 
 
 def test_the_ids_of_a_report() -> None:
-    """A report is found by its message id and its custom id; without a message id, also as nameless."""
+    """A report is found by message id and custom id; without a message id, also as nameless."""
     assert ids_of(Report(Product.VOICE, "", "m", "c")) == [("message", "m"), ("custom", "c")]
     assert ids_of(Report(Product.VOICE, "", "", "c")) == [("custom", "c"), ("nameless", "c")]
     assert ids_of(Report(Product.VOICE, mobile="13800000000")) == []
@@ -39,7 +39,7 @@ class TestPage:
     """Reports that arrived together."""
 
     def test_taking_in_order(self, tmp_path: Path) -> None:
-        """``take`` returns up to so many reports, and the file is removed with the last one."""
+        """``take`` returns up to ``number`` reports, and the file is removed with the last report."""
         file = tmp_path / "1.json"
         file.touch()
         spooled = page(1, 2, 3)
@@ -58,12 +58,13 @@ class TestPage:
         assert stored is not None
         assert stored.report.message_id == "m2"
         assert several.take_at(positions["m2"]) is None
+        assert [report.message_id for _, report in several.positions()] == ["m1", "m3", "m4"]
         assert [report.message_id for report in several.take(2)] == ["m1", "m3"]
         assert several.take_at(positions["m1"]) is None
         assert [report.message_id for _, report in several.positions()] == ["m4"]
 
     def test_an_empty_page_is_false(self) -> None:
-        """A page is true while it has a report, wherever the reports before were taken."""
+        """A page is true while a report is left."""
         several = page(1, 2)
         assert several
         for position, _ in list(several.positions()):
@@ -101,7 +102,7 @@ class TestSearch:
     """Reports by their ids."""
 
     def test_the_oldest_of_several(self) -> None:
-        """Of reports with the same id the oldest is found first, whatever its product."""
+        """Of reports with the same id the oldest is found first, across the products."""
         pages = Pages()
         pages.put(page(1, custom="c"))
         pages.put(page(2, custom="c", product=Product.JOIN))
@@ -144,7 +145,7 @@ class TestSearch:
         assert pages._index is None
 
     def test_the_index_forgets_what_was_taken(self) -> None:
-        """Reports that go through a store which is never empty do not stay in its index for ever."""
+        """The index of a store that is never empty forgets reports that were taken."""
         pages = Pages()
         pages.put(page(-1, product=Product.JOIN))
         for number in range(5000):
@@ -156,7 +157,7 @@ class TestSearch:
 
 
 def test_a_report_is_confirmed_once(tmp_path: Path) -> None:
-    """Several holders of one report count it once in its file."""
+    """Several holders of a report count once in the file."""
     answer = SpooledAnswer(tmp_path / "1.json", 2, broken=False)
     answer.file.touch()
     stored = StoredReport(Report(Product.VOICE, message_id="m"), answer, holders=2)
