@@ -95,7 +95,7 @@ class PushReceiver:
     - ``on_rejected`` is awaited with a :class:`Rejected` when a push, or a report in it, cannot be decoded. The
       readable reports are handed over before. Then the push is confirmed, or answered 400 if no report in it
       could be read.
-    - ``deduplicate`` is a store such as :class:`RecentReports`: a report that was handled before is not handed over
+    - ``deduplicate`` is a store such as ``RecentReports()``: a report that was handled before is not handed over
       again. Without a store ``on_reports`` gets duplicates. A duplicate that arrives while the first one is being
       handled shares its success, and is handed over if the first one fails.
     - ``allow_plain`` accepts pushes that are not encrypted. They are not authenticated, so they must come from
