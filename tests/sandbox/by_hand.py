@@ -8,7 +8,7 @@ import httpx
 
 from emay_voice_async.model.endpoints import ENDPOINTS
 from emay_voice_async.sandbox.accounts import Account
-from emay_voice_async.sandbox.requests import Request
+from emay_voice_async.sandbox.requests import FormRequest
 from emay_voice_async.sandbox.service import Service
 
 APP_ID = "EUCP-EMY-HAND-00001"
@@ -70,9 +70,9 @@ def form_of(customer: Account, path: str, at: float, /, **changes: str | None) -
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def request(path: str, /, **changes: str | None) -> Request:
+def request(path: str, /, **changes: str | None) -> FormRequest:
     """Make a right request, but for ``changes``, as the rules of the service see it."""
-    return Request(ENDPOINT[path], form(path, **changes), "127.0.0.1")
+    return FormRequest(ENDPOINT[path], form(path, **changes), "127.0.0.1")
 
 
 def service(*accounts: Account) -> Service:

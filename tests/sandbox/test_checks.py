@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emay_voice_async.model.codes import JOIN_RESULT_CODES, VOICE_RESULT_CODES, ResultCode
 from emay_voice_async.sandbox import checks
-from emay_voice_async.sandbox.requests import Request
+from emay_voice_async.sandbox.requests import FormRequest
 from sandbox.by_hand import (
     BALANCES,
     ENDPOINT,
@@ -53,7 +53,7 @@ class TestRefusals:
         customer = account()
         refusal.prepare(customer)
         rules = service(customer)
-        asked = Request(ENDPOINT[refusal.path], refusal.fields, "127.0.0.1")
+        asked = FormRequest(ENDPOINT[refusal.path], refusal.fields, "127.0.0.1")
         for _ in range(refusal.accepted_before):
             assert rules.answer(asked, NOW).code == "SUCCESS"
         calls, balance = len(rules.calls), customer.balance

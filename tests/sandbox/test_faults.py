@@ -6,15 +6,15 @@ import pytest
 from attrs import evolve
 
 from emay_voice_async.model.endpoints import Call, Endpoint
-from emay_voice_async.sandbox.answers import Answer, Ending
 from emay_voice_async.sandbox.faults import Fault, Faults
+from emay_voice_async.sandbox.replies import HttpReply, Transmission
 from sandbox.by_hand import ENDPOINT
 
 SEND, REPORT, BALANCE = ENDPOINT["/voice/send"], ENDPOINT["/join/getReport"], ENDPOINT["/voice/getBalance"]
-RIGHT = Answer(200, b'{"code":"SUCCESS"}', code="SUCCESS")
+RIGHT = HttpReply(200, b'{"code":"SUCCESS"}', code="SUCCESS")
 
 
-def spoiled(fault: Fault) -> Answer:
+def spoiled(fault: Fault) -> HttpReply:
     """Let a fault spoil a right answer."""
     return fault.spoil(RIGHT, SEND)
 
@@ -33,12 +33,12 @@ class TestFault:
         """Nothing is sent, whether the service acted or not."""
         fault = Fault.reset(acts=acts)
         assert fault.acts is acts
-        assert (spoiled(fault).ending, spoiled(fault).code) == (Ending.RESET, None)
+        assert (spoiled(fault).transmission, spoiled(fault).code) == (Transmission.RESET, None)
 
     def test_cut(self) -> None:
         """The service acted, and its answer is broken off."""
         assert Fault.cut().acts
-        assert (spoiled(Fault.cut()).ending, spoiled(Fault.cut()).code) == (Ending.CUT, None)
+        assert (spoiled(Fault.cut()).transmission, spoiled(Fault.cut()).code) == (Transmission.CUT, None)
 
     @pytest.mark.parametrize("acts", [False, True])
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -67,12 +67,12 @@ class TestFault:
         """Any status, body and type can be answered."""
         fault = Fault.answer(b"[]", status=418, content_type="text/x", acts=True, name="teapot")
         assert (fault.name, fault.acts) == ("teapot", True)
-        assert spoiled(fault) == Answer(418, b"[]", "text/x")
+        assert spoiled(fault) == HttpReply(418, b"[]", "text/x")
 
     def test_truncated(self) -> None:
         """Half of the JSON comes as if it were whole."""
         assert Fault.truncated().acts
-        assert spoiled(Fault.truncated()) == Answer(200, b'{"code":"')
+        assert spoiled(Fault.truncated()) == HttpReply(200, b'{"code":"')
 
     def test_code(self) -> None:
         """Any code can be answered, in the shape of the endpoint; nobody acts."""

@@ -6,7 +6,7 @@ import pytest
 
 from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES
 from emay_voice_async.sandbox import outcomes
-from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, outcome
+from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, outcome_of
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, outcome
 )
 def test_the_last_four_digits_decide(digits: str, state: str, join_state: str) -> None:
     """Each number has its end, in the states of both products."""
-    ending = outcome(f"1390000{digits}", "hello")
+    ending = outcome_of(f"1390000{digits}", "hello")
     assert ending is not None
     assert (ending.state, ending.join_state) == (state, join_state)
 
@@ -43,7 +43,7 @@ def test_every_listed_state_can_be_had() -> None:
 
 def test_an_unlisted_state_can_be_had() -> None:
     """0012 ends in a state that the document does not know, for both products."""
-    ending = outcome("13900000012", "hello")
+    ending = outcome_of("13900000012", "hello")
     assert ending is not None
     assert ending.state not in VOICE_STATES
     assert ending.join_state not in JOIN_STATES
@@ -51,7 +51,7 @@ def test_an_unlisted_state_can_be_had() -> None:
 
 def test_keys_and_recordings_can_be_had() -> None:
     """0010 presses 1 and leaves a recording with bytes that Java calls negative; 0011 presses 2."""
-    pressed, other = outcome("13900000010", "hello"), outcome("13900000011", "hello")
+    pressed, other = outcome_of("13900000010", "hello"), outcome_of("13900000011", "hello")
     assert pressed is not None
     assert pressed.recording is not None
     assert other is not None
@@ -61,13 +61,13 @@ def test_keys_and_recordings_can_be_had() -> None:
 
 def test_some_never_report() -> None:
     """0013 has no outcome."""
-    assert outcome("13900000013", "hello") is None
+    assert outcome_of("13900000013", "hello") is None
 
 
 @pytest.mark.parametrize("mobile", ["13900000000", "13900000013", "12"])
 def test_black_words_stop_everybody(mobile: str) -> None:
     """The content decides before the number does."""
-    ending = outcome(mobile, "有黑词的内容")
+    ending = outcome_of(mobile, "有黑词的内容")
     assert ending is not None
     assert ending.state == "FAIL_BLACKDICTIONARY"
 
@@ -75,7 +75,7 @@ def test_black_words_stop_everybody(mobile: str) -> None:
 @pytest.mark.parametrize("mobile", ["", "0001", "23900000000", "139000000000", "1390000000１"])
 def test_what_is_no_number_cannot_be_called(mobile: str) -> None:
     """A bad number in an accepted list ends in FAIL_MOBILE."""
-    ending = outcome(mobile, "hello")
+    ending = outcome_of(mobile, "hello")
     assert ending is not None
     assert (ending.state, ending.message, ending.duration) == ("FAIL_MOBILE", "手机号错误", None)
 

@@ -6,17 +6,16 @@ from decimal import Decimal
 import pytest
 
 from emay_voice_async.sandbox import replies
-from emay_voice_async.sandbox.answers import encode, page
-from emay_voice_async.sandbox.outcomes import outcome
+from emay_voice_async.sandbox.outcomes import outcome_of
 from emay_voice_async.sandbox.record import MadeCall
-from emay_voice_async.sandbox.replies import Recordings
+from emay_voice_async.sandbox.replies import Recordings, encode, page
 from sandbox.by_hand import ENDPOINT, NOW
 
 
 def report(path: str, mobile: str, recordings: Recordings = "base64") -> dict[str, object]:
     """Write the report of a call that was made at NOW."""
     call = MadeCall(NOW, "A", ENDPOINT[path], mobile, "20180427000000000001", "mine", "hello")
-    ending = outcome(mobile, "hello")
+    ending = outcome_of(mobile, "hello")
     assert ending is not None
     return replies.report(call, ending, NOW, recordings)
 

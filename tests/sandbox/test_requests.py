@@ -2,7 +2,7 @@
 
 import pytest
 
-from emay_voice_async.sandbox.requests import Request, read_fields
+from emay_voice_async.sandbox.requests import FormRequest, read_fields
 from sandbox.by_hand import ENDPOINT
 
 
@@ -37,7 +37,7 @@ def test_forms_are_read(body: bytes, fields: dict[str, str]) -> None:
 def test_each_endpoint_has_its_names(path: str, mobiles: str, custom_ids: str, content: str) -> None:
     """The parts of a send are found by the names of the parameter tables."""
     fields = {mobiles: "1,2", custom_ids: "a,b", content: "hello", "appId": "A"}
-    request = Request(ENDPOINT[path], fields, "127.0.0.1")
+    request = FormRequest(ENDPOINT[path], fields, "127.0.0.1")
     assert (request.app_id, request.mobiles, request.custom_ids, request.content) == (
         "A",
         ["1", "2"],
@@ -48,5 +48,5 @@ def test_each_endpoint_has_its_names(path: str, mobiles: str, custom_ids: str, c
 
 def test_what_is_missing_is_empty() -> None:
     """A request without fields has no numbers and no ids."""
-    request = Request(ENDPOINT["/voice/send"], {}, "127.0.0.1")
+    request = FormRequest(ENDPOINT["/voice/send"], {}, "127.0.0.1")
     assert (request.app_id, request.mobiles, request.custom_ids, request.content) == ("", [], [], "")

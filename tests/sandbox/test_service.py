@@ -6,7 +6,7 @@ import pytest
 
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.sandbox.accounts import Account
-from emay_voice_async.sandbox.requests import Request
+from emay_voice_async.sandbox.requests import FormRequest
 from emay_voice_async.sandbox.service import Service
 from emay_voice_async.sandbox.speed import Limits
 from sandbox.by_hand import (
@@ -42,14 +42,14 @@ def reports(
     fields = form_of(account(), path, now + rules.clock_offset, number=number)
     return [
         entry["mobile"]
-        for entry in data(rules.answer(Request(ENDPOINT[path], fields, "127.0.0.1"), now).document)
+        for entry in data(rules.answer(FormRequest(ENDPOINT[path], fields, "127.0.0.1"), now).document)
     ]
 
 
 def send(rules: Service, *mobiles: str, now: float = NOW) -> None:
     """Send a notice."""
     fields = form_of(account(), "/voice/send", now, mobiles=",".join(mobiles))
-    assert rules.answer(Request(ENDPOINT["/voice/send"], fields, "127.0.0.1"), now).code == "SUCCESS"
+    assert rules.answer(FormRequest(ENDPOINT["/voice/send"], fields, "127.0.0.1"), now).code == "SUCCESS"
 
 
 class TestSend:
@@ -136,7 +136,8 @@ class TestSpeed:
             rules.answer(request("/voice/getBalance"), NOW)
         fields = form_of(other, "/voice/getBalance", NOW)
         assert (
-            rules.answer(Request(ENDPOINT["/voice/getBalance"], fields, "127.0.0.1"), NOW).code == "SUCCESS"
+            rules.answer(FormRequest(ENDPOINT["/voice/getBalance"], fields, "127.0.0.1"), NOW).code
+            == "SUCCESS"
         )
 
     def test_refusals_for_other_reasons_count(self) -> None:
@@ -222,7 +223,7 @@ class TestReports:
         rules = service(account(), other)
         send(rules, MOBILE)
         fields = form_of(other, "/voice/getReport", NOW)
-        asked = Request(ENDPOINT["/voice/getReport"], fields, "127.0.0.1")
+        asked = FormRequest(ENDPOINT["/voice/getReport"], fields, "127.0.0.1")
         assert data(rules.answer(asked, NOW).document) == []
         assert reports(rules) == [MOBILE]
 
@@ -240,7 +241,7 @@ class TestReports:
         rules.clock_offset = 90.0
         fields = form_of(account(), "/voice/getReport", NOW + 90)
         [report] = data(
-            rules.answer(Request(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).document
+            rules.answer(FormRequest(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).document
         )
         assert report["callingTime"] == "2023-11-15 06:14:50"
 
@@ -262,7 +263,7 @@ class TestClock:
         rules = unlimited(clock_offset=600.0)
         wrong = rules.answer(request("/voice/getReport"), NOW).code
         fields = form_of(account(), "/voice/getReport", NOW + 600)
-        right = rules.answer(Request(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).code
+        right = rules.answer(FormRequest(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).code
         assert (wrong, right) == ("ERROR_TIMESTAMP", "SUCCESS")
 
 

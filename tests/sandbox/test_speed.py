@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from emay_voice_async import RateLimits
 from emay_voice_async.model.endpoints import Call
-from emay_voice_async.sandbox.speed import DEFAULT_LIMITS, Limit, Limits, Window, limit_of
+from emay_voice_async.sandbox.speed import DEFAULT_LIMITS, Limit, Limits, SpeedWindow, limit_of
 from sandbox.by_hand import NOW
 
 
@@ -15,30 +15,30 @@ class TestWindow:
 
     def test_the_limit_is_reached(self) -> None:
         """Exactly as many requests as allowed come in at one instant."""
-        window = Window(Limit(3, 1.0))
+        window = SpeedWindow(Limit(3, 1.0))
         assert [window.admit(NOW) for _ in range(5)] == [True, True, True, False, False]
 
     @pytest.mark.parametrize(("milliseconds", "admitted"), [(999, False), (1000, False), (1001, True)])
     def test_a_request_counts_for_the_whole_period(self, milliseconds: int, admitted: bool) -> None:
         """After exactly one period a request still counts; a millisecond later it does not."""
-        window = Window(Limit(1, 1.0))
+        window = SpeedWindow(Limit(1, 1.0))
         window.admit(NOW)
         assert window.admit(NOW + milliseconds / 1000) is admitted
 
     def test_what_is_refused_does_not_count(self) -> None:
         """Refusals do not keep the window closed."""
-        window = Window(Limit(1, 1.0))
+        window = SpeedWindow(Limit(1, 1.0))
         assert [window.admit(NOW + tenth / 10) for tenth in range(12)] == [True, *[False] * 10, True]
 
     def test_the_clock_ticks_in_milliseconds(self) -> None:
         """Parts of a millisecond are cut off before they are compared."""
-        window = Window(Limit(1, 1.0))
+        window = SpeedWindow(Limit(1, 1.0))
         window.admit(NOW + 0.0009)
         assert window.admit(NOW + 1.001)
 
     def test_milliseconds_are_not_lost(self) -> None:
         """An instant that a float cannot hold exactly is still the millisecond that it stands for."""
-        window = Window(Limit(1, 1.0))
+        window = SpeedWindow(Limit(1, 1.0))
         window.admit(0.0)
         assert 1.001 * 1000 < 1001
         assert window.admit(1.001)
@@ -51,7 +51,7 @@ class TestWindow:
     )
     def test_it_is_exact(self, requests: int, period: int, gaps: list[int], start: int) -> None:
         """It decides as the plain definition does, at any instant of the clock."""
-        window = Window(Limit(requests, period / 1000))
+        window = SpeedWindow(Limit(requests, period / 1000))
         counted: list[int] = []
         now = start
         for gap in gaps:
