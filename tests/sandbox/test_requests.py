@@ -21,7 +21,7 @@ from sandbox.by_hand import ENDPOINT
     ],
 )
 def test_forms_are_read(body: bytes, fields: dict[str, str]) -> None:
-    """Fields are decoded once; the first one of a name counts; bad UTF-8 can be told."""
+    """Fields are decoded once; the first of equal names counts; bad UTF-8 becomes surrogates."""
     assert read_fields(body) == fields
 
 
@@ -46,7 +46,7 @@ def test_each_endpoint_has_its_names(path: str, mobiles: str, custom_ids: str, c
     )
 
 
-def test_what_is_missing_is_empty() -> None:
+def test_missing_fields_are_empty() -> None:
     """A request without fields has no numbers and no ids."""
     request = FormRequest(ENDPOINT["/voice/send"], {}, "127.0.0.1")
     assert (request.app_id, request.mobiles, request.custom_ids, request.content) == ("", [], [], "")
