@@ -45,7 +45,7 @@ class TestSamples:
     """Files as common programs write them."""
 
     def test_a_chinese_spreadsheet(self) -> None:
-        """CSV of Excel in China needs its encoding named; its last row without text is passed over."""
+        """CSV of Excel in China needs ``encoding``; the last row, without text, is skipped."""
         path = LISTS / "excel-gbk.csv"
         assert told(path, encoding="gb18030") == [
             (2, ONE),

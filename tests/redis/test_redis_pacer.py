@@ -50,7 +50,7 @@ class Account:
 
 @pytest.fixture
 def account() -> Iterator[Account]:
-    """Give the test an account, and delete its keys."""
+    """Give the test an account, and delete the keys."""
     one = Account(servers.url(servers.REDIS))
     yield one
     with redis.Redis.from_url(one.url) as client:
@@ -173,7 +173,7 @@ class TestServer:
         asyncio.run(main())
 
     def test_another_limit_for_the_same_account(self, account: Account) -> None:
-        """Two processes with different limits keep to the stricter one."""
+        """Two processes with different limits keep to the stricter limit."""
 
         async def main() -> None:
             wide, narrow = RateLimits(send=RateLimit(9, 0.2)), RateLimits(send=RateLimit(2, 0.3))
@@ -190,7 +190,7 @@ class TestServer:
 
 @pytest.fixture(scope="module")
 def private() -> Iterator[str]:
-    """Start a server whose settings the tests may change."""
+    """Start a server with settings that the tests may change."""
     with servers.own(servers.REDIS) as (_, own_url):
         yield own_url
 
@@ -228,7 +228,7 @@ class TestErrors:
     def test_a_transient_error_is_waited_out(
         self, private: str, caplog: pytest.LogCaptureFixture, broken: list[str], mended: list[str]
     ) -> None:
-        """The request waits until the server recovers, then gets its slot."""
+        """The request waits until the server recovers, then gets a slot."""
 
         async def main() -> None:
             async with RedisPacer(private, app_id=secrets.token_hex(4), rate_limits=SHORT) as pacer:
@@ -327,7 +327,7 @@ def test_a_deadline_ends_the_waiting_for_a_server() -> None:
 
 
 class Fleet:
-    """Processes that send with one account to a local service."""
+    """Processes that send with the same account to a local service."""
 
     def __init__(self, sandbox: Sandbox, base_url: str, redis_url: str) -> None:
         self.sandbox = sandbox

@@ -435,7 +435,7 @@ class TestSharing:
         run(main())
 
     def test_a_request_longer_than_longest_keeps_its_slot(self) -> None:
-        """While its process lives, a lease is renewed."""
+        """The lease of a live process is renewed."""
         model = ServerModel()
         slow, other = queue(model, 1), queue(model, 1)
 
@@ -457,7 +457,7 @@ class TestSharing:
     def test_the_strictest_limit_holds_for_all_while_it_is_in_use(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Of two limits for one account the lower wins, both log it, and it is forgotten a minute later."""
+        """Of two limits for an account the lower holds, both processes log that, and a minute later the higher."""
         model = ServerModel()
         wide, narrow = queue(model, 10), queue(model, 3)
 
@@ -960,7 +960,7 @@ class TestOverSpeed:
     """Another program uses the account as well."""
 
     def test_all_processes_go_slower_together_and_recover(self, caplog: pytest.LogCaptureFixture) -> None:
-        """A refusal halves the slots of all; five calm periods give one back; each process logs it once."""
+        """A refusal halves the slots of all; five calm periods give a slot back; each process logs the refusal once."""
         model = ServerModel()
         one, other = queue(model, 4), queue(model, 4)
 

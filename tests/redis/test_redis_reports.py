@@ -133,7 +133,7 @@ class TestClaims:
         between(keys, play, claimed_for=1.0)
 
     def test_a_late_owner_without_a_successor(self, keys: Keys) -> None:
-        """A report handled after its claim had ended is remembered if no machine has claimed it since."""
+        """A report handled after the end of a claim is remembered, unless another machine has claimed it."""
 
         async def play(one: RedisReports, other: RedisReports) -> None:
             await one.claim(["a"])
