@@ -21,7 +21,7 @@ from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoi
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page
 from emay_voice_async.reports.spool import Spool, SpooledAnswer, mark_broken, remove
-from emay_voice_async.wire.envelope import Answer, read_reports
+from emay_voice_async.wire.envelope import HttpResponse, read_reports
 from emay_voice_async.wire.forms import reports_form
 
 __all__ = ["ReportRequests"]
@@ -88,7 +88,7 @@ class ReportRequests:
     ) -> int:
         files: list[Path] = []
 
-        async def spool(answer: Answer) -> None:
+        async def spool(answer: HttpResponse) -> None:
             # Another status did not come from the service, so the body holds no reports.
             if self._spool is not None and answer.status == _OK:
                 try:
@@ -97,7 +97,7 @@ class ReportRequests:
                     # The reports are removed from the service already: deliver them from memory.
                     logger.exception("the answer could not be spooled")
 
-        def store(answer: Answer) -> int:
+        def store(answer: HttpResponse) -> int:
             page, count = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
             self._mailbox.put(page)
             return count
@@ -111,7 +111,7 @@ class ReportRequests:
             attempts=attempts,
         )
 
-    def _read(self, endpoint: Endpoint, answer: Answer, file: Path | None) -> tuple[Page, int]:
+    def _read(self, endpoint: Endpoint, answer: HttpResponse, file: Path | None) -> tuple[Page, int]:
         """Read an answer; return a page of the readable reports, and the number of all reports."""
         try:
             reports, broken = read_reports(endpoint, answer)
@@ -143,7 +143,7 @@ class ReportRequests:
         pages: list[Page] = []
         for file, product, body in found:
             try:
-                pages.append(self._read(_ENDPOINTS[product], Answer(_OK, body), file)[0])
+                pages.append(self._read(_ENDPOINTS[product], HttpResponse(_OK, body), file)[0])
             except EmayVoiceError as error:
                 logger.warning("an answer in the spool cannot be read: %s", error)
         self._mailbox.put_back(pages)
