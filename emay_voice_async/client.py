@@ -378,7 +378,7 @@ class AsyncEmayVoice:
     @property
     def broken_reports(self) -> tuple[tuple[Any, str], ...]:
         """Pairs of raw value and reason: unreadable reports, and unreadable responses (bytes)."""
-        return tuple(self._reports.broken)
+        return self._reports.broken
 
     def _options(
         self,

@@ -20,7 +20,7 @@ from emay_voice_async.exchange.transport import Progress, Transport
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Endpoint
 from emay_voice_async.pacing.protocol import Lease
-from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import signed
 
 __all__ = ["Attempts", "CallStep", "Credentials", "InFlight", "Observer", "PendingCall"]
@@ -76,8 +76,8 @@ class PendingCall:
 
     endpoint: Endpoint
     form: bytes
-    read: Callable[[Answer], Any]
-    first: Callable[[Answer], Awaitable[object]] | None = None
+    read: Callable[[HttpResponse], Any]
+    first: Callable[[HttpResponse], Awaitable[object]] | None = None
     prepare: Callable[[], Awaitable[object]] | None = None
     deadline: float | None = None
     observe: Observer = _go_on
@@ -132,31 +132,31 @@ class Attempts:
 
     async def _run(self, call: PendingCall, lease: Lease, progress: Progress) -> Any:
         """Post once, read the response, and end the lease at the right moment however the attempt ends."""
-        answer, signed_at = await self._post(call, lease, progress)
+        response, signed_at = await self._post(call, lease, progress)
         over_speed = False
         try:
             if call.first is not None:
-                await call.first(answer)
-            return call.read(answer)
+                await call.first(response)
+            return call.read(response)
         except OverSpeedError:
             over_speed = True
             self._count("over_speed")
             raise
         except AccountError as error:
             if error.code == ResultCode.ERROR_TIMESTAMP:
-                call.clock_corrected = self._clock.correct(answer.date, signed_at)
+                call.clock_corrected = self._clock.correct(response.date, signed_at)
             raise
         finally:
-            lease.end(after=self._timeout if answer.status in _GATEWAY else 0.0, over_speed=over_speed)
+            lease.end(after=self._timeout if response.status in _GATEWAY else 0.0, over_speed=over_speed)
 
-    async def _post(self, call: PendingCall, lease: Lease, progress: Progress) -> tuple[Answer, float]:
+    async def _post(self, call: PendingCall, lease: Lease, progress: Progress) -> tuple[HttpResponse, float]:
         """Sign and post; return the response and the instant of the stamp, or end the lease and raise."""
         endpoint, credentials = call.endpoint, self._credentials
         try:
             at = self._clock.now()
             body = signed(endpoint, credentials.app_id, credentials.secret_key, at, call.form)
             self._count("requests")
-            answer = await self._transport.post(endpoint.path, body, progress, self._patience(call))
+            response = await self._transport.post(endpoint.path, body, progress, self._patience(call))
         except OutcomeUnknownError:
             # The connection is over, so that the request cannot arrive any more.
             lease.end()
@@ -170,7 +170,7 @@ class Attempts:
             if isinstance(error, TimeoutError):
                 raise OutcomeUnknownError("no answer came at all", endpoint.path) from None
             raise
-        return answer, at
+        return response, at
 
     def _patience(self, call: PendingCall) -> float:
         """Return the seconds that the caller waits for a response from now on."""

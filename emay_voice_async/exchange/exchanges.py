@@ -17,7 +17,7 @@ from emay_voice_async.exchange.transport import Transport
 from emay_voice_async.model.endpoints import Endpoint
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.pacing.protocol import Lease, Pacer
-from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.envelope import HttpResponse
 
 __all__ = ["MAX_RETRIES", "MAX_RETRY_TIME", "Exchanges"]
 
@@ -75,9 +75,9 @@ class Exchanges:
         self,
         endpoint: Endpoint,
         form: bytes,
-        read: Callable[[Answer], _Result],
+        read: Callable[[HttpResponse], _Result],
         *,
-        first: Callable[[Answer], Awaitable[object]] | None = None,
+        first: Callable[[HttpResponse], Awaitable[object]] | None = None,
         prepare: Callable[[], Awaitable[object]] | None = None,
         deadline: float | None = None,
         observe: Observer | None = None,

@@ -26,8 +26,9 @@ from emay_voice_async.model.results import Accepted, Outcome, Refused, Ticket
 from emay_voice_async.sending.batches import PreparedBatch
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.state import ENDS, BatchEvent, BatchState, next_state
-from emay_voice_async.wire.envelope import Answer, read_tickets
+from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import send_form
+from emay_voice_async.wire.tickets import read_tickets
 
 __all__ = ["Batch", "Delivery"]
 
@@ -170,7 +171,7 @@ class Delivery:
                 return await self._exchanges.call(
                     endpoint,
                     form,
-                    lambda answer: self._read(batch, answer),
+                    lambda response: self._read(batch, response),
                     prepare=self._prepare_for(batch),
                     deadline=self._options.deadline,
                     observe=batch.observe,
@@ -219,11 +220,11 @@ class Delivery:
             await self.books.release(batch.claim)
             batch.claim = None
 
-    def _read(self, batch: Batch, answer: Answer) -> tuple[Ticket, ...]:
+    def _read(self, batch: Batch, response: HttpResponse) -> tuple[Ticket, ...]:
         """Read the response; a late response is written to the journal."""
         prepared = batch.prepared
         try:
-            tickets = read_tickets(self._message.endpoint, answer, prepared.recipients)
+            tickets = read_tickets(self._message.endpoint, response, prepared.recipients)
         except RefusedError as error:
             self._write_down_late(batch, Refused(prepared.index, prepared.recipients, error))
             raise

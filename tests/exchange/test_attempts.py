@@ -21,7 +21,7 @@ from emay_voice_async.exchange.transport import Transport
 from emay_voice_async.model.endpoints import VOICE_REPORTS, VOICE_SEND, Call
 from emay_voice_async.model.limits import RateLimits
 from emay_voice_async.pacing.local import LocalPacer
-from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.envelope import HttpResponse
 
 
 class TestLease:
@@ -86,7 +86,7 @@ class TestLease:
     def test_the_reader_itself_fails(self) -> None:
         """A fault while reading a response releases the slot."""
 
-        def broken(_: Answer) -> None:
+        def broken(_: HttpResponse) -> None:
             raise ZeroDivisionError
 
         async def main(world: World) -> None:
@@ -176,7 +176,7 @@ class TestTimeout:
         async def step(_: httpx.Request) -> httpx.Response:
             return httpx.Response(200, stream=Trickle())
 
-        seen: list[Answer] = []
+        seen: list[HttpResponse] = []
 
         async def main(world: World) -> None:
             with pytest.raises(OutcomeUnknownError):
@@ -184,7 +184,7 @@ class TestTimeout:
 
         in_world(World(step), main)
         [answer] = seen
-        assert (answer.body, answer.broken_off) == (b" " * 60, "TimeoutError")
+        assert (answer.body, answer.incomplete) == (b" " * 60, "TimeoutError")
 
     def test_waiting_for_a_connection_of_a_shared_pool(self) -> None:
         """A request that waits in vain for a connection of a shared client is not sent, and raises in time."""

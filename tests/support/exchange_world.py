@@ -9,7 +9,8 @@ from emay_voice_async.exchange.transport import Transport
 from emay_voice_async.model.endpoints import VOICE_SEND, Call, Endpoint
 from emay_voice_async.model.limits import RateLimit, RateLimits
 from emay_voice_async.pacing.local import LocalPacer
-from emay_voice_async.wire.envelope import Answer, read_balance, read_reports, read_tickets
+from emay_voice_async.wire.envelope import HttpResponse, read_balance, read_reports
+from emay_voice_async.wire.tickets import read_tickets
 from support.http_transport import Script, Step
 from support.virtual_time import now, run
 
@@ -19,7 +20,7 @@ EPOCH = 1_600_000_000.0
 TIMEOUT = 30.0
 
 
-def read(endpoint: Endpoint) -> Callable[[Answer], Any]:
+def read(endpoint: Endpoint) -> Callable[[HttpResponse], Any]:
     """Read an answer of this endpoint."""
     return {
         Call.SEND: lambda answer: read_tickets(endpoint, answer, []),
