@@ -21,6 +21,7 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange.exchanges import Credentials, Exchanges
 from emay_voice_async.exchange.transport import HttpClient, Transport
+from emay_voice_async.journal.null_journal import NullJournal
 from emay_voice_async.journal.protocol import Journal, Purpose
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.checks import check_count, check_flag, check_seconds, check_text
@@ -36,7 +37,7 @@ from emay_voice_async.reports.reader import ReportReader
 from emay_voice_async.sending.batches import Recipients
 from emay_voice_async.sending.delivery import Options
 from emay_voice_async.sending.hours import CallingHours
-from emay_voice_async.sending.plan import Plan, count, know_nothing, plan_of
+from emay_voice_async.sending.plan import Plan, count, plan_of
 from emay_voice_async.sending.sender import Sender
 from emay_voice_async.wire.envelope import read_balance
 
@@ -256,18 +257,17 @@ class AsyncEmayVoice:
             raise InvalidRequestError("price", "must be a Decimal of at least 0", 0, type(price).__name__)
         reader = self._sender.read(message, to, options, tolerant=True)
         purpose = Purpose(self._app_id, message, allow_duplicates)
-        run = None if journal is None else await journal.start(purpose, dry=True)
+        run = await (NullJournal() if journal is None else journal).start(purpose, dry=True)
         sorter = Sorter(
-            know_nothing if run is None else run.look,
-            allow_duplicates=allow_duplicates and run is not None,
+            run.look,
+            allow_duplicates=allow_duplicates and journal is not None,
             resend_unknown=resend_unknown,
         )
         try:
             found = await count(reader, sorter)
         finally:
             sorter.close()
-            if run is not None:
-                await run.end()
+            await run.end()
         endpoint = message.endpoint
         return plan_of(
             found,

@@ -18,7 +18,7 @@ from emay_voice_async.errors import (
 from emay_voice_async.exchange.exchanges import Attempts, Exchanges
 from emay_voice_async.exchange.retries import Certainty, certainty_of
 from emay_voice_async.journal.protocol import Claim, Journal, Purpose
-from emay_voice_async.journal.session import Books, as_journal_error
+from emay_voice_async.journal.session import JournalSession, as_journal_error
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
@@ -96,7 +96,7 @@ class Delivery:
     """What the batches of one send have in common."""
 
     def __init__(self, exchanges: Exchanges, message: Message, options: Options) -> None:
-        self.books: Books | None = None
+        self.books: JournalSession | None = None
         self._exchanges = exchanges
         self._message = message
         self._options = options
@@ -107,7 +107,7 @@ class Delivery:
         options = self._options
         if options.journal is not None:
             purpose = Purpose(self._exchanges.app_id, self._message, options.allow_duplicates)
-            self.books = Books(
+            self.books = JournalSession(
                 await options.journal.start(purpose),
                 allow_duplicates=options.allow_duplicates,
                 resend_unknown=options.resend_unknown,

@@ -1,21 +1,19 @@
 """What a send would do, found out without sending anything."""
 
 import math
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from attrs import define, field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.journal.protocol import Key
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import tolerance
 from emay_voice_async.sending.batches import Reader
 from emay_voice_async.sending.hours import CallingHours
 
-__all__ = ["Count", "Plan", "count", "know_nothing", "plan_of", "seconds_under"]
+__all__ = ["Count", "Plan", "count", "plan_of", "seconds_under"]
 
 SHOWN: Final = 1000
 """Errors that a plan holds: a file of five million wrong lines must not fill the memory."""
@@ -78,11 +76,6 @@ class Count:
     duplicates: int = 0
     invalid_count: int = 0
     invalid: list[InvalidRequestError] = field(factory=list)
-
-
-async def know_nothing(keys: Sequence[Key]) -> Sequence[None]:
-    """Look keys up where there is no journal."""
-    return [None] * len(keys)
 
 
 async def count(reader: Reader, sorter: Sorter) -> Count:
