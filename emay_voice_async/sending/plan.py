@@ -1,14 +1,14 @@
 """The plan of a send: calls, requests, time and cost, computed without sending."""
 
 import math
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from attrs import define, field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.journal.protocol import Key, Purpose
+from emay_voice_async.journal.null_journal import NullJournal
+from emay_voice_async.journal.protocol import Purpose
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import tolerance
@@ -16,7 +16,7 @@ from emay_voice_async.sending.batches import RecipientReader
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
 
-__all__ = ["Count", "Plan", "count", "count_entries", "know_nothing", "plan_of", "seconds_under"]
+__all__ = ["Count", "Plan", "count", "count_entries", "plan_of", "seconds_under"]
 
 SHOWN: Final = 1000
 """The most errors that a plan holds: a file of five million wrong lines must not fill the memory."""
@@ -81,28 +81,22 @@ class Count:
     invalid: list[InvalidRequestError] = field(factory=list)
 
 
-async def know_nothing(keys: Sequence[Key]) -> Sequence[None]:
-    """Look keys up without a journal."""
-    return [None] * len(keys)
-
-
 async def count_entries(reader: RecipientReader, options: Options, purpose: Purpose) -> Count:
     """Count the entries of the input, by the journal of the options.
 
     The journal is not written to. Raises :class:`JournalError` if this send cannot use the journal.
     """
-    run = None if options.journal is None else await options.journal.start(purpose, dry=True)
+    run = await (options.journal or NullJournal()).start(purpose, dry=True)
     sorter = Sorter(
-        know_nothing if run is None else run.look,
-        allow_duplicates=options.allow_duplicates and run is not None,
+        run.look,
+        allow_duplicates=options.allow_duplicates and options.journal is not None,
         resend_unknown=options.resend_unknown,
     )
     try:
         return await count(reader, sorter)
     finally:
         sorter.close()
-        if run is not None:
-            await run.end()
+        await run.end()
 
 
 async def count(reader: RecipientReader, sorter: Sorter) -> Count:

@@ -113,7 +113,7 @@ class SendRun:
     async def _open(self) -> Batcher:
         """Open the journal and the input."""
         await self._delivery.start()
-        books, size = self._delivery.books, self._message.endpoint.max_batch
+        books, size = self._delivery.journal, self._message.endpoint.max_batch
         sorter = None if books is None else books.sorter
         return Batcher(self._reader, size, sorter, self._options.max_calls)
 
