@@ -4,7 +4,6 @@ import asyncio
 import gc
 import json
 import tracemalloc
-from collections import deque
 from collections.abc import Callable
 
 from benchmarks import server
@@ -68,7 +67,7 @@ async def _used(url: str) -> AsyncEmayVoice:
 
 def _mailbox(entries: list[dict[str, object]]) -> Mailbox:
     mailbox = Mailbox()
-    mailbox.put(Page(deque(structure_reports(entries, Product.VOICE)[0])))
+    mailbox.put(Page(Product.VOICE, structure_reports(entries, Product.VOICE)[0]))
     return mailbox
 
 
