@@ -22,7 +22,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
-from support import sql_servers
+from support import servers
 from support.journal_conformance import (
     PURPOSE,
     JournalConformance,
@@ -114,8 +114,8 @@ async def placed(kind: str) -> AsyncIterator[SqlPlace]:
 
 URLS: dict[str, Callable[[], str]] = {
     "sqlite": str,
-    "postgres": lambda: sql_servers.url(sql_servers.POSTGRES),
-    "mysql": lambda: sql_servers.url(sql_servers.MYSQL),
+    "postgres": lambda: servers.url(servers.POSTGRES),
+    "mysql": lambda: servers.url(servers.MYSQL),
 }
 
 
