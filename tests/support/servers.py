@@ -1,9 +1,9 @@
 """Servers and databases for tests: taken from the environment, found on this machine, or started on it.
 
-A test calls :func:`url` and is skipped if there is no server; the reason of the skip says how to provide one. With
-EMAY_VOICE_TEST_REQUIRE_SERVERS=1 the test fails instead. Other programs may use the same server: tests give their
-keys and tables names of their own and remove them. A test that stops or pauses a server starts a private one with
-:func:`own`.
+A test calls :func:`url` and is skipped without a server; the reason of the skip says how to provide the server. With
+EMAY_VOICE_TEST_REQUIRE_SERVERS=1 the test fails instead. Other programs may use the same server: the
+keys and tables of a test have unique names and are removed. A test that stops or pauses a server starts a private
+server with :func:`own`.
 
 ``python tests/support/servers.py`` prints the modules that cannot be covered on this machine, as patterns for
 ``coverage report --omit``.
@@ -39,7 +39,7 @@ _STARTUP_SECONDS: Final = 30.0
 
 @frozen
 class Kind:
-    """A kind of server: its usual port, its URLs, and the command that starts one.
+    """A kind of server: the usual port, the URLs, and the start command.
 
     ``urls`` are tried in order, with the port filled in; ``answers`` tells whether a server answers at a URL.
     ``start`` starts a server with its data in a folder, at a loopback port, and needs ``programs``; None: tests do
@@ -64,7 +64,7 @@ class Kind:
         return next((url for url in (one.format(port=port) for one in self.urls) if self.answers(url)), None)
 
     def temporary(self) -> "Temporary | None":
-        """Prepare a private server, or return None if its programs are not installed."""
+        """Prepare a private server, or return None if the programs are not installed."""
         if self.start is None or not all(map(shutil.which, self.programs)):
             return None
         return Temporary(self)
@@ -90,7 +90,7 @@ class Temporary:
         self.kill()
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait for an answer."""
         assert self._process is None
         assert self._kind.start is not None
         self._folder = Path(tempfile.mkdtemp(prefix=f"{self._kind.name}-"))
@@ -242,7 +242,7 @@ KINDS: Final = (REDIS, RABBITMQ, POSTGRES, MYSQL)
 
 @cache
 def found(kind: Kind) -> str | None:
-    """Return the URL of a server: from the environment, at its usual port, or started until the process ends."""
+    """Return the URL of a server: from the environment, at the usual port, or started until the process ends."""
     if url := os.environ.get(kind.variable) or kind.url_at(kind.port):
         return url
     server = kind.temporary()
@@ -260,7 +260,7 @@ def url(kind: Kind) -> str:
 
 @contextlib.contextmanager
 def own(kind: Kind) -> Iterator[tuple[Temporary, str]]:
-    """Start a private server for one test, and yield it with its URL, or skip the test."""
+    """Start a private server for a test; yield the server and the URL. Skip the test without the programs."""
     server = kind.temporary()
     if server is None:
         _skip(kind, f"this test starts its own: install {' and '.join(kind.programs)}")
