@@ -418,7 +418,7 @@ class AsyncEmayVoice:
     @property
     def broken_reports(self) -> tuple[tuple[Any, str], ...]:
         """Pairs of raw value and reason: reports, and whole answers (bytes), that could not be read."""
-        return tuple(self._reports.broken)
+        return self._reports.broken
 
     def _options(
         self,

@@ -49,7 +49,7 @@ from emay_voice_async.model.codes import JOIN_RESULT_CODES, VOICE_RESULT_CODES
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Outcome
-from emay_voice_async.receiver.app import PushReceiver, RecentReports
+from emay_voice_async.receiver import PushReceiver, RecentReports
 from emay_voice_async.sandbox import Fault, Sandbox, ServiceType
 from emay_voice_async.sandbox.pushing import PushMode
 from emay_voice_async.sandbox.replies import Recordings

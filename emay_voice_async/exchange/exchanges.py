@@ -28,7 +28,7 @@ from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Endpoint
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.pacing.protocol import Lease, Pacer
-from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import signed
 
 __all__ = ["Attempts", "Credentials", "Exchanges"]
@@ -78,8 +78,8 @@ class Attempts:
 class _Request:
     endpoint: Endpoint
     rest: bytes
-    read: Callable[[Answer], Any]
-    first: Callable[[Answer], Awaitable[object]] | None
+    read: Callable[[HttpResponse], Any]
+    first: Callable[[HttpResponse], Awaitable[object]] | None
     prepare: Callable[[], Awaitable[object]] | None
     deadline: float | None
     attempts: Attempts
@@ -143,9 +143,9 @@ class Exchanges:
         self,
         endpoint: Endpoint,
         rest: bytes,
-        read: Callable[[Answer], _Result],
+        read: Callable[[HttpResponse], _Result],
         *,
-        first: Callable[[Answer], Awaitable[object]] | None = None,
+        first: Callable[[HttpResponse], Awaitable[object]] | None = None,
         prepare: Callable[[], Awaitable[object]] | None = None,
         deadline: float | None = None,
         attempts: Attempts | None = None,
@@ -310,7 +310,7 @@ class Exchanges:
             # A gateway's answer is not the service's: behind it the request may still be waiting.
             lease.end(after=self.timeout if answer.status in _GATEWAY else 0.0, over_speed=over_speed)
 
-    async def _post(self, request: _Request, lease: Lease, progress: Progress) -> tuple[Answer, float]:
+    async def _post(self, request: _Request, lease: Lease, progress: Progress) -> tuple[HttpResponse, float]:
         """Sign and post; return the answer and the instant of the stamp, or end the lease and raise."""
         endpoint, credentials = request.endpoint, self._credentials
         try:
@@ -361,7 +361,7 @@ class Exchanges:
             await asyncio.sleep(pause)
         return True
 
-    def _correct_clock(self, answer: Answer, signed_at: float) -> bool:
+    def _correct_clock(self, answer: HttpResponse, signed_at: float) -> bool:
         """Learn the service's clock from the Date header; return whether that changes anything."""
         try:
             told = parsedate_to_datetime(answer.date or "")

@@ -24,8 +24,9 @@ from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
 from emay_voice_async.sending.batches import Cut
 from emay_voice_async.sending.hours import CallingHours
-from emay_voice_async.wire.envelope import Answer, read_tickets
+from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import send_form
+from emay_voice_async.wire.tickets import read_tickets
 
 __all__ = ["Batch", "Delivery", "Options"]
 
@@ -217,7 +218,7 @@ class Delivery:
             await self.books.release(batch.claim)
             batch.claim = None
 
-    def _read(self, batch: Batch, answer: Answer) -> tuple[Ticket, ...]:
+    def _read(self, batch: Batch, answer: HttpResponse) -> tuple[Ticket, ...]:
         """Read the answer, also one that comes when the batch was given up: the journal still wants it."""
         cut = batch.cut
         try:

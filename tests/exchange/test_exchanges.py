@@ -28,7 +28,8 @@ from emay_voice_async.exchange.transport import Transport
 from emay_voice_async.model.endpoints import VOICE_BALANCE, VOICE_REPORTS, VOICE_SEND, Call, Endpoint
 from emay_voice_async.model.limits import RateLimit, RateLimits
 from emay_voice_async.pacing.local import LocalPacer
-from emay_voice_async.wire.envelope import Answer, read_balance, read_reports, read_tickets
+from emay_voice_async.wire.envelope import HttpResponse, read_balance, read_reports
+from emay_voice_async.wire.tickets import read_tickets
 
 SUCCESS = {"code": "SUCCESS", "data": []}
 BALANCE = {"code": "SUCCESS", "data": "12.50"}
@@ -36,7 +37,7 @@ EPOCH = 1_600_000_000.0
 TIMEOUT = 30.0
 
 
-def read(endpoint: Endpoint) -> Callable[[Answer], Any]:
+def read(endpoint: Endpoint) -> Callable[[HttpResponse], Any]:
     """Read an answer of this endpoint."""
     return {
         Call.SEND: lambda answer: read_tickets(endpoint, answer, []),
@@ -375,7 +376,7 @@ class TestLease:
     def test_the_reader_itself_fails(self) -> None:
         """Whatever goes wrong with an answer, its slot comes back."""
 
-        def broken(_: Answer) -> None:
+        def broken(_: HttpResponse) -> None:
             raise ZeroDivisionError
 
         async def main(world: World) -> None:
@@ -465,7 +466,7 @@ class TestTimeout:
         async def step(_: httpx.Request) -> httpx.Response:
             return httpx.Response(200, stream=Trickle())
 
-        seen: list[Answer] = []
+        seen: list[HttpResponse] = []
 
         async def main(world: World) -> None:
             with pytest.raises(OutcomeUnknownError):
@@ -473,7 +474,7 @@ class TestTimeout:
 
         in_world(World(step), main)
         [answer] = seen
-        assert (answer.body, answer.broken_off) == (b" " * 60, "TimeoutError")
+        assert (answer.body, answer.incomplete) == (b" " * 60, "TimeoutError")
 
     def test_waiting_for_a_connection_of_a_shared_pool(self) -> None:
         """What waits in vain for a connection of a shared client is not sent, and says so in time."""
