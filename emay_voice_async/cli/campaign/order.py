@@ -1,13 +1,13 @@
 """The order of a send: message, lists and options, as the client takes them."""
 
-from collections.abc import Sequence
-from typing import TypedDict, cast
+from typing import TypedDict
 
 from attrs import field, frozen
 
 from emay_voice_async.cli.campaign.lists import Lists
 from emay_voice_async.cli.campaign.options import SendOptions
-from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Purpose, State
+from emay_voice_async.journal.null_journal import NullJournal
+from emay_voice_async.journal.protocol import Journal
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.messages import Marketing, Notice, VoiceSms
 from emay_voice_async.sending.hours import CallingHours
@@ -48,29 +48,4 @@ class Order:
         if self.options.journal is not None:
             return SqliteJournal(self.options.journal)
         # The client calls a number once only when it has a journal.
-        return None if self.options.allow_duplicates else cast("Journal", _NullJournal())
-
-
-class _NullJournal:
-    """A journal that records no calls."""
-
-    async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
-        return _NullRun()
-
-
-class _NullRun:
-    """A run that knows no number and lets each batch through."""
-
-    async def look(self, keys: Sequence[Key]) -> Sequence[None]:
-        return [None] * len(keys)
-
-    async def begin(self, claim: Claim) -> bool:
-        return True
-
-    async def close(
-        self, claim: Claim, state: State, *, reason: str = "", message_ids: Sequence[str] | None = None
-    ) -> None:
-        pass
-
-    async def end(self) -> None:
-        pass
+        return None if self.options.allow_duplicates else NullJournal()
