@@ -29,6 +29,7 @@ from emay_voice_async.errors import (
     RefusedError,
     ReportTimeoutError,
     SendError,
+    TooManyReportsError,
     UsageError,
 )
 from emay_voice_async.model.codes import ResultCode
@@ -68,6 +69,7 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     JournalError("it is not a journal", "run.db"),
     JournalError("the disk is full"),
     DuplicateError("mobile", "must not be repeated", position=3),
+    TooManyReportsError(100_000),
 )
 each_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 

@@ -13,7 +13,8 @@ class Stats:
 
     ``requests`` counts what was posted; ``accepted``, ``refused``, ``unknown`` and ``not_sent`` count
     numbers called, by outcome; ``over_speed`` counts ERROR_OVER_SPEED answers; ``waited`` is the
-    seconds that requests waited for slots, added up; ``limits`` the limits in force at this moment.
+    seconds that requests waited for slots, added up; ``report_failures`` counts failed getReport requests
+    after which a follower or a waiter went on; ``limits`` the limits in force at this moment.
     """
 
     requests: int = 0
@@ -23,4 +24,5 @@ class Stats:
     not_sent: int = 0
     over_speed: int = 0
     waited: float = 0.0
+    report_failures: int = 0
     limits: RateLimits = field(factory=RateLimits)
