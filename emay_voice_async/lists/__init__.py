@@ -1,4 +1,8 @@
-"""Recipients from lists as people write them: text, CSV and JSON lines."""
+"""Recipients from files: text, CSV and JSON lines.
+
+:func:`read_recipients` yields an :class:`Entry` for each row, good or bad; :func:`recipients_of` turns
+the entries into recipients to send to.
+"""
 
 from emay_voice_async.lists.reading import FORMATS, Entry, read_recipients, recipients_of
 

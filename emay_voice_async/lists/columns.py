@@ -1,4 +1,4 @@
-"""Which column of a file has the numbers: by name, by place, or by a usual name."""
+"""Find the column of the numbers in a file: by name, by position, or by a usual name."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,7 +9,7 @@ from emay_voice_async.model.numbers import plain
 __all__ = ["USUAL_NAMES", "Column", "place_of"]
 
 Column = str | int
-"""The name of a column, or its place counted from 1."""
+"""The name of a column, or the position, counted from 1."""
 USUAL_NAMES: Final = frozenset({"mobile", "phone", "number", "手机", "手机号", "手机号码", "电话"})
 
 _MAX_SHOWN: Final = 20
@@ -17,10 +17,10 @@ _MANY_DIGITS: Final = 7
 
 
 def place_of(names: Sequence[str], wanted: Column | None, argument: str) -> int:
-    """Return the place, counted from 0, of the column that is ``wanted``; None: that with a usual name.
+    """Return the index, from 0, of the ``wanted`` column; None: of the column with a usual name.
 
-    A name is the one that is the same, or else the only one that differs in case, width and blanks
-    around it. Raises :class:`InvalidRequestError` for ``argument`` and lists the columns.
+    An equal name is preferred; otherwise case, width and surrounding blanks are ignored. Raises
+    :class:`InvalidRequestError` for the field ``argument``, with a list of the columns.
     """
     if isinstance(wanted, int):
         if not 1 <= wanted <= len(names):
@@ -49,5 +49,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    """Quote a name, unless it may be a number: in a file without a header those stand in its place."""
+    """Quote a name, but hide a number: a file without a header has numbers in the place of names."""
     return "****" if sum(map(str.isdigit, name)) >= _MANY_DIGITS else repr(name[:_MAX_SHOWN])

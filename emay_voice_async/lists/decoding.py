@@ -1,4 +1,4 @@
-"""The lines of a text file: of any encoding, with any newlines, read a piece at a time."""
+"""Decode a text file of any encoding and any newlines into lines, a piece at a time."""
 
 import codecs
 import io
@@ -13,7 +13,7 @@ __all__ = ["Readable", "check_encoding", "lines_of"]
 
 _PIECE: Final = 65_536
 _BOMS: Final = (
-    # The longer ones first: that of UTF-32 begins with that of UTF-16.
+    # The longer marks first: the mark of UTF-32 begins with the mark of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF8, "utf-8"),
@@ -28,26 +28,26 @@ class Readable(Protocol):
     """A file that reads bytes or text, such as ``sys.stdin.buffer``."""
 
     def read(self, size: int, /) -> bytes | str:
-        """Return up to ``size`` bytes or characters, and nothing at the end."""
+        """Return up to ``size`` bytes or characters; empty at the end."""
         ...
 
 
 def check_encoding(encoding: str) -> None:
-    """Raise :class:`InvalidRequestError` unless Python knows the encoding, as one of texts."""
+    """Raise :class:`InvalidRequestError` unless Python knows the encoding as a text encoding."""
     try:
         codecs.getincrementaldecoder(encoding)
-        # A codec that does not write texts, such as hex, is found only by using it.
+        # A codec that is no text encoding, such as hex, is only found by using the codec.
         "1".encode(encoding)
     except (LookupError, ValueError):
         raise InvalidRequestError("encoding", "must be one that Python knows, such as gb18030") from None
 
 
 def lines_of(file: Readable, encoding: str | None) -> Iterator[str]:
-    """Yield the lines, which CRLF, CR and LF end and nothing else.
+    """Yield the lines; only CRLF, CR and LF end a line.
 
-    Raises :class:`InvalidRequestError` for a file that is no text in its encoding, which is UTF-8
-    unless a byte order mark or ``encoding`` tells, and for a line longer than ``MAX_LINE``; what
-    stands before it is yielded first.
+    Raises :class:`InvalidRequestError` for bytes that are no text in the encoding (a byte order mark,
+    else ``encoding``, else UTF-8), and for a line longer than ``MAX_LINE`` characters. The lines
+    before the error are yielded first.
     """
     number, rest = 1, ""
     for text in _texts(file, encoding):
@@ -64,7 +64,7 @@ def lines_of(file: Readable, encoding: str | None) -> Iterator[str]:
 
 
 def _texts(file: Readable, encoding: str | None) -> Iterator[str]:
-    """Yield the text of a file, with LF for CRLF and CR; name the line that cannot be decoded."""
+    """Yield the text of a file, with LF for CRLF and CR; an error names the undecodable line."""
     newlines = io.IncrementalNewlineDecoder(None, translate=True)
     line, failure = 1, None
     try:
@@ -74,7 +74,7 @@ def _texts(file: Readable, encoding: str | None) -> Iterator[str]:
             yield text
     except UnicodeError as error:
         failure = error
-    # A CR at the end was kept back: an LF could have come.
+    # A final CR was kept back, as an LF could have followed.
     text = newlines.decode("", final=True)
     line += text.count("\n")
     yield text
@@ -85,7 +85,7 @@ def _texts(file: Readable, encoding: str | None) -> Iterator[str]:
 
 
 def _pieces(file: Readable) -> Iterator[bytes | str]:
-    """Read a file piece by piece, as soon as there is something to be read."""
+    """Read a file piece by piece, without waiting for a full piece."""
     read = getattr(file, "read1", file.read)
     while True:
         piece = read(_PIECE)
@@ -97,7 +97,7 @@ def _pieces(file: Readable) -> Iterator[bytes | str]:
 
 
 def _decoded(pieces: Iterator[Any], encoding: str | None) -> Iterator[str]:
-    """Decode what a file reads; before bytes that cannot be, all that can."""
+    """Decode pieces; text before an undecodable byte is yielded before the error is raised."""
     head = next(pieces, b"")
     if isinstance(head, str):
         if encoding is not None:
@@ -118,7 +118,7 @@ def _decoded(pieces: Iterator[Any], encoding: str | None) -> Iterator[str]:
 
 
 def _encoding(head: bytes, encoding: str | None) -> tuple[str, bytes]:
-    """Tell a file's encoding by how it begins, and the byte order mark that it begins with."""
+    """Return the encoding of a file that begins with ``head``, and its byte order mark."""
     for bom, name in _BOMS:
         if head.startswith(bom):
             return name, bom

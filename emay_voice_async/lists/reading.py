@@ -1,4 +1,4 @@
-"""Recipients from people's files, as a stream: no more of a file is in memory than a piece of it."""
+"""Recipients from files, as a stream: only a piece of a file is in memory at any time."""
 
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -20,7 +20,7 @@ FORMATS: Final = {
     "csv": ("csv", "tsv"),
     "jsonl": ("jsonl", "ndjson"),
 }
-"""The formats, and the endings of files that have them."""
+"""The formats, and the file name endings of each."""
 
 _CHOICE: Final = "txt, csv or jsonl"
 
@@ -28,25 +28,26 @@ _CHOICE: Final = "txt, csv or jsonl"
 def read_recipients(
     source: str | os.PathLike[str] | Readable,
     *,
-    format: str | None = None,  # noqa: A002 - the word that everybody uses
+    format: str | None = None,  # noqa: A002 - the standard word
     column: Column | None = None,
     custom_id_column: Column | None = None,
     encoding: str | None = None,
 ) -> Generator[Entry, None, None]:
     """Yield an :class:`~emay_voice_async.lists.rows.Entry` for each row of a file, with its line number.
 
-    ``source`` is a path, or an open file, which is not closed. ``format`` is "txt" (a number a line;
-    blank lines and those that begin with # are passed over), "csv" (under a header, delimited by
-    , ; or tabs) or "jsonl" (an object or a number a line); None: as the file's ending says. In
-    "csv" and "jsonl", ``column`` has the numbers (a name, or in "csv" a place counted from 1; None:
-    the one column that is called mobile, phone, number, 手机, 手机号, 手机号码 or 电话), and
-    ``custom_id_column`` the custom ids (None: there are none). ``encoding`` is UTF-8 unless a byte
-    order mark or the argument says otherwise; a byte order mark is always believed.
+    - ``source``: a path, or an open file, which is not closed.
+    - ``format``: "txt" (a number per line; blank lines and lines that begin with # are skipped), "csv"
+      (rows under a header, delimited by commas, semicolons or tabs) or "jsonl" (an object or a number
+      per line). None: by the ending of the file's name.
+    - ``column``: the column of the numbers, in "csv" and "jsonl": a name, or in "csv" a position counted
+      from 1. None: the only column with a usual name, such as mobile, phone, number, 手机 or 手机号.
+    - ``custom_id_column``: the column of the custom ids. None: no custom ids.
+    - ``encoding``: None is UTF-8. A byte order mark in the file overrides the argument.
 
-    Nothing is read before the first entry is asked for, and then a piece at a time, with reads that
-    block. A bad row is an entry with a problem. :class:`InvalidRequestError` is raised at once for
-    arguments that make no sense, and while reading for what spoils the whole file: a column that is
-    not there, bytes in another encoding, a line without end. :class:`OSError` is that of the system.
+    The file is opened when the first entry is asked for, and read a piece at a time with blocking
+    reads. A bad row is an entry with ``problem`` set. :class:`InvalidRequestError` is raised at once for
+    bad arguments, and while reading for a fault of the whole file: a missing column, bytes in another
+    encoding, an endless line. :class:`OSError` comes from the operating system.
     """
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
         raise InvalidRequestError("source", "must be a path or an open file", None, type(source).__name__)
@@ -59,10 +60,10 @@ def read_recipients(
 def recipients_of(
     entries: Iterable[Entry], *, on_problem: Callable[[Entry], object] | None = None
 ) -> Iterator[Recipient]:
-    """Yield whom to send to; give each entry with a problem to ``on_problem`` and leave it out.
+    """Yield the recipients to send to; pass each bad entry to ``on_problem`` and skip it.
 
-    Without ``on_problem`` the bad ones are yielded, too: each becomes an outcome of its own, a
-    :class:`~emay_voice_async.model.results.NotSent`. What ``on_problem`` raises ends the stream.
+    Without ``on_problem`` the bad entries are yielded as well: each becomes an outcome of its own, a
+    :class:`~emay_voice_async.model.results.NotSent`. An exception of ``on_problem`` ends the stream.
     """
     for entry in entries:
         if entry.problem is None or on_problem is None:
@@ -72,7 +73,7 @@ def recipients_of(
 
 
 def _format(source: object) -> str:
-    """Tell the format by the ending of the file's name."""
+    """Return the format by the ending of the file's name."""
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", "")
     ending = Path(name).suffix[1:].lower() if isinstance(name, str | os.PathLike) else ""
     for known, endings in FORMATS.items():

@@ -1,7 +1,7 @@
-"""What people's files say: lines of text to entries, from three formats.
+"""Parse lines of text into entries, in three formats.
 
-A row that nobody can be called by is an entry with a problem. Only what spoils the whole file, such
-as a column that is not there, is raised.
+An unusable row becomes an entry with ``problem`` set. Only a fault of the whole file, such as a
+missing column, is raised.
 """
 
 import csv
@@ -21,19 +21,19 @@ from emay_voice_async.model.recipients import Recipient, check_recipient
 __all__ = ["MAX_LINE", "Entry", "csv_entries", "jsonl_entries", "too_long", "txt_entries"]
 
 MAX_LINE: Final = 65_536
-"""Characters of a line, and of a CSV row with all the lines that its quoted fields go over."""
+"""Characters of a line, and of a CSV row with all lines of quoted fields."""
 
 _DELIMITERS: Final = ",;\t"
-# Numbers stay the text that they are: 13800000000.0 loses nothing, and none is too long to read.
+# Numbers stay text: 13800000000.0 loses no digit, and no number is too long.
 _JSON: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
 @frozen
 class Entry:
-    """One row of a list: where it stands, whom it names, and what is wrong with it.
+    """A row of a list: the line, the recipient, and the problem, if any.
 
-    ``line`` is the row's first line, counted from 1. ``problem`` is None exactly when ``recipient``
-    can be sent to; it names the field, the rule and the length found, and shows no number.
+    ``line`` is the first line of the row, counted from 1. ``problem`` is None exactly when
+    ``recipient`` can be sent to; it names the field, the rule and the length found, never the number.
     """
 
     line: int
@@ -42,7 +42,7 @@ class Entry:
 
 
 def txt_entries(lines: Iterable[str]) -> Iterator[Entry]:
-    """Read one number a line; blank lines and those that begin with # are passed over."""
+    """Read a number per line; blank lines and lines that begin with # are skipped."""
     for number, line in enumerate(lines, 1):
         entry = _entry(number, line)
         if entry.problem is None or plain(line)[:1] not in ("", "#"):
@@ -52,10 +52,10 @@ def txt_entries(lines: Iterable[str]) -> Iterator[Entry]:
 def csv_entries(
     lines: Iterable[str], column: Column | None = None, custom_id_column: Column | None = None
 ) -> Iterator[Entry]:
-    """Read rows under a header; the delimiter is the one of , ; and tab that the header has most.
+    """Read rows under a header; the delimiter is the most frequent of , ; and tab in the header.
 
-    Without ``column``, one column must have a usual name. A first row with a mobile number in the
-    column that is asked for by its place is no header. Rows without any text are passed over.
+    Without ``column``, exactly one column must have a usual name. If ``column`` is a position, a
+    first row with a mobile number there is not a header. Rows without any text are skipped.
     """
     rows = _csv_rows(iter(lines))
     first = next(rows, None)
@@ -82,9 +82,9 @@ def csv_entries(
 def jsonl_entries(
     lines: Iterable[str], column: str | None = None, custom_id_column: str | None = None
 ) -> Iterator[Entry]:
-    """Read one JSON value a line: an object with the number in a field, or the number by itself.
+    """Read a JSON value per line: an object with the number in a field, or the number alone.
 
-    The first object decides which field that is: ``column``, or the one that has a usual name.
+    The first object decides about the field: ``column``, or the field with a usual name.
     """
     names: tuple[str, str | None] | None = None
     for number, line in enumerate(lines, 1):
@@ -104,35 +104,35 @@ def jsonl_entries(
 
 
 def too_long(what: str, line: int) -> InvalidRequestError:
-    """Make the error of a line or row that does not end within reason."""
+    """Make the error of a line or row beyond the limit."""
     rule = f"must have {what}s of at most {MAX_LINE} characters"
     return InvalidRequestError("file", rule, MAX_LINE, f"a longer one from line {line} on")
 
 
 def _entry(line: int, mobile: str, custom_id: str | None = None) -> Entry:
-    one = Recipient(normalised(mobile), custom_id)
+    recipient = Recipient(normalised(mobile), custom_id)
     try:
-        check_recipient(one)
+        check_recipient(recipient)
     except InvalidRequestError as error:
-        # Whoever keeps the problem should not keep the frames that it came through.
-        return Entry(line, one, error.with_traceback(None))
-    return Entry(line, one)
+        # Without the traceback, which would keep the frames alive.
+        return Entry(line, recipient, error.with_traceback(None))
+    return Entry(line, recipient)
 
 
 def _bad(line: int, problem: InvalidRequestError) -> Entry:
-    """Make the entry of a row that names nobody; its recipient is refused wherever it goes."""
+    """Make the entry of a row without a recipient; an empty recipient is refused by every check."""
     return Entry(line, Recipient(""), problem.with_traceback(None))
 
 
 def _spread(entry: Entry, problem: InvalidRequestError, ended: int) -> Entry:
-    """Tell how far a bad row goes: a stray quote takes the rows behind it with it."""
+    """Add the lines of a bad row: a stray quote swallows the rows after the quote."""
     found = f"{problem.actual}, in lines {entry.line} to {ended}"
     spread = InvalidRequestError(problem.field, problem.rule, problem.limit, found)
     return Entry(entry.line, entry.recipient, spread)
 
 
 def _csv_rows(lines: Iterator[str]) -> Iterator[tuple[int, int, list[str] | InvalidRequestError]]:
-    """Yield each row with its first and its last line, from the first line on that is not blank."""
+    """Yield each row with the first and the last line, from the first line that is not blank."""
     before = 0
     for first in lines:
         if first.strip():
@@ -150,7 +150,7 @@ def _csv_rows(lines: Iterator[str]) -> Iterator[tuple[int, int, list[str] | Inva
                 raise too_long("row", begun)
             yield f"{line}\n"
 
-    # Strict, as a reader that forgives stray quotes swallows rows without a word.
+    # Strict, as a lenient reader swallows rows silently after a stray quote.
     reader = csv.reader(fed(), delimiter=_delimiter(first), strict=True)
     cells: list[str] | InvalidRequestError | None
     while True:
@@ -172,7 +172,7 @@ def _delimiter(line: str) -> str:
 
 def _csv_entry(line: int, cells: list[str], width: int, place: int, id_place: int | None) -> Entry:
     needed = place if id_place is None else max(place, id_place)
-    # A comma too many moves the cells behind it, and another number into the column.
+    # A comma too many shifts the cells, and moves another number into the column.
     if len(cells) <= needed or any(map(str.strip, cells[width:])):
         rule = "must have the columns of the header"
         return _bad(line, InvalidRequestError("row", rule, width, f"{len(cells)} columns"))

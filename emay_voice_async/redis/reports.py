@@ -1,4 +1,4 @@
-"""Which reports were handled, remembered on a Redis server for receivers on many machines."""
+"""The report store on a Redis server: which reports were handled, for receivers on many machines."""
 
 import asyncio
 import math
@@ -24,11 +24,12 @@ class RedisReports:
 
     - ``client_or_url``: a ``redis.asyncio`` client (or cluster), which is never closed, or a URL.
     - ``claimed_for``: seconds after which a report that was claimed and not settled can be claimed
-      anew: longer than the receiver's ``handler_timeout``. Reports of a process that died wait as long.
-    - ``remembered_for``: seconds that a report which was handled is remembered.
-    - ``timeout``: seconds that one command may take. ``prefix``: what the keys begin with.
+      again: longer than the receiver's ``handler_timeout``. Reports of a process that died wait as long.
+    - ``remembered_for``: seconds for which a handled report is remembered.
+    - ``timeout``: seconds that a command may take. ``prefix``: the beginning of all keys.
 
-    While Redis cannot be used, its methods raise, so that pushes are not confirmed and come again.
+    While Redis cannot be used, the methods raise, so that the receiver does not confirm a push and the
+    service pushes again.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class RedisReports:
         self._prefix = f"{check_prefix(prefix)}:{{reports}}:"
         self._connection = Connection(client_or_url, timeout)
         self._token = ""
-        # Claimed by this process, or being claimed: the server cannot tell its tasks apart.
+        # Claimed by this process, or being claimed: the server cannot tell tasks of a process apart.
         self._mine: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -57,23 +58,23 @@ class RedisReports:
         await self.aclose()
 
     async def claim(self, keys: Sequence[str]) -> Sequence[ClaimResult]:
-        """ClaimResult each key that is new, all of them in one command."""
-        # Not before: a process that was forked off must not have its parent's token.
+        """Claim each new key, all in a single command."""
+        # Made here, not in the constructor: a forked process must not share the parent's token.
         self._token = self._token or secrets.token_hex(16)
         asked = [key for key in dict.fromkeys(keys) if key not in self._mine]
         self._mine.update(asked)
         claims: dict[str, ClaimResult] = {}
         try:
             if asked:
-                told = await self._connection.run(_CLAIM, self._names(asked), self._token, self._claimed_for)
-                claims = dict(zip(asked, (_CLAIMS[one] for one in told), strict=True))
+                codes = await self._connection.run(_CLAIM, self._names(asked), self._token, self._claimed_for)
+                claims = dict(zip(asked, (_CLAIMS[code] for code in codes), strict=True))
         finally:
             self._mine.difference_update(key for key in asked if claims.get(key) is not ClaimResult.CLAIMED)
-        # Of a key that is there twice, only the first one is claimed.
+        # Of a key that is given twice, only the first is claimed.
         return [_taken(claims, key) for key in keys]
 
     async def settle(self, keys: Sequence[str], *, handled: bool) -> None:
-        """End claims, all of them in one command."""
+        """End claims, all in a single command."""
         arguments = (self._token, int(handled), self._remembered_for)
         try:
             await self._connection.run(_SETTLE, self._names(keys), *arguments)
@@ -81,7 +82,7 @@ class RedisReports:
             self._mine.difference_update(keys)
 
     async def wait(self, key: str) -> None:
-        """Ask after growing pauses whether the claim has ended."""
+        """Poll with growing pauses until the claim has ended."""
         pause = _FIRST_PAUSE
         while key in self._mine or not await self._has_ended(key):
             await asyncio.sleep(pause)
@@ -92,7 +93,7 @@ class RedisReports:
         return holder in (None, "handled", b"handled")
 
     async def aclose(self) -> None:
-        """Close the client if it is our own."""
+        """Close a client that was made from a URL."""
         await self._connection.aclose()
 
     def _names(self, keys: Sequence[str]) -> list[str]:

@@ -16,13 +16,14 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     RefusedError,
 )
-from emay_voice_async.exchange.exchanges import Attempts, Exchanges
+from emay_voice_async.exchange.attempts import InFlight
+from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
 from emay_voice_async.reports.broken import BrokenReports
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page
 from emay_voice_async.reports.spool import Spool, SpooledAnswer, mark_broken, remove
-from emay_voice_async.wire.envelope import Answer, read_reports
+from emay_voice_async.wire.envelope import HttpResponse, read_reports
 from emay_voice_async.wire.forms import reports_form
 
 __all__ = ["ReportRequests"]
@@ -43,7 +44,7 @@ class ReportRequests:
         self.mailbox = mailbox
         self._spool: Spool | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._running: dict[Product, tuple[asyncio.Task[int], Attempts]] = {}
+        self._running: dict[Product, tuple[asyncio.Task[int], InFlight]] = {}
 
     async def request(self, product: Product, number: int, deadline: float | None) -> int:
         """Make a getReport, or wait for the running request; return the number of reports.
@@ -59,14 +60,14 @@ class ReportRequests:
             if not task.cancelled() and task.exception() is None:
                 return task.result()
             # The other caller gets the error of the failed request; this caller makes a new request.
-        attempts = Attempts()
-        task = loop.create_task(self._request(product, number, deadline, attempts))
-        self.exchanges.keep(task).add_done_callback(_retrieve)
-        self._running[product] = task, attempts
+        observer = InFlight()
+        task = loop.create_task(self._request(product, number, deadline, observer))
+        self.exchanges.tasks.keep(task).add_done_callback(_retrieve)
+        self._running[product] = task, observer
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
-            if not attempts.under_way:
+            if not observer.in_flight:
                 task.cancel()
             raise
         return task.result()
@@ -75,7 +76,7 @@ class ReportRequests:
         """Spool all answers from now on; return when the leftovers of an earlier process are stored."""
         if self._spool is None:
             self._spool = spool
-            self._loading = self.exchanges.keep(asyncio.ensure_future(self._load(spool)))
+            self._loading = self.exchanges.tasks.keep(asyncio.ensure_future(self._load(spool)))
             self._loading.add_done_callback(_retrieve)
         elif self._spool.path != spool.path:
             raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
@@ -85,13 +86,13 @@ class ReportRequests:
         loading.result()
 
     async def _request(
-        self, product: Product, number: int, deadline: float | None, attempts: Attempts
+        self, product: Product, number: int, deadline: float | None, observer: InFlight
     ) -> int:
         files: list[Path] = []
         # Reports are stored in the order of the requests, also when a late answer comes after a younger one.
         place = self.mailbox.reserve()
 
-        async def spool(answer: Answer) -> None:
+        async def spool(answer: HttpResponse) -> None:
             # Another status did not come from the service, so the body holds no reports.
             if self._spool is not None and answer.status == _OK:
                 try:
@@ -100,7 +101,7 @@ class ReportRequests:
                     # The reports are removed from the service already: deliver them from memory.
                     logger.exception("the answer could not be spooled")
 
-        def store(answer: Answer) -> int:
+        def store(answer: HttpResponse) -> int:
             page, count = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
             page.place = place
             self.mailbox.put(page)
@@ -112,10 +113,10 @@ class ReportRequests:
             store,
             first=spool,
             deadline=deadline,
-            attempts=attempts,
+            observe=observer,
         )
 
-    def _read(self, endpoint: Endpoint, answer: Answer, file: Path | None) -> tuple[Page, int]:
+    def _read(self, endpoint: Endpoint, answer: HttpResponse, file: Path | None) -> tuple[Page, int]:
         """Read an answer; return a page of the readable reports, and the number of all reports."""
         try:
             reports, broken = read_reports(endpoint, answer)
@@ -147,7 +148,7 @@ class ReportRequests:
         pages: list[Page] = []
         for file, product, body in found:
             try:
-                pages.append(self._read(_ENDPOINTS[product], Answer(_OK, body), file)[0])
+                pages.append(self._read(_ENDPOINTS[product], HttpResponse(_OK, body), file)[0])
             except EmayVoiceError as error:
                 logger.warning("an answer in the spool cannot be read: %s", error)
         self.mailbox.put_back(pages)

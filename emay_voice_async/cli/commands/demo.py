@@ -16,7 +16,7 @@ from emay_voice_async.model.messages import Marketing, Message, Notice, OnKey, V
 from emay_voice_async.model.results import Accepted, Report
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.sandbox import Sandbox
-from emay_voice_async.sandbox.outcomes import outcome as outcome_of
+from emay_voice_async.sandbox.outcomes import outcome_of
 
 try:
     from rich import box
