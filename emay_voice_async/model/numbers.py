@@ -27,6 +27,7 @@ _TO_ASCII: Final = {ord(char): ascii_char for ascii_char, chars in _ASCII.items(
 _QUOTED = re.compile('=?"(.*)"')
 """="..." is how a CSV keeps Excel from reading a number."""
 _LONGEST_WRITTEN: Final = 64
+_SCIENTIFIC = re.compile(r"([0-9]+)(?:[.,]([0-9]*))?[eE]\+?([0-9]{1,2})")
 _BETWEEN = r"(?: *(?:--?|\.) *| +)"
 _WRITTEN = re.compile(
     rf"(?:(?:\((?:\+ ?|00)?86\)|(?:\+ ?|00)?86){_BETWEEN}?)?"
@@ -50,15 +51,18 @@ def normalised(text: str) -> str:
 
     Taken away are blanks and invisible characters around it, +86, 0086 or 86 in front of it, blanks,
     dashes, dots and parentheses between its groups of digits, and what spreadsheets add: a leading
-    apostrophe, ="..." around it, .0 behind it. Full-width digits become ASCII; the digits of other
-    scripts do not. A text that is no mobile number, or may be something else, is returned as it is,
-    which the check of recipients refuses, so that one bad number of a million never ends a stream.
+    apostrophe, ="..." around it, .0 behind it. Scientific notation is read when it has all 11 digits.
+    Full-width digits become ASCII; the digits of other scripts do not. A text that is no mobile number,
+    or may be something else, is returned as it is, which the check of recipients refuses, so that one
+    bad number of a million never ends a stream.
     """
     if MOBILE.fullmatch(text) or len(text) > _LONGEST_WRITTEN:
         return text
     whole = plain(text)
     if quoted := _QUOTED.fullmatch(whole):
         whole = quoted[1].strip()
+    if scientific := _SCIENTIFIC.fullmatch(whole):
+        return _from_scientific(scientific) or text
     if whole.count(".") == 1:
         # One dot is a decimal point: 138000000.05 must not become a number by losing it.
         whole, _, fraction = whole.partition(".")
@@ -67,6 +71,16 @@ def normalised(text: str) -> str:
     written = _WRITTEN.fullmatch(whole)
     digits = "" if written is None else re.sub("[^0-9]", "", written[1])
     return digits if MOBILE.fullmatch(digits) else text
+
+
+def _from_scientific(match: re.Match[str]) -> str | None:
+    """Return the digits of 1.3812345678E10, or None if the number is no mobile number or has lost digits."""
+    before, after, exponent = match[1], match[2] or "", int(match[3])
+    digits, point = before + after, len(before) + exponent
+    whole = digits[:point].lstrip("0")
+    if len(digits) < point or digits[point:].strip("0") or not MOBILE.fullmatch(whole):
+        return None
+    return whole
 
 
 def is_number(item: object) -> bool:

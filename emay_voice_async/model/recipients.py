@@ -22,7 +22,7 @@ __all__ = [
 
 _PLACES: Final = tuple(f"-{place}" for place in range(MAX_BATCH))
 """Where in its batch a recipient stands, as it ends a custom id."""
-_SCIENTIFIC = re.compile(r"[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]+")
+_SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 
 
 @define(eq=False, repr=False)
