@@ -4,7 +4,6 @@ import asyncio
 import gc
 import json
 import tracemalloc
-from collections import deque
 from collections.abc import Callable
 
 from benchmarks import server
@@ -16,8 +15,9 @@ from emay_voice_async.model.endpoints import VOICE_SEND
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page
-from emay_voice_async.wire.envelope import Answer, read_tickets
+from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.structuring import structure_reports
+from emay_voice_async.wire.tickets import read_tickets
 
 __all__ = ["measure"]
 
@@ -67,7 +67,7 @@ async def _used(url: str) -> AsyncEmayVoice:
 
 def _mailbox(entries: list[dict[str, object]]) -> Mailbox:
     mailbox = Mailbox()
-    mailbox.put(Page(deque(structure_reports(entries, Product.VOICE)[0])))
+    mailbox.put(Page(Product.VOICE, structure_reports(entries, Product.VOICE)[0]))
     return mailbox
 
 
@@ -89,7 +89,7 @@ def measure(*, quick: bool = False) -> Finding:
         idle = asyncio.run(_idle_clients(url))
     held = {
         "tickets": (
-            _held(lambda: read_tickets(VOICE_SEND, Answer(200, tickets), recipients)),
+            _held(lambda: read_tickets(VOICE_SEND, HttpResponse(200, tickets), recipients)),
             _held(lambda: json.loads(tickets)["data"]),
         ),
         "reports": (

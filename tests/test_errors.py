@@ -1,4 +1,4 @@
-"""The error tree: as drawn, complete when copied, and silent about what nobody should see."""
+"""The error tree: the drawing, copies with all fields, and texts without secrets."""
 
 import copy
 import inspect
@@ -42,7 +42,7 @@ RESULT = SendResult(
     (
         Accepted(0, TO, (Ticket(MOBILE, "20170392833833891100", "order-1"),)),
         Refused(1, TO, BalanceError(ResultCode.ERROR_NEEDMORE_BALANCE, "余额不足", "/voice/send")),
-        Unknown(2, TO, AnswerError("the answer is not JSON", "/voice/send", 200, BODY)),
+        Unknown(2, TO, AnswerError("the response is not JSON", "/voice/send", 200, BODY)),
         NotSent(3, TO, NotSentError("ConnectError", "/voice/send")),
     )
 )
@@ -60,7 +60,7 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     NotSentError("the send was stopped"),
     OutcomeUnknownError("ReadTimeout", "/voice/send"),
     OutcomeUnknownError("ReadTimeout"),
-    AnswerError("the answer is not JSON", "/voice/send", 200, BODY),
+    AnswerError("the response is not JSON", "/voice/send", 200, BODY),
     SendError(RESULT),
     ReportTimeoutError(30.5),
     PushError("decrypt", "the body is not encrypted with this account's key"),
@@ -73,7 +73,7 @@ each_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type
 
 
 def _drawn() -> dict[str, tuple[str, str]]:
-    """Read the tree in the module's docstring: name -> (name of its parent, what is said of it)."""
+    """Read the tree in the module's docstring: name -> (name of the parent, description)."""
     drawing = (errors.__doc__ or "").split("::\n\n")[1].split("\n\n")[0]
     tree: dict[str, tuple[str, str]] = {}
     above: list[str] = []
@@ -99,13 +99,13 @@ class TestTree:
     """The drawing and the classes."""
 
     def test_the_drawing_shows_every_class_under_its_parent(self) -> None:
-        """The tree in the module's docstring is the tree of the classes, none missing and none extra."""
+        """The tree in the module's docstring equals the tree of the classes."""
         assert {name: parent for name, (parent, _) in _drawn().items()} == {
             kind.__name__: kind.__bases__[0].__name__ for kind in _classes()
         }
 
     def test_the_drawing_names_the_other_bases(self) -> None:
-        """A class that is an exception of Python's as well is drawn with it."""
+        """A class with a second base of Python's own is drawn with that base."""
         for kind in _classes():
             others = [base.__name__ for base in kind.__bases__[1:]]
             assert re.findall(r"also an? (\w+)", _drawn()[kind.__name__][1]) == others
@@ -115,17 +115,17 @@ class TestTree:
         assert errors.__all__ == sorted(_drawn())
 
     def test_every_class_is_explained(self) -> None:
-        """Each class has a docstring of its own that ends its first sentence."""
+        """Each class has its own docstring with at least one sentence."""
         for kind in _classes():
             assert "." in vars(kind)["__doc__"]
 
     def test_the_examples_here_cover_the_tree(self) -> None:
-        """The tests below leave out no class."""
+        """The examples cover every class."""
         assert {type(error) for error in EXAMPLES} == set(_classes())
 
 
 class TestCopies:
-    """Errors cross processes: worker pools pickle them."""
+    """Errors are pickled by worker pools."""
 
     @each_example
     @pytest.mark.parametrize(
@@ -136,13 +136,13 @@ class TestCopies:
     def test_a_copy_keeps_every_field(
         self, error: EmayVoiceError, duplicate: Callable[[EmayVoiceError], EmayVoiceError]
     ) -> None:
-        """Copying and pickling keep class, fields and texts, whatever the protocol."""
+        """Copying, and pickling by any protocol, keep class, fields and texts."""
         twin = duplicate(error)
         assert twin is not error
         assert type(twin) is type(error)
         assert (str(twin), repr(twin)) == (str(error), repr(error))
         assert vars(twin).keys() == vars(error).keys()
-        if not isinstance(error, SendError):  # whose outcomes hold errors, which compare by identity
+        if not isinstance(error, SendError):  # its outcomes hold errors, and errors compare by identity
             assert vars(twin) == vars(error)
             assert twin.args == error.args
 
@@ -162,7 +162,7 @@ class TestCopies:
 
 
 class TestTexts:
-    """What an error shows of itself."""
+    """The texts of an error."""
 
     @each_example
     def test_neither_numbers_nor_bodies_are_shown(self, error: EmayVoiceError) -> None:
@@ -193,7 +193,7 @@ class TestTexts:
             (EXAMPLES[12], "the outcome is unknown: ReadTimeout"),
             (
                 EXAMPLES[13],
-                f"the outcome of /voice/send is unknown: the answer is not JSON (HTTP 200, {len(BODY)} bytes)",
+                f"the outcome of /voice/send is unknown: the response is not JSON (HTTP 200, {len(BODY)} bytes)",
             ),
             (
                 EXAMPLES[14],
@@ -209,24 +209,24 @@ class TestTexts:
         ],
     )
     def test_the_text_says_what_happened(self, error: EmayVoiceError, text: str) -> None:
-        """``str`` is the sentence for people, and ``repr`` the class around it."""
+        """``str`` is the sentence, and ``repr`` the class name around the sentence."""
         assert str(error) == text
         assert repr(error) == f"{type(error).__name__}({text!r})"
 
     @given(body=st.binary(min_size=8).map(lambda body: body.hex().encode()), status=st.integers(100, 599))
     def test_a_body_is_counted_only(self, body: bytes, status: int) -> None:
-        """Whatever the body of an answer, its text tells the status and the length of it."""
-        error = AnswerError("the answer is not JSON", "/voice/send", status, body)
+        """The text shows status and length of a response body, and no byte of the body."""
+        error = AnswerError("the response is not JSON", "/voice/send", status, body)
         assert error.body == body
         assert body.decode() not in str(error) + repr(error)
         assert f"(HTTP {status}, {len(body)} bytes)" in str(error)
 
     def test_a_code_is_its_text(self) -> None:
-        """A listed code is shown as the service writes it, not as a member of an enumeration."""
+        """A listed code is shown as on the wire, not as an enum member."""
         assert "ResultCode" not in repr(EXAMPLES[5])
 
     def test_errors_can_be_told_apart_from_values(self) -> None:
-        """Errors that Python code already knows are caught as such."""
+        """Errors with a base of Python's own are caught by that base."""
         assert isinstance(EXAMPLES[1], ValueError)
         assert isinstance(EXAMPLES[3], RuntimeError)
         assert isinstance(EXAMPLES[15], TimeoutError)

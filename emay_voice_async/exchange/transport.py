@@ -1,4 +1,4 @@
-"""One POST over httpx, and httpx's exceptions to ours: the only module that knows httpx."""
+"""One POST over httpx, and the mapping of httpx's exceptions to the package's errors."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from emay_voice_async.errors import (
     NotSentError,
     OutcomeUnknownError,
 )
-from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import CONTENT_TYPE
 
 __all__ = ["ERRORS", "HttpClient", "Progress", "Transport", "checked_base_url"]
@@ -25,15 +25,15 @@ HttpClient = httpx.AsyncClient
 KEEPALIVE: Final = 2.0
 """Seconds that our own client keeps an idle connection.
 
-Shorter than any server's patience, because a server that closes an idle connection at the moment
-of a send leaves the outcome of that send unknown.
+Shorter than the keep-alive timeout of usual servers: a server that closes an idle connection during a
+send leaves the outcome of the send unknown.
 """
 
 _LIMITS: Final = httpx.Limits(
-    # Requests in flight are bounded by us, so nobody ever waits for a connection.
+    # max_concurrency limits the requests in flight, so the pool needs no limit.
     max_connections=None,
-    # As httpx's own default: its pool looks at each idle connection for each other one, for each
-    # request. A second burst of 100 requests costs a sixth of what it costs if all are kept.
+    # httpx's default. Its pool compares all idle connections with each other for every request, so that
+    # more idle connections make bursts slower (benchmarks/codes.py).
     max_keepalive_connections=20,
     keepalive_expiry=KEEPALIVE,
 )
@@ -45,14 +45,14 @@ _HEADERS: Final = {
 }
 
 ERRORS: Final[Mapping[type[Exception], type[EmayVoiceError]]] = {
-    # No connection was made, or none was free: not a byte was written.
+    # No connection was made, or no connection was free: no byte was written.
     httpx.ConnectError: NotSentError,
     httpx.ConnectTimeout: NotSentError,
     httpx.PoolTimeout: NotSentError,
     httpx.ProxyError: NotSentError,
     httpx.UnsupportedProtocol: NotSentError,
     httpx.InvalidURL: NotSentError,
-    # From the first byte on, nobody knows.
+    # Bytes may have been written: the outcome is unknown.
     httpx.ReadError: OutcomeUnknownError,
     httpx.ReadTimeout: OutcomeUnknownError,
     httpx.WriteError: OutcomeUnknownError,
@@ -62,24 +62,24 @@ ERRORS: Final[Mapping[type[Exception], type[EmayVoiceError]]] = {
     httpx.RemoteProtocolError: OutcomeUnknownError,
     httpx.DecodingError: OutcomeUnknownError,
     httpx.TooManyRedirects: OutcomeUnknownError,
-    # A shared client's own hooks may raise this one.
+    # Raised by event hooks of a shared client.
     httpx.HTTPStatusError: OutcomeUnknownError,
-    # Misuse of a response, which only a shared client's own hooks could do.
+    # Misuse of a response by event hooks of a shared client.
     httpx.CookieConflict: OutcomeUnknownError,
     httpx.StreamConsumed: OutcomeUnknownError,
     httpx.StreamClosed: OutcomeUnknownError,
     httpx.ResponseNotRead: OutcomeUnknownError,
     httpx.RequestNotRead: OutcomeUnknownError,
 }
-"""Every exception of httpx that has no subclasses; what is not listed is unknown too."""
+"""Every exception of httpx without subclasses. An unlisted exception leaves the outcome unknown."""
 
 
 @define
 class Progress:
-    """How far a request has come, as the transport below tells it.
+    """The progress of a request, reported by trace events of httpcore.
 
-    ``written``: writing has begun, or a transport that tells nothing is at work. ``abandoned``:
-    nobody wants the request any more, so it must not be written.
+    ``started``: httpx has the request. ``traced``: the transport reports events. ``headers``: the
+    request is being written. ``abandoned``: the caller left, so the request must not be written.
     """
 
     started: bool = False
@@ -89,16 +89,16 @@ class Progress:
 
     @property
     def written(self) -> bool:
-        """Whether bytes may have left."""
+        """Whether bytes may have been written; True for a started transport without trace events."""
         return self.headers or (self.started and not self.traced)
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Follow the events of httpcore; they come before the thing that they name."""
+        """Record an event of httpcore; an event comes before its action."""
         self.traced = True
         to_proxy = getattr(info.get("request"), "method", None) == b"CONNECT"
         if event.endswith("send_request_headers.started") and not to_proxy:
             if self.abandoned:
-                raise NotSentError("it was given up before it was written")
+                raise NotSentError("the caller gave up before the request was written")
             self.headers = True
 
 
@@ -126,7 +126,7 @@ def checked_base_url(base_url: str) -> str:
 
 
 class Transport:
-    """POSTs forms to one service over the user's client, or over one of its own."""
+    """POSTs forms to a service over the user's HTTP client, or over an own client."""
 
     def __init__(self, base_url: str, http_client: HttpClient | None, timeout: float) -> None:
         self.base_url = checked_base_url(base_url)
@@ -138,15 +138,17 @@ class Transport:
         self._own: HttpClient | None = None
         self._timeout = timeout
 
-    async def post(self, path: str, body: bytes, progress: Progress, patience: float | None = None) -> Answer:
-        """Send one request, once, and read the whole answer, for twice the timeout at most.
+    async def post(
+        self, path: str, body: bytes, progress: Progress, patience: float | None = None
+    ) -> HttpResponse:
+        """Send a request once, and read the whole response within twice the timeout.
 
-        A connection of the pool is waited for half of ``patience`` seconds (None: of the timeout):
-        whoever waits that long for the whole must be told that nothing was sent.
+        The wait for a connection of the pool is half of ``patience`` seconds (None: of the timeout), so
+        that a caller with that patience gets NotSentError in time.
 
         Redirects are not followed, and a shared client's own headers, parameters, cookies and
-        credentials are not sent. Raises :class:`NotSentError` (safe to repeat) or
-        :class:`OutcomeUnknownError`; :class:`TimeoutError` when not even the head of an answer came.
+        credentials are not sent. Raises :class:`NotSentError` (a retry is safe) or
+        :class:`OutcomeUnknownError`; :class:`TimeoutError` without response headers in time.
         """
         request = httpx.Request(
             "POST",
@@ -167,7 +169,7 @@ class Transport:
         if client.is_closed:
             raise NotSentError("the http_client is closed", path)
         progress.started = True
-        # Twice what the caller waits: a late answer is still worth having.
+        # Twice the caller's timeout: a late response may hold reports.
         end = asyncio.get_running_loop().time() + 2 * self._timeout
         try:
             async with asyncio.timeout_at(end):
@@ -179,7 +181,7 @@ class Transport:
         return await _read(response, end)
 
     async def aclose(self) -> None:
-        """Close the client if it is our own."""
+        """Close our own client; a shared client stays open."""
         if self._own is not None:
             await self._own.aclose()
 
@@ -187,26 +189,26 @@ class Transport:
         if self._shared is not None:
             return self._shared
         if self._own is None:
-            # Made here and not in the constructor, because it reads certificates from disk.
+            # Not made in the constructor, because httpx reads certificates from disk.
             self._own = httpx.AsyncClient(limits=_LIMITS)
         return self._own
 
 
-async def _read(response: httpx.Response, end: float) -> Answer:
-    """Read the body; what came of one that breaks off is kept, since it may hold reports."""
+async def _read(response: httpx.Response, end: float) -> HttpResponse:
+    """Read the body; an incomplete body is kept, because it may hold reports."""
     body = bytearray()
-    broken_off = None
+    incomplete = None
     try:
         async with asyncio.timeout_at(end):
             async for piece in response.aiter_bytes():
                 body += piece
     except Exception as error:
-        broken_off = type(error).__name__
+        incomplete = type(error).__name__
     finally:
-        # However the connection ends: what came has come.
+        # A failure to close does not devalue the response.
         with suppress(Exception):
             await response.aclose()
-    return Answer(response.status_code, bytes(body), response.headers.get("date"), broken_off)
+    return HttpResponse(response.status_code, bytes(body), response.headers.get("date"), incomplete)
 
 
 def _converted(error: Exception, path: str, progress: Progress) -> EmayVoiceError:

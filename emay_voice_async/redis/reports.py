@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from emay_voice_async.receiver.deduplication import Claim
+from emay_voice_async.receiver.deduplication import ClaimResult
 from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_wait
 
 __all__ = ["RedisReports"]
 
 _CLAIM: Final = Script("claim.lua")
 _SETTLE: Final = Script("settle.lua")
-_CLAIMS: Final = (Claim.YOURS, Claim.HELD, Claim.HANDLED)
+_CLAIMS: Final = (ClaimResult.CLAIMED, ClaimResult.HELD, ClaimResult.HANDLED)
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 
@@ -57,19 +57,19 @@ class RedisReports:
     ) -> None:
         await self.aclose()
 
-    async def claim(self, keys: Sequence[str]) -> Sequence[Claim]:
+    async def claim(self, keys: Sequence[str]) -> Sequence[ClaimResult]:
         """Claim each new key, all in a single command."""
         # Made here, not in the constructor: a forked process must not share the parent's token.
         self._token = self._token or secrets.token_hex(16)
         asked = [key for key in dict.fromkeys(keys) if key not in self._mine]
         self._mine.update(asked)
-        claims: dict[str, Claim] = {}
+        claims: dict[str, ClaimResult] = {}
         try:
             if asked:
                 codes = await self._connection.run(_CLAIM, self._names(asked), self._token, self._claimed_for)
                 claims = dict(zip(asked, (_CLAIMS[code] for code in codes), strict=True))
         finally:
-            self._mine.difference_update(key for key in asked if claims.get(key) is not Claim.YOURS)
+            self._mine.difference_update(key for key in asked if claims.get(key) is not ClaimResult.CLAIMED)
         # Of a key that is given twice, only the first is claimed.
         return [_taken(claims, key) for key in keys]
 
@@ -100,10 +100,10 @@ class RedisReports:
         return [self._prefix + key for key in keys]
 
 
-def _taken(claims: dict[str, Claim], key: str) -> Claim:
-    claim = claims.get(key, Claim.HELD)
-    if claim is Claim.YOURS:
-        claims[key] = Claim.HELD
+def _taken(claims: dict[str, ClaimResult], key: str) -> ClaimResult:
+    claim = claims.get(key, ClaimResult.HELD)
+    if claim is ClaimResult.CLAIMED:
+        claims[key] = ClaimResult.HELD
     return claim
 
 

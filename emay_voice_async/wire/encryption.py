@@ -17,7 +17,7 @@ from emay_voice_async.model.checks import check_text
 __all__ = ["MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip"]
 
 MAX_SIZE: Final = 64 * 1024 * 1024
-"""Bytes that a push may have after inflating, unless told otherwise."""
+"""The default limit of a push after inflating, in bytes."""
 
 _BLOCK_BITS: Final = 128
 _CHUNK: Final = 16 * 1024
@@ -46,12 +46,12 @@ def decrypt(body: bytes, secret_key: str | bytes) -> bytes:
         padded = decryptor.update(body) + decryptor.finalize()
         return unpadder.update(padded) + unpadder.finalize()
     except ValueError:
-        # One text for a wrong length and for a wrong padding: nobody learns which it was.
+        # The same text for a wrong length and a wrong padding: a sender must not learn which check failed.
         raise PushError("decrypt", "the body is not encrypted with this account's key") from None
 
 
 def compress(data: bytes) -> bytes:
-    """Compress ``data`` with gzip; the same input gives the same bytes at any time."""
+    """Compress ``data`` with gzip; equal input gives equal bytes, because no time is recorded."""
     return _gzip.compress(data, mtime=0)
 
 
@@ -59,8 +59,8 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
     """Inflate one or more gzip members, never holding more than ``max_size`` bytes of output.
 
     Raises :class:`PushError`: stage "size" when the output would be larger than ``max_size``,
-    stage "inflate" when the data is not gzip, is cut off, is damaged, or has a tail. A ``max_size``
-    below 0 is an :class:`InvalidRequestError`.
+    stage "inflate" when the data is not gzip, is cut off, is damaged, or has trailing bytes. Raises
+    :class:`InvalidRequestError` for a ``max_size`` below 0.
     """
     if max_size < 0:
         raise InvalidRequestError("max_size", "must not be negative", 0, max_size)
@@ -68,11 +68,11 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
     position = 0
     inflater = zlib.decompressobj(_GZIP_WINDOW)
     while position < len(data) or not inflater.eof:
-        # Small pieces of input, because zlib copies what it leaves over each time.
+        # Small pieces of input, because zlib copies the unconsumed rest of each piece.
         piece = data[position : position + _CHUNK]
         before = len(output)
         try:
-            # One byte more than there is room for tells "too large" from "just fits".
+            # The limit is the free space plus one byte, to detect output above max_size.
             output += inflater.decompress(piece, min(_CHUNK, max_size - before + 1))
         except zlib.error:
             raise PushError("inflate", "the data is not intact gzip") from None

@@ -1,14 +1,13 @@
-"""Status and body of an answer to typed results, or to the right error.
+"""The envelope of a response: HTTP status, result code and data, or the matching error.
 
-The service answers HTTP 200 for business errors too, as JSON under any content type. Everything
-else (another status, HTML, half a JSON text) did not come from the service as documented: it is an
-:class:`~emay_voice_async.errors.AnswerError`, which says nothing about what the service did.
+The service answers HTTP 200 for business errors too, as JSON under any content type. Another status,
+HTML or half a JSON text is outside the API document and becomes an
+:class:`~emay_voice_async.errors.AnswerError`: the request may or may not have been acted on.
 """
 
 import json
 import re
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -24,21 +23,26 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.model.codes import ResultCode, result_code
 from emay_voice_async.model.endpoints import Call, Endpoint
-from emay_voice_async.model.recipients import Recipient
-from emay_voice_async.model.results import Report, Ticket
+from emay_voice_async.model.results import Report
 from emay_voice_async.wire.json_reader import Layout, read_json, read_rows
 from emay_voice_async.wire.structuring import (
     REPORTS,
-    TICKETS,
-    match_tickets,
     structure_balance,
     structure_reports,
     structure_rows,
-    structure_tickets,
-    ticket_rows,
 )
 
-__all__ = ["REFUSALS", "Answer", "read_balance", "read_reports", "read_tickets", "refusal"]
+__all__ = [
+    "REFUSALS",
+    "HttpResponse",
+    "answer_error",
+    "entries_of",
+    "read_balance",
+    "read_document",
+    "read_reports",
+    "refusal",
+    "success_rows",
+]
 
 _OK: Final = 200
 _CODE: Final = re.compile("[A-Z][A-Z0-9_]*")
@@ -56,27 +60,20 @@ REFUSALS: Mapping[str, type[RefusedError]] = {
     ResultCode.ERROR_LONG_CONTENT: ContentError,
     ResultCode.ERROR_VERIFICATION_CODE_CONTENT: ContentError,
 }
-"""The class of a refusal by its code; any other code is a plain RefusedError."""
-
-
-_KEYS: Final[tuple[Callable[[Ticket | Recipient], object], ...]] = (
-    lambda one: (one.custom_id, one.mobile),
-    lambda one: one.custom_id,
-    lambda one: one.mobile,
-)
+"""The error class of a result code; other codes are a plain RefusedError."""
 
 
 @frozen
-class Answer:
-    """What came back over HTTP: the status, the whole body (decoded), and the Date header.
+class HttpResponse:
+    """An HTTP response: status, body (decompressed) and Date header.
 
-    ``broken_off`` says why there is no more of the body than this; None: it is whole.
+    ``incomplete``: the reason why the body may be cut off; None for a complete body.
     """
 
     status: int
     body: bytes = field(repr=False)
     date: str | None = None
-    broken_off: str | None = None
+    incomplete: str | None = None
 
 
 def refusal(code: ResultCode | str, path: str) -> RefusedError:
@@ -85,86 +82,69 @@ def refusal(code: ResultCode | str, path: str) -> RefusedError:
     return REFUSALS.get(code, RefusedError)(code, meaning, path)
 
 
-def read_tickets(endpoint: Endpoint, answer: Answer, recipients: Sequence[Recipient]) -> tuple[Ticket, ...]:
-    """Read the answer to a send: one ticket for each recipient, in the order of the recipients.
-
-    Raises :class:`RefusedError` (nobody is called) or :class:`AnswerError` (unknown).
-    """
-    product = endpoint.product
-    rows = _rows(answer, TICKETS[product])
-    if rows is not None and (matched := match_tickets(rows, recipients)) is not None:
-        return matched
-    document = _accepted(endpoint, answer)
-    try:
-        entries = _entries(document)
-        if (matched := match_tickets(ticket_rows(entries, product), recipients)) is not None:
-            return matched
-        tickets = structure_tickets(entries, product)
-    except (ValueError, TypeError):
-        raise _answer_error("the answer has values of another kind", endpoint, answer) from None
-    return _in_order(tickets, recipients)
-
-
 def read_reports(
-    endpoint: Endpoint, answer: Answer
+    endpoint: Endpoint, response: HttpResponse
 ) -> tuple[tuple[Report, ...], tuple[tuple[object, str], ...]]:
-    """Read the answer to a getReport: the reports, and (raw value, reason) of unreadable ones.
+    """Read the response to a getReport: the reports, and (raw value, reason) of each unreadable report.
 
-    Raises :class:`RefusedError` (nothing was removed) or :class:`AnswerError` (reports may have been
-    removed; whatever came is in its ``body``).
+    Raises :class:`RefusedError` (no report was removed) or :class:`AnswerError` (reports may have been
+    removed; its ``body`` holds the raw response).
     """
-    rows = _rows(answer, REPORTS[endpoint.product])
+    rows = success_rows(response, REPORTS[endpoint.product])
     if rows is not None and (reports := structure_rows(rows, endpoint.product)) is not None:
         return reports, ()
-    document = _accepted(endpoint, answer)
+    document = read_document(endpoint, response)
     try:
-        entries = _entries(document)
+        entries = entries_of(document)
     except ValueError:
-        raise _answer_error("the answer has values of another kind", endpoint, answer) from None
+        raise answer_error("the response has values of the wrong type", endpoint, response) from None
     return structure_reports(entries, endpoint.product)
 
 
-def read_balance(endpoint: Endpoint, answer: Answer) -> Decimal:
-    """Read the answer to a getBalance, in each of the shapes that the service has for it.
+def read_balance(endpoint: Endpoint, response: HttpResponse) -> Decimal:
+    """Read the response to a getBalance, in any of its three shapes (sections 2.1.3.2 and 2.4.3.2).
 
     Raises :class:`RefusedError` or :class:`AnswerError`.
     """
-    document = _accepted(endpoint, answer)
+    document = read_document(endpoint, response)
     amount = _first(document, "balance", "data")
     if isinstance(amount, dict):
         amount = amount.get("balance")
     try:
         return structure_balance(amount)
     except ValueError:
-        raise _answer_error("the answer has no balance", endpoint, answer) from None
+        raise answer_error("the response has no balance", endpoint, response) from None
 
 
-def _rows(answer: Answer, layout: Layout) -> Iterable[tuple[Any, ...]] | None:
-    """Return the entries of an answer as rows, if it is a SUCCESS that can be read so."""
-    if answer.broken_off is not None or answer.status != _OK:
+def success_rows(response: HttpResponse, layout: Layout) -> Iterable[tuple[Any, ...]] | None:
+    """Return the rows of a SUCCESS response; None if the fast reader cannot read the response."""
+    if response.incomplete is not None or response.status != _OK:
         return None
-    document = read_rows(answer.body, layout)
+    document = read_rows(response.body, layout)
     return None if document is None or document.code != ResultCode.SUCCESS else document.rows
 
 
-def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
-    """Return the answer's JSON object if its code is SUCCESS, or raise."""
-    if answer.broken_off is not None:
-        raise _answer_error(f"the answer broke off ({answer.broken_off})", endpoint, answer)
-    if answer.status != _OK:
-        raise _answer_error("the HTTP status is not 200", endpoint, answer)
+def read_document(endpoint: Endpoint, response: HttpResponse) -> dict[str, Any]:
+    """Return the JSON object of a SUCCESS response.
+
+    Raises :class:`RefusedError` for an error code, or :class:`AnswerError`.
+    """
+    if response.incomplete is not None:
+        raise answer_error(f"the response is incomplete ({response.incomplete})", endpoint, response)
+    if response.status != _OK:
+        raise answer_error("the HTTP status is not 200", endpoint, response)
     try:
-        # Money is never a float.
+        # Amounts of money are read as Decimal, without a detour over float.
         money = endpoint.call is Call.BALANCE
-        document = json.loads(answer.body, parse_float=Decimal) if money else read_json(answer.body)
+        document = json.loads(response.body, parse_float=Decimal) if money else read_json(response.body)
     except (ValueError, ArithmeticError, RecursionError):
-        raise _answer_error("the answer is not JSON", endpoint, answer) from None
+        raise answer_error("the response is not JSON", endpoint, response) from None
     if not isinstance(document, dict):
-        raise _answer_error("the answer is not a JSON object", endpoint, answer)
+        raise answer_error("the response is not a JSON object", endpoint, response)
     code = _first(document, "code", "responseCode")
     if not isinstance(code, str) or not _CODE.fullmatch(code.strip()):
-        # Something else's code, a gateway's perhaps: it would not be certain that nobody is called.
-        raise _answer_error("the answer has no result code", endpoint, answer)
+        # Perhaps the code of a gateway, which is no proof that the service refused the request.
+        raise answer_error("the response has no result code", endpoint, response)
     code = result_code(code.strip())
     if code is not ResultCode.SUCCESS:
         raise refusal(code, endpoint.path)
@@ -172,12 +152,12 @@ def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
 
 
 def _first(document: dict[str, Any], *names: str) -> Any:
-    """Return the first of these fields that says something; null is as good as absent."""
+    """Return the first field of these names that is neither absent nor null."""
     return next((document[name] for name in names if document.get(name) is not None), None)
 
 
-def _entries(document: dict[str, Any]) -> list[object]:
-    """Return the entries of ``data``: a list of them, one alone, or none."""
+def entries_of(document: dict[str, Any]) -> list[object]:
+    """Return the entries of ``data``: a list, a single object, or null or absent (no entries)."""
     data = document.get("data")
     if data is None:
         return []
@@ -188,30 +168,6 @@ def _entries(document: dict[str, Any]) -> list[object]:
     return data
 
 
-def _in_order(tickets: Sequence[Ticket], recipients: Sequence[Recipient]) -> tuple[Ticket, ...]:
-    """Give each recipient its ticket: by custom id and number, by custom id, by number, or a blank one.
-
-    In this order, because the document's own example gives one custom id to two numbers.
-    """
-    found: dict[int, str] = {}
-    left = list(tickets)
-    for key in _KEYS:
-        waiting: dict[object, deque[int]] = defaultdict(deque)
-        for place, one in enumerate(recipients):
-            if place not in found:
-                waiting[key(one)].append(place)
-        rest = []
-        for ticket in left:
-            places = waiting.get(key(ticket))
-            if places:
-                found[places.popleft()] = ticket.message_id
-            else:
-                rest.append(ticket)
-        left = rest
-    return tuple(
-        Ticket(one.mobile, found.get(place, ""), one.custom_id or "") for place, one in enumerate(recipients)
-    )
-
-
-def _answer_error(reason: str, endpoint: Endpoint, answer: Answer) -> AnswerError:
-    return AnswerError(reason, endpoint.path, answer.status, answer.body)
+def answer_error(reason: str, endpoint: Endpoint, response: HttpResponse) -> AnswerError:
+    """Make the error for a response outside the API document."""
+    return AnswerError(reason, endpoint.path, response.status, response.body)

@@ -1,4 +1,4 @@
-"""One POST: what reaches the wire, and what each failure of httpx means."""
+"""One POST: the request on the wire, and the meaning of each httpx exception."""
 
 import asyncio
 import gzip
@@ -15,12 +15,12 @@ from support.virtual_time import run
 
 from emay_voice_async.errors import InvalidRequestError, NotSentError, OutcomeUnknownError
 from emay_voice_async.exchange.transport import ERRORS, Progress, Transport, checked_base_url
-from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.envelope import HttpResponse
 
 
 async def post(
     client: httpx.AsyncClient | None, base_url: str = "http://service", timeout: float = 7
-) -> Answer:
+) -> HttpResponse:
     """Post a small form over a client."""
     return await Transport(base_url, client, timeout).post("/voice/send", b"a=1", Progress())
 
@@ -45,10 +45,10 @@ def make(kind: type[Exception]) -> Exception:
 
 
 class TestErrors:
-    """httpx's exceptions to ours."""
+    """The mapping of httpx's exceptions to the package's errors."""
 
     def test_only_these_are_certain(self) -> None:
-        """No more than these failures happen before the first byte; all others leave the outcome open."""
+        """Only these exceptions mean "not sent"; every other exception leaves the outcome unknown."""
         certain = {kind for kind, ours in ERRORS.items() if ours is NotSentError}
         assert certain == {
             httpx.ConnectError,
@@ -67,7 +67,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("kind", sorted(ERRORS, key=str), ids=lambda kind: kind.__name__)
     def test_each_becomes_what_the_table_says(self, kind: type[Exception]) -> None:
-        """An exception of httpx comes out as our error, with the original as its cause."""
+        """An httpx exception becomes the error of its table row, with the original as the cause."""
         with pytest.raises(ERRORS[kind]) as caught:
             run(post(Script(raises(make(kind))).client()))
         assert type(caught.value) is ERRORS[kind]
@@ -76,12 +76,12 @@ class TestErrors:
 
     @pytest.mark.parametrize("error", [OSError("..."), RuntimeError("..."), httpx.TransportError("...")])
     def test_whatever_is_not_listed_is_unknown(self, error: Exception) -> None:
-        """An exception that nobody thought of never passes for a request that was not sent."""
+        """An unlisted exception never means "not sent"."""
         with pytest.raises(OutcomeUnknownError):
             run(post(Script(raises(error)).client()))
 
     def test_a_subclass_means_what_its_parent_means(self) -> None:
-        """A connect error of another transport's own making is a connect error."""
+        """A subclass of a listed exception is mapped like the listed exception."""
 
         class OwnConnectError(httpx.ConnectError):
             pass
@@ -90,7 +90,7 @@ class TestErrors:
             run(post(Script(raises(OwnConnectError("..."))).client()))
 
     def test_nothing_was_sent_before_the_headers(self) -> None:
-        """A failure after connecting and before the first header is certain not to have been sent."""
+        """A failure between connecting and the first header means "not sent"."""
 
         async def handle(request: httpx.Request) -> httpx.Response:
             await request.extensions["trace"]("connection.connect_tcp.started", {})
@@ -100,7 +100,7 @@ class TestErrors:
             run(post(httpx.AsyncClient(transport=Handler(handle))))
 
     def test_a_closed_shared_client_sends_nothing(self) -> None:
-        """A shared client that its owner closed is an error that says so."""
+        """A closed shared client raises NotSentError with that reason."""
 
         async def main() -> None:
             client = Script(answers()).client()
@@ -111,7 +111,7 @@ class TestErrors:
         run(main())
 
     def test_nobody_listens(self) -> None:
-        """A connection that is refused is a request that was not sent, over a real socket, too."""
+        """A refused connection on a real socket means "not sent"."""
 
         async def main() -> None:
             server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
@@ -127,14 +127,14 @@ class TestErrors:
 
 
 class Handler(httpx.AsyncBaseTransport):
-    """A transport that is one function."""
+    """A transport made of a function."""
 
     def __init__(self, handle: Any) -> None:
         self.handle_async_request = handle  # type: ignore[method-assign]
 
 
 class TestPost:
-    """What reaches the wire."""
+    """The request on the wire."""
 
     @pytest.mark.parametrize(
         ("base_url", "url"),
@@ -147,14 +147,14 @@ class TestPost:
         ],
     )
     def test_the_url_is_exact(self, base_url: str, url: str) -> None:
-        """The path of the endpoint is put behind the base URL, whatever its port, prefix and slashes."""
+        """The path of the endpoint follows the base URL with any port, prefix and slashes."""
         script = Script(answers())
         run(post(script.client(), base_url))
         assert str(script.requests[0].url) == url
         assert script.requests[0].method == "POST"
 
     def test_the_form_is_in_the_body(self) -> None:
-        """The body is the form, with its content type, and nothing else is told about."""
+        """The body is the form, and the request has no header beyond the expected ones."""
         script = Script(answers())
         run(post(script.client()))
         [request] = script.requests
@@ -169,7 +169,7 @@ class TestPost:
         }
 
     def test_nothing_of_a_shared_client_is_sent(self) -> None:
-        """A shared client's base URL, headers, parameters, cookies and credentials are for others."""
+        """A shared client's base URL, headers, parameters, cookies and credentials are not sent."""
         script = Script(answers())
         client = httpx.AsyncClient(
             transport=script,
@@ -186,14 +186,14 @@ class TestPost:
         assert not {"x-token", "cookie", "authorization"} & set(request.headers)
 
     def test_a_redirect_is_not_followed(self) -> None:
-        """A redirect is an answer like any other: sending the form elsewhere would be a second send."""
+        """A redirect is not followed: a form sent elsewhere would be a second send."""
         script = Script(answers(b"", status=302, headers={"location": "http://elsewhere/"}))
         client = httpx.AsyncClient(transport=script, follow_redirects=True)
         assert run(post(client)).status == 302
         assert len(script.requests) == 1
 
     def test_the_timeout_reaches_the_transport(self) -> None:
-        """Connecting has the timeout; reading twice that, since late answers are still worth having."""
+        """Connecting has the timeout; reading has twice the timeout, for late responses."""
         script = Script(answers())
         run(post(script.client(), timeout=7))
         assert script.requests[0].extensions["timeout"] == {
@@ -211,12 +211,12 @@ class TestPost:
         assert (answer.status, answer.body, answer.date) == (503, b"<html>", date)
 
     def test_a_compressed_answer_is_inflated(self) -> None:
-        """A gzip content encoding is undone."""
+        """A gzip content encoding is removed."""
         script = Script(answers(gzip.compress(b"{}"), headers={"content-encoding": "gzip"}))
         assert run(post(script.client())).body == b"{}"
 
     def test_an_answer_that_cannot_be_inflated(self) -> None:
-        """Damaged compression is an answer that breaks off."""
+        """A body with damaged compression is incomplete."""
 
         class Damaged(httpx.AsyncByteStream):
             async def __aiter__(self) -> Any:
@@ -226,10 +226,10 @@ class TestPost:
             return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Damaged())
 
         answer = run(post(httpx.AsyncClient(transport=Handler(handle))))
-        assert (answer.status, answer.broken_off) == (200, "DecodingError")
+        assert (answer.status, answer.incomplete) == (200, "DecodingError")
 
     def test_an_answer_that_breaks_off_keeps_what_came(self) -> None:
-        """Whatever arrived before the connection broke is kept: it may hold reports."""
+        """The part of a body that arrived before a broken connection is kept: it may hold reports."""
 
         class Broken(httpx.AsyncByteStream):
             async def __aiter__(self) -> Any:
@@ -240,10 +240,10 @@ class TestPost:
             return httpx.Response(200, stream=Broken())
 
         answer = run(post(httpx.AsyncClient(transport=Handler(handle))))
-        assert (answer.body, answer.broken_off) == (b'{"code":', "ReadError")
+        assert (answer.body, answer.incomplete) == (b'{"code":', "ReadError")
 
     def test_the_own_client_is_made_when_it_is_needed(self) -> None:
-        """Without a shared client one of our own is made at the first request, and closed."""
+        """Without a shared client, the first request makes an own client, and aclose closes it."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"a=1")
@@ -272,17 +272,17 @@ class TestPost:
 
 
 class TestProgress:
-    """How far a request has come."""
+    """The progress of a request."""
 
     def test_a_silent_transport_may_have_written(self) -> None:
-        """Once a transport that tells nothing is at work, bytes may have left."""
+        """With a transport without trace events, bytes may be written from the start."""
         progress = Progress()
         assert not progress.written
         progress.started = True
         assert progress.written
 
     def test_a_tracing_transport_tells_when_it_writes(self) -> None:
-        """With httpcore's events, nothing has left before the headers begin."""
+        """With httpcore's events, no byte is written before the headers start."""
 
         async def main() -> None:
             progress = Progress(started=True)
@@ -294,7 +294,7 @@ class TestProgress:
         run(main())
 
     def test_what_goes_to_a_proxy_is_not_the_request(self) -> None:
-        """The headers of a CONNECT open a tunnel; nothing of the request has left by then."""
+        """The headers of a CONNECT belong to the tunnel, not to the request."""
 
         async def main() -> None:
             progress = Progress(started=True)
@@ -308,7 +308,7 @@ class TestProgress:
         run(main())
 
     def test_an_abandoned_request_is_stopped_before_it_is_written(self) -> None:
-        """A request that nobody wants any more does not leave when its connection comes at last."""
+        """An abandoned request is not written when the connection is made late."""
 
         async def main() -> None:
             progress = Progress(started=True, abandoned=True)
@@ -320,11 +320,11 @@ class TestProgress:
         run(main())
 
     def test_what_the_trace_raises_comes_out_as_it_is(self) -> None:
-        """The error of an abandoned request is not taken for one of httpx."""
+        """An error raised by the trace keeps its class and text."""
 
         async def main() -> None:
             script = Script(answers(), traced=True)
-            with pytest.raises(NotSentError, match="given up"):
+            with pytest.raises(NotSentError, match="gave up"):
                 await Transport("http://service", script.client(), 5).post(
                     "/voice/send", b"", Progress(abandoned=True)
                 )
@@ -334,7 +334,7 @@ class TestProgress:
 
 
 class TestBaseUrl:
-    """Where the service is."""
+    """The address of the service."""
 
     @pytest.mark.parametrize(
         ("base_url", "found"),
@@ -359,7 +359,7 @@ class TestBaseUrl:
         ],
     )
     def test_what_is_refused(self, base_url: Any, found: str) -> None:
-        """A base URL that cannot be used is refused with the rule and without being shown."""
+        """An unusable base URL is refused; the error states the rule and hides the value."""
         with pytest.raises(InvalidRequestError) as caught:
             checked_base_url(base_url)
         assert caught.value.field == "base_url"

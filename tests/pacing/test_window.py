@@ -7,13 +7,11 @@ from heapq import heappop, heappush
 from itertools import count
 
 import pytest
-from attrs import evolve, frozen
+from attrs import frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.endpoints import Call
-from emay_voice_async.model.limits import RateLimit, RateLimits
+from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import HOST_TICK, Window, tolerance
 
 N, W = 10, 1.0
@@ -137,57 +135,6 @@ class TestTolerance:
         """By default our tick is the tick of this host's clock."""
         assert tolerance(1.0) == tolerance(1.0, HOST_TICK)
         assert 0 < HOST_TICK < 0.1
-
-
-class TestRateLimit:
-    """Good and bad limits."""
-
-    @given(st.integers(1), st.floats(0, 86_400, exclude_min=True) | st.integers(1, 86_400))
-    def test_good_limits(self, requests: int, period: float) -> None:
-        """At least one request, in any time above 0, up to a day."""
-        limit = RateLimit(requests, period)
-        assert (limit.requests, limit.period) == (requests, period)
-
-    @pytest.mark.parametrize("requests", [0, -1, True, 1.0, "10", None, math.inf], ids=repr)
-    def test_requests(self, requests: object) -> None:
-        """The number of requests is a whole number of at least 1."""
-        with pytest.raises(InvalidRequestError) as caught:
-            RateLimit(requests, 1.0)  # type: ignore[arg-type]
-        assert (caught.value.field, caught.value.limit) == ("rate limit requests", 1)
-
-    @pytest.mark.parametrize(
-        "period", [0, 0.0, -1.0, True, 86_401, 10**400, math.inf, -math.inf, math.nan, "1", None], ids=repr
-    )
-    def test_period(self, period: object) -> None:
-        """The period is a finite number above 0."""
-        with pytest.raises(InvalidRequestError) as caught:
-            RateLimit(10, period)  # type: ignore[arg-type]
-        assert (caught.value.field, caught.value.limit) == ("rate limit period", 0)
-
-    def test_limits_are_values(self) -> None:
-        """A changed copy is checked like any other."""
-        with pytest.raises(InvalidRequestError):
-            evolve(RateLimit(1, 1), requests=0)
-
-
-class TestRateLimits:
-    """The limits of one account."""
-
-    def test_unless_told_otherwise(self) -> None:
-        """The default is 10 requests a second for each kind of call."""
-        assert [RateLimits().of(call) for call in Call] == [RateLimit(10, 1.0)] * 3
-
-    @given(*[st.none() | limits] * 3)
-    def test_each_kind_has_its_own(
-        self, send: RateLimit | None, reports: RateLimit | None, balance: RateLimit | None
-    ) -> None:
-        """A kind of call has the limit that was given for that kind, or none."""
-        given_limits = RateLimits(send, reports, balance)
-        assert [given_limits.of(call) for call in (Call.SEND, Call.REPORTS, Call.BALANCE)] == [
-            send,
-            reports,
-            balance,
-        ]
 
 
 class TestNeverTooFast:

@@ -15,11 +15,11 @@ from support import servers
 from emay_voice_async import InvalidRequestError, Report
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
-from emay_voice_async.receiver.deduplication import Claim, RecentReports, ReportStore, deliver_once
+from emay_voice_async.receiver.deduplication import ClaimResult, RecentReports, ReportStore, deliver_once
 from emay_voice_async.redis import RedisReports
 from emay_voice_async.redis.backoff import UnavailableError
 
-YOURS, HELD, HANDLED = Claim.YOURS, Claim.HELD, Claim.HANDLED
+YOURS, HELD, HANDLED = ClaimResult.CLAIMED, ClaimResult.HELD, ClaimResult.HANDLED
 
 
 class Keys:
@@ -89,7 +89,7 @@ class TestClaims:
             keys = [f"{number:032}" for number in range(100)]
             claims = await asyncio.gather(*(store.claim(keys) for _ in range(4) for store in (one, other)))
             for each in zip(*claims, strict=True):
-                assert sorted(claim.value for claim in each) == ["held"] * 7 + ["yours"]
+                assert sorted(claim.value for claim in each) == ["claimed"] + ["held"] * 7
 
         between(keys, play)
 

@@ -19,7 +19,7 @@ from emay_voice_async.cli.terminal.signals import Stop
 from emay_voice_async.errors import EmayVoiceError
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.results import Report
-from emay_voice_async.receiver.app import PushReceiver, Receive, RecentReports, Rejected, Scope, Send
+from emay_voice_async.receiver import PushReceiver, Receive, RecentReports, Rejected, Scope, Send
 
 __all__ = ["listen"]
 
