@@ -20,7 +20,7 @@ from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.transport import HttpClient, Transport
 from emay_voice_async.journal.protocol import Journal, Purpose
 from emay_voice_async.model.checks import check_count, check_seconds, check_text
-from emay_voice_async.model.endpoints import JOIN_BALANCE, VOICE_BALANCE, Call, Product
+from emay_voice_async.model.endpoints import ENDPOINTS, JOIN_BALANCE, VOICE_BALANCE, Call, Product
 from emay_voice_async.model.limits import RateLimits
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.recipients import Recipient, check_recipient
@@ -28,7 +28,9 @@ from emay_voice_async.model.results import Outcome, Report, SendResult, Ticket, 
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.pacing.protocol import Pacer
+from emay_voice_async.reports.polling import Streaming
 from emay_voice_async.reports.reader import ReportReader
+from emay_voice_async.reports.searches import search_for
 from emay_voice_async.sending.batches import Recipients
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
@@ -40,6 +42,7 @@ from emay_voice_async.wire.envelope import read_balance
 __all__ = ["AsyncEmayVoice"]
 
 _BALANCES = {endpoint.product: endpoint for endpoint in (VOICE_BALANCE, JOIN_BALANCE)}
+_PRODUCTS = {endpoint.path: endpoint.product for endpoint in ENDPOINTS}
 _ENVIRONMENT = {
     "base_url": "EMAY_VOICE_BASE_URL",
     "app_id": "EMAY_VOICE_APP_ID",
@@ -87,6 +90,7 @@ class AsyncEmayVoice:
         max_response_size: int = MAX_SIZE,
         cold_start: bool = False,
         allow_only: Collection[str] | None = None,
+        max_undelivered: int = 100_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
         _check_credential("app_id", app_id)
@@ -94,6 +98,7 @@ class AsyncEmayVoice:
         check_seconds("timeout", timeout)
         check_count("max_concurrency", max_concurrency)
         check_count("max_response_size", max_response_size, " of bytes")
+        check_count("max_undelivered", max_undelivered)
         if not isinstance(rate_limits, RateLimits):
             raise InvalidRequestError("rate_limits", "must be RateLimits", None, type(rate_limits).__name__)
         self._app_id = app_id
@@ -105,7 +110,7 @@ class AsyncEmayVoice:
         self._sender = Sender(
             self._exchanges, max_concurrency=max_concurrency, allow_only=_numbers(allow_only)
         )
-        self._reports = ReportReader(self._exchanges)
+        self._reports = ReportReader(self._exchanges, max_undelivered)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -292,12 +297,29 @@ class AsyncEmayVoice:
         self._enter()
         check_seconds("poll_interval", poll_interval)
         _check_product(product)
-        return self._reports.stream(
-            product,
-            follow=follow,
-            poll_interval=poll_interval,
-            spool=spool,
-            deadline=self._instant(deadline),
+        return self._reports.stream(Streaming(product, follow, poll_interval, spool, self._instant(deadline)))
+
+    def report_pages(
+        self,
+        *,
+        follow: bool = False,
+        poll_interval: float = 5.0,
+        product: Product = Product.VOICE,
+        spool: str | os.PathLike[str] | None = None,
+        deadline: float | None = None,
+    ) -> AsyncGenerator[tuple[Report, ...], None]:
+        """Iterate over the status reports in pages, as they came in one response (up to 1,000) or one push.
+
+        A page is handed over for good when the next page is asked for; until then the page stays in the ``spool``.
+        After any other end of the loop (``break``, an error, a cancellation) the last page is put back for the next
+        reader. So ``await journal.record(page)`` in the loop loses no report, even in a process that is killed.
+        Arguments and errors are those of :meth:`reports`.
+        """
+        self._enter()
+        check_seconds("poll_interval", poll_interval)
+        _check_product(product)
+        return self._reports.stream_pages(
+            Streaming(product, follow, poll_interval, spool, self._instant(deadline))
         )
 
     async def wait_for_report(
@@ -319,7 +341,8 @@ class AsyncEmayVoice:
         """
         self._enter()
         check_seconds("timeout", timeout)
-        return await self._reports.wait(awaited, self._products(product) if poll else (), timeout)
+        products = self._products(product) if poll else ()
+        return await self._reports.wait(search_for(awaited, product), products, timeout)
 
     async def settle(
         self,
@@ -335,8 +358,9 @@ class AsyncEmayVoice:
         """
         self._enter()
         check_seconds("timeout", timeout)
-        custom_ids = [recipient.custom_id or "" for recipient in unknown.recipients]
-        reports = await self._reports.settle(custom_ids, self._products(product), timeout)
+        product = product or _PRODUCTS.get(unknown.error.path)
+        searches = [search_for(recipient, product) for recipient in unknown.recipients]
+        reports = await self._reports.settle(searches, self._products(product), timeout)
         return dict(zip(unknown.recipients, reports, strict=True))
 
     def feed(self, reports: Iterable[Report]) -> None:
@@ -382,7 +406,11 @@ class AsyncEmayVoice:
     @property
     def broken_reports(self) -> tuple[tuple[Any, str], ...]:
         """Pairs of raw value and reason: unreadable reports, and unreadable responses (bytes)."""
-        return self._reports.broken
+        return self._reports.requests.broken.pairs
+
+    def take_broken_reports(self) -> list[tuple[Any, str]]:
+        """Return the pairs of :attr:`broken_reports` and forget them: the last 10,000, whole responses up to 64 MiB."""
+        return self._reports.requests.broken.take()
 
     def _options(
         self,

@@ -16,6 +16,7 @@
     |  `- AnswerError             a response outside the API document, kept whole
     |- JournalError               the journal cannot be used: no request is sent without a journal entry
     |- ReportTimeoutError         no report came in time, and may come later (also a TimeoutError)
+    |- TooManyReportsError        the store of reports is full: the fed reports were not stored
     |- SendError                  some batch of a send was not accepted
     `- PushError                  a push that could not be decoded
 
@@ -41,6 +42,7 @@ __all__ = [
     "RefusedError",
     "ReportTimeoutError",
     "SendError",
+    "TooManyReportsError",
     "UsageError",
 ]
 
@@ -222,6 +224,24 @@ class ReportTimeoutError(EmayVoiceError, TimeoutError):
 
     def __str__(self) -> str:
         return f"no report came within {self.seconds:.3g} seconds"
+
+
+class TooManyReportsError(EmayVoiceError):
+    """No more reports are stored before stored ones are taken: none of the fed reports was stored.
+
+    ``limit`` is the client's ``max_undelivered``. A receiver whose handler raises this answers 500, so that the
+    service can push again.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"{self.limit} reports are stored and were not taken: take them by reports() or take_reports(), or raise"
+            " max_undelivered"
+        )
 
 
 class SendError(EmayVoiceError):

@@ -29,6 +29,7 @@ from emay_voice_async.errors import (
     RefusedError,
     ReportTimeoutError,
     SendError,
+    TooManyReportsError,
     UsageError,
 )
 from emay_voice_async.model.codes import ResultCode
@@ -70,6 +71,7 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     JournalError("the disk is full"),
     DuplicateError("mobile", "must not be repeated", position=3),
     SendError(SendResult(RESULT.outcomes[:1]), "the input failed (ValueError)"),
+    TooManyReportsError(100_000),
 )
 each_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 
