@@ -22,7 +22,7 @@ from attrs import field, frozen
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.numbers import mask
-from emay_voice_async.model.results import Report
+from emay_voice_async.model.results import Accepted, NotSent, Refused, Report, Unknown
 from emay_voice_async.wire.forms import message_form
 
 __all__ = ["Claim", "Journal", "JournalRun", "Key", "Line", "Purpose", "Standing", "State", "Summary"]
@@ -31,13 +31,13 @@ __all__ = ["Claim", "Journal", "JournalRun", "Key", "Line", "Purpose", "Standing
 class State(Enum):
     """What is known of one call; the value is the word in exports."""
 
-    ACCEPTED = "accepted"
+    ACCEPTED = Accepted.name
     """The service took it, or a report of it came: it is never sent again."""
-    REFUSED = "refused"
+    REFUSED = Refused.name
     """The service said no: nobody was called, and a next run sends it."""
-    NOT_SENT = "not sent"
+    NOT_SENT = NotSent.name
     """It certainly did not reach the service: a next run sends it."""
-    UNKNOWN = "unknown"
+    UNKNOWN = Unknown.name
     """Its request left and no usable answer came, or its process was gone first: perhaps called."""
     UNDER_WAY = "under way"
     """Claimed, and perhaps being sent at this moment by a run that is alive."""

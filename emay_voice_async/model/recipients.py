@@ -9,7 +9,7 @@ from attrs import define, frozen
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import check_text
 from emay_voice_async.model.endpoints import MAX_BATCH, MAX_CUSTOM_ID
-from emay_voice_async.model.freezing import frozen_as
+from emay_voice_async.model.freezing import frozen_as, frozen_one
 from emay_voice_async.model.numbers import MOBILE, are_numbers, mask, plain
 
 __all__ = [
@@ -122,7 +122,5 @@ def identified(batch: Sequence[str | Recipient], token: str) -> tuple[Recipient,
 
 
 def _made(mobile: str, custom_id: str | None = None) -> Recipient:
-    """Make a recipient at half the price of ``Recipient(...)``: frozen by changing its class."""
-    made = _RecipientFields(mobile, custom_id)
-    made.__class__ = Recipient
-    return made  # type: ignore[return-value]
+    """Make a recipient without the cost of ``Recipient(...)``."""
+    return frozen_one(Recipient, _RecipientFields(mobile, custom_id))

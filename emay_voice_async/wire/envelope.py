@@ -26,17 +26,11 @@ from emay_voice_async.model.codes import ResultCode, result_code
 from emay_voice_async.model.endpoints import Call, Endpoint
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Report, Ticket
+from emay_voice_async.wire.fields import UNREADABLE
 from emay_voice_async.wire.json_reader import Layout, read_json, read_rows
-from emay_voice_async.wire.structuring import (
-    REPORTS,
-    TICKETS,
-    match_tickets,
-    structure_balance,
-    structure_reports,
-    structure_rows,
-    structure_tickets,
-    ticket_rows,
-)
+from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, read_report_rows, structure_reports
+from emay_voice_async.wire.structuring import structure_balance, structure_ticket
+from emay_voice_async.wire.tickets import TICKET_LAYOUTS, match_tickets, ticket_rows
 
 __all__ = ["REFUSALS", "Answer", "read_balance", "read_reports", "read_tickets", "refusal"]
 
@@ -91,7 +85,7 @@ def read_tickets(endpoint: Endpoint, answer: Answer, recipients: Sequence[Recipi
     Raises :class:`RefusedError` (nobody is called) or :class:`AnswerError` (unknown).
     """
     product = endpoint.product
-    rows = _rows(answer, TICKETS[product])
+    rows = _rows(answer, TICKET_LAYOUTS[product])
     if rows is not None and (matched := match_tickets(rows, recipients)) is not None:
         return matched
     document = _accepted(endpoint, answer)
@@ -99,8 +93,8 @@ def read_tickets(endpoint: Endpoint, answer: Answer, recipients: Sequence[Recipi
         entries = _entries(document)
         if (matched := match_tickets(ticket_rows(entries, product), recipients)) is not None:
             return matched
-        tickets = structure_tickets(entries, product)
-    except (ValueError, TypeError):
+        tickets = [structure_ticket(entry, product) for entry in entries]
+    except UNREADABLE:
         raise _answer_error("the answer has values of another kind", endpoint, answer) from None
     return _in_order(tickets, recipients)
 
@@ -113,8 +107,8 @@ def read_reports(
     Raises :class:`RefusedError` (nothing was removed) or :class:`AnswerError` (reports may have been
     removed; whatever came is in its ``body``).
     """
-    rows = _rows(answer, REPORTS[endpoint.product])
-    if rows is not None and (reports := structure_rows(rows, endpoint.product)) is not None:
+    rows = _rows(answer, REPORT_LAYOUTS[endpoint.product])
+    if rows is not None and (reports := read_report_rows(rows, endpoint.product)) is not None:
         return reports, ()
     document = _accepted(endpoint, answer)
     try:

@@ -38,7 +38,7 @@ from emay_voice_async.model.endpoints import (
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Report, Ticket
 from emay_voice_async.wire.envelope import REFUSALS, Answer, read_balance, read_reports, read_tickets, refusal
-from emay_voice_async.wire.structuring import structure_reports
+from emay_voice_async.wire.status_reports import structure_reports
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)
 READERS: dict[Call, Callable[[Endpoint, Answer], object]] = {

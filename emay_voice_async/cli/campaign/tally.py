@@ -1,16 +1,12 @@
 """What became of the numbers of a send, counted, and which exit code that makes."""
 
-from typing import Final
-
 from attrs import define, field
 
 from emay_voice_async.cli.terminal.exit_codes import Ending, ending_of, worst
 from emay_voice_async.errors import DuplicateError, InvalidRequestError
-from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
+from emay_voice_async.model.results import Accepted, NotSent, Outcome, Unknown
 
 __all__ = ["Tally"]
-
-_NAMES: Final = {Accepted: "accepted", Refused: "refused", Unknown: "unknown", NotSent: "not_sent"}
 
 
 @define
@@ -55,4 +51,4 @@ class Tally:
             return "duplicates"
         if isinstance(outcome, Accepted | Unknown) and outcome.recorded:
             return "done_before" if isinstance(outcome, Accepted) else "unknown_before"
-        return _NAMES[type(outcome)]
+        return outcome.name.replace(" ", "_")

@@ -6,11 +6,9 @@ from typing import Any, Final
 
 from emay_voice_async.errors import DuplicateError, EmayVoiceError, RefusedError
 from emay_voice_async.journal.protocol import Line
-from emay_voice_async.model.results import Accepted, Outcome, Refused, Report, Unknown
+from emay_voice_async.model.results import Accepted, Outcome, Report, Unknown
 
 __all__ = ["CALL_FIELDS", "row_of_line", "row_of_report", "row_of_unreadable", "rows_of_outcome"]
-
-_NAMES: Final = {Accepted: "accepted", Refused: "refused", Unknown: "unknown"}
 
 
 def rows_of_outcome(outcome: Outcome) -> Iterator[dict[str, Any]]:
@@ -18,9 +16,9 @@ def rows_of_outcome(outcome: Outcome) -> Iterator[dict[str, Any]]:
     recorded = isinstance(outcome, Accepted | Unknown) and outcome.recorded
     if isinstance(outcome, Accepted):
         for ticket in outcome.tickets:
-            yield _row(ticket.mobile, ticket.custom_id, "accepted", ticket.message_id, None, recorded)
+            yield _row(ticket.mobile, ticket.custom_id, outcome.name, ticket.message_id, None, recorded)
         return
-    name = _NAMES.get(type(outcome), "duplicate" if isinstance(outcome.error, DuplicateError) else "not sent")
+    name = "duplicate" if isinstance(outcome.error, DuplicateError) else outcome.name
     for one in outcome.recipients:
         yield _row(one.mobile, one.custom_id, name, None, outcome.error, recorded)
 
