@@ -1,4 +1,4 @@
-"""What the pacing costs, and what it lets through, against the limiters that are published."""
+"""The cost and the throughput of pacing, compared with published limiters."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ def _aiolimiter(requests: int, period: float) -> Wait:
 
 def _pyrate(requests: int, period: float) -> Wait:
     bucket = pyrate_limiter.InMemoryBucket([pyrate_limiter.Rate(requests, int(1000 * period))])
-    # Without its thread, which tidies up by real time.
+    # Without the clean-up thread, which runs in real time.
     factory = pyrate_limiter.SingleBucketFactory(bucket, schedule_leak=False)
     acquire: Wait = pyrate_limiter.Limiter(factory).try_acquire_async
     return acquire
@@ -61,7 +61,7 @@ def _limits(requests: int, period: float) -> Wait:
     item = limits.RateLimitItemPerSecond(requests, int(period))
 
     async def acquire() -> None:
-        # It has no waiting of its own: this is how its users wait.
+        # The library does not wait: users wait as written here.
         while not await limiter.hit(item):
             stats = await limiter.get_window_stats(item)
             await asyncio.sleep(max(0.001, stats.reset_time - time.time()))
@@ -87,7 +87,7 @@ def _leased(requests: int, period: float) -> Acquire:
 
 
 def _unleased(make: Callable[[int, float], Wait], requests: int, period: float) -> Acquire:
-    """Make an ``Acquire`` of a limiter that does not care when an answer comes."""
+    """Make an ``Acquire`` of a limiter that ignores responses."""
     wait = make(requests, period)
 
     async def acquire() -> Callable[[], object]:
@@ -98,7 +98,7 @@ def _unleased(make: Callable[[int, float], Wait], requests: int, period: float) 
 
 
 async def _uncontended(*, quick: bool) -> dict[str, list[float]]:
-    """Take a slot where there are always plenty; for ours also give it back, which the others need not."""
+    """Take a slot where slots are always free; for our pacer also with the release."""
     plenty = 1_000_000, 1.0
     each = 100 if quick else 1000
     pacer, another = _pacer(*plenty), _pacer(*plenty)
@@ -120,7 +120,7 @@ async def _uncontended(*, quick: bool) -> dict[str, list[float]]:
 
 
 def _crowd(make: Callable[[int, float], Acquire], number: int) -> float:
-    """Let so many wait at once in virtual time until all had a turn; return the CPU of each."""
+    """Let ``number`` tasks wait at once in virtual time until all had a slot; return the CPU per task."""
     per_second = 10_000
 
     async def main() -> None:
@@ -145,7 +145,7 @@ def _crowds(number: int, rounds: int) -> dict[str, list[float]]:
 
 
 def measure(*, quick: bool = False) -> Finding:
-    """Measure, and return what was found."""
+    """Measure, and return the findings."""
     uncontended = asyncio.run(_uncontended(quick=quick))
     rows, ratios = compared(uncontended, [AIOLIMITER])
     crowd = 1_000 if quick else 100_000
@@ -161,12 +161,12 @@ def measure(*, quick: bool = False) -> Finding:
         name="limiter",
         title="The limiter",
         text=(
-            "Left: CPU time to take a slot where nobody has to wait, and for each of"
-            f" {crowd:,} that wait at once for 10,000 in a second. Right, in virtual time and therefore exact:"
-            f" {number:,} requests, 10 in a second, through three networks to a service that counts as Emay's"
-            " does. First what the service refuses with ERROR_OVER_SPEED, then what it accepts in a second, in"
-            " per cent of the most that is safe without knowing when each request arrives. A limiter that is"
-            " refused may show more than 100 %: it takes the risk."
+            "Left: CPU time to take a free slot, and CPU time of each of"
+            f" {crowd:,} tasks that wait at once under a limit of 10,000 per second. Right, in virtual time and"
+            f" therefore exact: {number:,} requests, 10 per second, through three networks to a service that"
+            " counts as Emay's does. First the share that is refused with ERROR_OVER_SPEED, then the accepted"
+            " requests per second, in per cent of the maximum that is safe without knowing when each request"
+            " arrives. A limiter with refusals may show more than 100 %, because it takes risks."
         ),
         header=("limiter", "uncontended", "/ aiolimiter", "crowd", *NETWORKS),
         rows=[
@@ -204,8 +204,8 @@ def measure(*, quick: bool = False) -> Finding:
         ],
         notes=[
             (
-                "The waiting of throttled-py is its own; limits has none, and its users sleep until the window's"
-                " reset. Both are moved by threads or polling, so that their figures differ a little each time."
+                "throttled-py waits by itself; users of limits sleep until the reset of the window. Both depend"
+                " on threads or polling, so that the figures differ a little each time."
             )
         ],
     )

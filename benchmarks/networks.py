@@ -1,7 +1,7 @@
-"""The service's window behind a network, in virtual time: exact, and the same at every run.
+"""The service's window behind a network, in virtual time: exact, and the same in every run.
 
-The service keeps a log of what it counted. A request that arrives when as many as the limit were
-counted within the period, both ends included, is refused and not counted.
+The service keeps a log of counted requests. A request that arrives when the log has as many requests
+as the limit within the period, both ends included, is refused and not counted.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from unittest import mock
 
 from attrs import field, frozen
 
-# The loop with the clock that jumps is the tests' own.
+# The event loop in virtual time belongs to the tests.
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from support.virtual_time import VirtualLoop
 
@@ -29,7 +29,7 @@ _IN_FLIGHT: Final = 64
 _SEED: Final = 20260302
 
 Acquire = Callable[[], Awaitable[Callable[[], object]]]
-"""Waits until a request may go out; returns what is to be called when its answer has come."""
+"""Waits until a request may be sent; returns the function to call after the response."""
 
 
 def _uniform(chance: random.Random) -> Iterator[tuple[float, float]]:
@@ -38,14 +38,14 @@ def _uniform(chance: random.Random) -> Iterator[tuple[float, float]]:
 
 
 def _heavy(chance: random.Random) -> Iterator[tuple[float, float]]:
-    # Log-normal: half of the trips take more than 20 ms, one in a hundred more than 400 ms.
+    # Log-normal: half of the trips take more than 20 ms, one percent more than 400 ms.
     middle, spread = log(0.020), log(20) / 2.3263
     while True:
         yield chance.lognormvariate(middle, spread), chance.lognormvariate(middle, spread)
 
 
 def _blocks(_: random.Random) -> Iterator[tuple[float, float]]:
-    # What was delayed arrives together with what was not.
+    # Delayed and undelayed requests arrive together.
     while True:
         yield from [(0.3, 0.0)] * REQUESTS
         yield from [(0.0, 0.0)] * REQUESTS
@@ -56,12 +56,12 @@ NETWORKS: Final[dict[str, Callable[[random.Random], Iterator[tuple[float, float]
     "heavy tail": _heavy,
     "0 and 300 ms in turn": _blocks,
 }
-"""Seconds there and seconds back of each request, by the name of the network."""
+"""Seconds to the service and back of each request, by the name of the network."""
 
 
 @frozen
 class Outcome:
-    """What came of a run: the share that was refused, and of the safe maximum, what was accepted."""
+    """The result of a run: the share of refusals, and the accepted share of the safe maximum."""
 
     refused: float
     throughput: float
@@ -100,13 +100,13 @@ async def _flood(acquire: Acquire, trips: list[tuple[float, float]]) -> Outcome:
     began = loop.time()
     await asyncio.gather(*(worker() for _ in range(_IN_FLIGHT)))
     took = loop.time() - began
-    # Who only knows that a request was counted between its sending and its answer can do no better.
+    # The maximum for a limiter that knows only the times of sending and of the response.
     safe = REQUESTS / (PERIOD + sum(map(sum, trips)) / len(trips))
     return Outcome(1 - accepted / len(trips), accepted / took / safe)
 
 
 class _Loop(VirtualLoop):
-    """Each turn takes a microsecond: a clock that stands still is a trap for rounding errors."""
+    """Each turn of the loop takes a microsecond, as a clock that stands still hides rounding errors."""
 
     def _run_once(self) -> None:
         self.now += 1e-6
@@ -114,7 +114,7 @@ class _Loop(VirtualLoop):
 
 
 def virtually(main: Callable[[], Awaitable[object]]) -> object:
-    """Run in virtual time, which the limiters are shown wherever they look for the time."""
+    """Run in virtual time, with all clocks of the limiters replaced."""
     with asyncio.Runner(loop_factory=_Loop) as runner, ExitStack() as patches:
         loop = runner.get_loop()
         clocks: dict[str, Callable[[], float]] = {
@@ -132,7 +132,7 @@ def virtually(main: Callable[[], Awaitable[object]]) -> object:
 
 
 def play(network: str, make: Callable[[int, float], Acquire], number: int) -> Outcome:
-    """Send so many requests through a network, as fast as the limiter lets them."""
+    """Send ``number`` requests through a network, as fast as the limiter allows."""
     trips = NETWORKS[network](random.Random(_SEED))  # noqa: S311 - no secret
     some = [next(trips) for _ in range(number)]
 

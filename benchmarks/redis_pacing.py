@@ -1,8 +1,8 @@
-"""Several processes on one account over Redis: how fast, how fair, how dear, and what a failure does.
+"""RedisPacer with several processes on one account: speed, fairness, cost, and the effect of failures.
 
 ``python benchmarks/redis_pacing.py`` starts a Redis server and a local service, lets four processes
-send 500 requests each, and prints a table; ``--help`` names what can be changed. Besides the runs over
-Redis there is one with fixed shares (LocalPacer), for comparison. A run takes about a minute.
+send 500 requests each, and prints a table; ``--help`` lists the options. For comparison, a run without
+Redis gives each process a fixed share (LocalPacer). A run takes about a minute.
 """
 
 import argparse
@@ -31,18 +31,18 @@ from support import servers
 
 PROCESSES = 4
 DELAY = 0.04
-"""Seconds at most that a request, and its answer, is on its way; evenly spread."""
+"""The longest latency of requests and of responses, in seconds; uniformly distributed."""
 
 
 class Timed:
-    """A pacer that notes how long each lease was held."""
+    """A pacer that records how long each lease was held."""
 
     def __init__(self, pacer: Pacer) -> None:
         self._pacer = pacer
         self.trips: list[float] = []
 
     async def acquire(self, call: Call, *, again: bool = False) -> Lease:
-        """Wait for a slot, and note when it was given."""
+        """Wait for a slot, and record the time of the grant."""
         return _TimedLease(await self._pacer.acquire(call, again=again), self.trips)
 
     def limit(self, call: Call) -> RateLimit | None:
@@ -63,7 +63,7 @@ class _TimedLease:
 
 
 async def work(job: dict[str, str]) -> dict[str, float]:
-    """Send everything in one process; return what it cost."""
+    """Send all requests of a process; return the cost."""
     first, count = int(job["first"]), int(job["count"])
     requests, period = int(job["requests"]), float(job["period"])
     if job["redis"]:
@@ -80,7 +80,7 @@ async def work(job: dict[str, str]) -> dict[str, float]:
             to = Recipient(f"138{number:08}", custom_id=f"{job['name']}-{number}")
             await voice.send(Notice("..."), to)
 
-        # What is paid once, and what is made ready, is not the price of a request.
+        # The first request sets up connections: not part of the cost of a request.
         await one(first)
         pacer.trips.clear()
         began = time.process_time()
@@ -92,14 +92,14 @@ async def work(job: dict[str, str]) -> dict[str, float]:
 
 
 class Run:
-    """One run: its service, its processes and its server."""
+    """A run: the local service, the processes and the Redis server."""
 
     def __init__(self, server: servers.Temporary, count: int, limit: RateLimit, *, shared: bool) -> None:
         chance = random.Random(7)  # noqa: S311 - no secret
         self.server = server
         self.count = count
         self.limit = limit
-        self.redis = servers.REDIS.url.format(port=server.port) if shared else ""
+        self.redis = server.url if shared else ""
         self.sandbox = Sandbox(
             app_id=f"EUCP-{secrets.token_hex(8)}",
             rate_limits=RateLimits(send=limit),
@@ -127,7 +127,7 @@ class Run:
         self.processes[name] = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe)
 
     async def begin(self, *names: str) -> None:
-        """Let processes begin, all together."""
+        """Let processes begin at the same time."""
         for name in names:
             if (stdout := self.processes[name].stdout) is not None:
                 await stdout.readline()
@@ -136,12 +136,12 @@ class Run:
                 stdin.write(b"go\n")
 
     async def reach(self, share: float) -> None:
-        """Wait until the service has taken this share of all requests."""
+        """Wait until the service has accepted this share of all requests."""
         while len(self.sandbox.calls) < share * self.count * PROCESSES:
             await asyncio.sleep(0.01)
 
     async def play(self, disturb: "Disturbance") -> list[dict[str, float]]:
-        """Let all processes send everything; return what each of those that ended well says."""
+        """Let all processes send; return the figures of each process that was not killed."""
         async with self.sandbox.serve() as self.url:
             names = [str(one) for one in range(PROCESSES)]
             for one, name in enumerate(names):
@@ -155,12 +155,12 @@ class Run:
 Disturbance = Callable[[Run], Awaitable[None]]
 
 
-async def nothing(_: Run) -> None:
-    """Let all go well."""
+async def undisturbed(_: Run) -> None:
+    """Disturb no process and no server."""
 
 
 async def killed(run: Run) -> None:
-    """Kill a process when a third is done, and start another for what it had not sent."""
+    """Kill a process after a third of the requests, and start another for the rest."""
     await run.reach(1 / 3)
     run.processes["3"].kill()
     await run.processes["3"].wait()
@@ -170,7 +170,7 @@ async def killed(run: Run) -> None:
 
 
 async def stopped(run: Run) -> None:
-    """Stop the server for three seconds: it takes connections, but does nothing."""
+    """Pause the server for three seconds: the system accepts connections, no command is executed."""
     await run.reach(1 / 3)
     run.server.pause()
     await asyncio.sleep(3)
@@ -178,7 +178,7 @@ async def stopped(run: Run) -> None:
 
 
 async def down(run: Run) -> None:
-    """Kill the server, and start it anew, empty, three seconds later."""
+    """Kill the server, and restart it empty three seconds later."""
     await run.reach(1 / 3)
     run.server.kill()
     await asyncio.sleep(3)
@@ -186,33 +186,35 @@ async def down(run: Run) -> None:
 
 
 async def emptied(run: Run) -> None:
-    """Kill the server, and start it anew at once, empty."""
+    """Kill the server, and restart it empty at once."""
     await run.reach(1 / 3)
     run.server.kill()
     await asyncio.to_thread(run.server.start)
 
 
 async def commands(url: str) -> int:
-    """Count the turns that the server has played."""
+    """Count the commands that the server has executed."""
     async with redis.asyncio.Redis.from_url(url) as client:
         stats = await client.info("commandstats")
     return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))
 
 
 async def measure(name: str, disturb: Disturbance, count: int, limit: RateLimit, *, shared: bool) -> None:
-    """Play one run, and print its line of the table."""
+    """Play a run, and print a line of the table."""
     with servers.own(servers.REDIS) as (server, url):
         run = Run(server, count, limit, shared=shared)
-        told = await run.play(disturb)
-        turns = await commands(url)
+        figures = await run.play(disturb)
+        executed = await commands(url)
     calls = run.sandbox.calls
     took = calls[-1].at - calls[0].at
-    trip = statistics.mean(one["trip"] for one in told)
+    trip = statistics.mean(each["trip"] for each in figures)
     safe = limit.requests / (limit.period + trip)
     half = Counter(str(call.custom_id).split("-")[0] for call in calls[: len(calls) // 3])
-    shares = [one * PROCESSES / (len(calls) // 3) for one in half.values()]
-    per_request = f"{turns / len(calls):.2f}" if shared and disturb in (nothing, killed, stopped) else ""
-    cpu = statistics.mean(one["cpu"] for one in told)
+    shares = [number * PROCESSES / (len(calls) // 3) for number in half.values()]
+    per_request = (
+        f"{executed / len(calls):.2f}" if shared and disturb in (undisturbed, killed, stopped) else ""
+    )
+    cpu = statistics.mean(each["cpu"] for each in figures)
     speed = (len(calls) - limit.requests) / took
     print(
         f"{name:<26}{run.sandbox.over_speed:>10}{len(calls):>10}{speed:>10.2f}{speed / safe:>9.1%}"
@@ -222,7 +224,7 @@ async def measure(name: str, disturb: Disturbance, count: int, limit: RateLimit,
 
 
 async def bare(count: int) -> None:
-    """Print what the pacers alone cost a process, with nothing sent, and no limit to wait for."""
+    """Print the CPU cost of the pacers alone, without requests and without waiting."""
     limits = RateLimits(send=RateLimit(10**6, 1.0))
     with servers.own(servers.REDIS) as (_, url):
         async with RedisPacer(
@@ -237,7 +239,7 @@ async def bare(count: int) -> None:
 
 
 async def price(pacer: Pacer, count: int, width: int) -> float:
-    """Return the seconds of this process's CPU for one slot, when so many are taken at a time."""
+    """Return the CPU seconds of a slot, when ``width`` slots are taken at a time."""
     began = time.process_time()
     for _ in range(count // width):
         for lease in await asyncio.gather(*(pacer.acquire(Call.SEND) for _ in range(width))):
@@ -246,7 +248,7 @@ async def price(pacer: Pacer, count: int, width: int) -> float:
 
 
 async def main(count: int, limit: RateLimit, only: str) -> None:
-    """Play every run, one after the other."""
+    """Play all runs, one after the other."""
     print(
         f"{PROCESSES} processes, {count} requests each, {limit.requests} in {limit.period:g} s, "
         f"0 to {1e3 * DELAY:g} ms each way"
@@ -256,8 +258,8 @@ async def main(count: int, limit: RateLimit, only: str) -> None:
         f"{'commands':>10}{'CPU ms':>9}"
     )
     runs: list[tuple[str, Disturbance, bool]] = [
-        ("fixed shares, LocalPacer", nothing, False),
-        ("over Redis", nothing, True),
+        ("fixed shares, LocalPacer", undisturbed, False),
+        ("over Redis", undisturbed, True),
         ("a process killed", killed, True),
         ("Redis stopped for 3 s", stopped, True),
         ("Redis down for 3 s, empty", down, True),

@@ -1,26 +1,27 @@
-"""The error tree: each class answers what the caller can do next.
+"""The error tree: each class tells the caller the next step.
 
 ::
 
     EmayVoiceError
-    |- InvalidRequestError        our own check; nothing was sent (also a ValueError)
-    |  |- DuplicateError           the number came before in the same input, and is called once
+    |- InvalidRequestError        a check of the arguments failed; no request was sent (also a ValueError)
+    |  |- DuplicateError           a duplicate number of the same input; the first is called
     |  `- UsageError              the client is closed or belongs to another loop (also a RuntimeError)
-    |- RefusedError               the service said no: nobody is called, nothing is charged
+    |- RefusedError               the service refused: no call, no charge
     |  |- OverSpeedError          too many requests in the service's window
     |  |- AccountError            appId, signature, timestamp, address or service type
     |  |- BalanceError            the account has run out of money
     |  `- ContentError            the text is empty, too long or not a code
     |- NotSentError               certainly not acted on: safe to repeat
-    |- OutcomeUnknownError        sent, no usable answer: may have been acted on and charged
-    |  `- AnswerError             an answer outside the API document, kept whole
-    |- JournalError               the journal cannot be used: nothing is sent without it
-    |- ReportTimeoutError         no report came in time; it can still come (also a TimeoutError)
+    |- OutcomeUnknownError        sent, no usable response: may have been acted on and charged
+    |  `- AnswerError             a response outside the API document, kept whole
+    |- JournalError               the journal cannot be used: no request is sent without a journal entry
+    |- ReportTimeoutError         no report came in time, and may come later (also a TimeoutError)
+    |- TooManyReportsError        the store of reports is full: the fed reports were not stored
     |- SendError                  some batch of a send was not accepted
     `- PushError                  a push that could not be decoded
 
-Every field goes to the base constructor, so that errors can be copied and pickled. Neither ``str``
-nor ``repr`` shows a secret, a signature, the body of an answer or a whole phone number.
+Every field goes to the base constructor, so that errors can be copied and pickled. ``str`` and
+``repr`` show no secret, no signature, no response body and no whole phone number.
 """
 
 from typing import Any
@@ -41,22 +42,23 @@ __all__ = [
     "RefusedError",
     "ReportTimeoutError",
     "SendError",
+    "TooManyReportsError",
     "UsageError",
 ]
 
 
 class EmayVoiceError(Exception):
-    """The root of everything this package raises on purpose."""
+    """The root of all errors that this package raises on purpose."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
 
 class InvalidRequestError(EmayVoiceError, ValueError):
-    """Our own check failed: nothing was sent and nothing was charged.
+    """A check of the arguments failed: no request was sent, no charge was made.
 
-    ``field`` names the argument, ``rule`` says what must hold, ``limit`` is the bound of the rule
-    where it has one, ``actual`` the length or number that broke it, and ``position`` the place in
+    ``field`` names the argument, ``rule`` states the requirement, ``limit`` is the bound of the rule
+    (None without a bound), ``actual`` the length, number or type found, and ``position`` the place in
     the list of recipients, counted from 0. The value itself is never part of the error.
     """
 
@@ -82,24 +84,24 @@ class InvalidRequestError(EmayVoiceError, ValueError):
 
 
 class UsageError(InvalidRequestError, RuntimeError):
-    """The client cannot be used here: it is closed, or it belongs to another event loop.
+    """The client is closed, or belongs to another event loop.
 
-    Nothing was sent. The message names the fix.
+    No request was sent. The message names the fix.
     """
 
 
 class DuplicateError(InvalidRequestError):
-    """The number came before in the same input: it is called once, and not for this entry.
+    """A duplicate: an earlier entry of the same input has this number, and is the entry that is called.
 
-    Nothing is wrong with the other entry. To call it again, send with ``allow_duplicates=True``.
+    To call the number for each entry, send with ``allow_duplicates=True``.
     """
 
 
 class RefusedError(EmayVoiceError):
-    """The service answered with a result code other than SUCCESS: nobody is called or charged.
+    """The service answered with an error code: no call is made, no charge is made.
 
-    ``code`` is a :class:`~emay_voice_async.model.codes.ResultCode`, or the plain text of a code that the
-    API document does not list; ``meaning`` its meaning ("" when unknown); ``path`` the endpoint.
+    ``code`` is a :class:`~emay_voice_async.model.codes.ResultCode`, or the plain text of an unlisted
+    code; ``meaning`` is the meaning of the code ("" when unknown); ``path`` the endpoint.
     """
 
     def __init__(self, code: str, meaning: str, path: str) -> None:
@@ -110,19 +112,19 @@ class RefusedError(EmayVoiceError):
 
     def __str__(self) -> str:
         meaning = f" ({self.meaning})" if self.meaning else ""
-        return f"{self.path} was refused: {str.__str__(self.code)}{meaning}"
+        return f"{self.path} was refused: {self.code}{meaning}"
 
 
 class OverSpeedError(RefusedError):
-    """Too many requests of this kind within the service's window; the request did not count."""
+    """Too many requests of this kind within the service's window; the refused request does not count."""
 
 
 class AccountError(RefusedError):
-    """Wrong appId, signature, timestamp, client address or service type: repeats fail alike."""
+    """Wrong appId, signature, timestamp, client address or service type: a retry fails alike."""
 
 
 class BalanceError(RefusedError):
-    """The account has no money left; send again after it was charged up."""
+    """The account has no money left; send again after a top-up."""
 
 
 class ContentError(RefusedError):
@@ -130,22 +132,41 @@ class ContentError(RefusedError):
 
 
 class NotSentError(EmayVoiceError):
-    """The request certainly did not reach the service: nobody is called, and a repeat is safe."""
+    """The service certainly did not act on the request: no call is made, and a retry is safe.
 
-    def __init__(self, reason: str, path: str = "") -> None:
+    ``permanent``: a retry fails alike until a setting or the address is corrected. ``status`` and
+    ``body`` belong to an HTTP response with a status of "not acted on", such as a redirect or 404
+    (None and ``b""`` without a response); ``str`` and ``repr`` hide the body.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        path: str = "",
+        permanent: bool = False,
+        status: int | None = None,
+        body: bytes = b"",
+    ) -> None:
         super().__init__(reason, path)
+        self.args = (reason, path, permanent, status, body)
         self.reason = reason
         self.path = path
+        self.permanent = permanent
+        self.status = status
+        self.body = body
 
     def __str__(self) -> str:
-        return f"{self.path} was not sent: {self.reason}" if self.path else f"not sent: {self.reason}"
+        text = f"{self.path} was not sent: {self.reason}" if self.path else f"not sent: {self.reason}"
+        if self.status is None:
+            return text
+        return f"{self.path} was not acted on: {self.reason} (HTTP {self.status}, {len(self.body)} bytes)"
 
 
 class OutcomeUnknownError(EmayVoiceError):
-    """The request left, and no usable answer came: it may have been acted on and charged.
+    """The request was sent, and no usable response came: the service may have acted and charged.
 
-    It is never repeated for you. Whether the calls were made shows in the status reports, which
-    carry the custom ids of the recipients.
+    The client never retries such a send. The status reports show which calls were made: they carry
+    the custom ids of the recipients.
     """
 
     def __init__(self, reason: str, path: str = "") -> None:
@@ -159,10 +180,10 @@ class OutcomeUnknownError(EmayVoiceError):
 
 
 class AnswerError(OutcomeUnknownError):
-    """An answer that the API document does not know, such as an HTML page or half a JSON text.
+    """A response outside the API document, such as an HTML page or half a JSON text.
 
-    ``status`` is the HTTP status, ``body`` the whole body in bytes, shown neither in ``str`` nor
-    in ``repr``. A getReport may have removed reports: they are in ``body`` and nowhere else.
+    ``status`` is the HTTP status, ``body`` the whole body in bytes; ``str`` and ``repr`` show only
+    the length of the body. A getReport may have removed reports: the body is their only copy.
     """
 
     def __init__(self, reason: str, path: str, status: int, body: bytes) -> None:
@@ -176,9 +197,10 @@ class AnswerError(OutcomeUnknownError):
 
 
 class JournalError(EmayVoiceError):
-    """The journal cannot be used: it is another campaign's, locked, damaged, or its disk is full.
+    """The journal belongs to another campaign, is locked or damaged, or the disk is full.
 
-    What was not claimed in it before was not sent. ``reason`` says what is wrong, ``where`` which journal.
+    Numbers without an entry in the journal were not sent. ``where`` names the journal, ``reason`` the
+    fault.
     """
 
     def __init__(self, reason: str, where: str = "") -> None:
@@ -191,10 +213,9 @@ class JournalError(EmayVoiceError):
 
 
 class ReportTimeoutError(EmayVoiceError, TimeoutError):
-    """The report that was awaited did not come in time: how the call ended is not known yet.
+    """The awaited report did not come in time: the end of the call is not known yet.
 
-    The report is not lost: when it comes, it is there for whoever asks for it next. ``seconds`` is
-    how long it was awaited.
+    A report that comes later goes to the next reader of reports. ``seconds`` is the time waited.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -205,27 +226,58 @@ class ReportTimeoutError(EmayVoiceError, TimeoutError):
         return f"no report came within {self.seconds:.3g} seconds"
 
 
-class SendError(EmayVoiceError):
-    """Some batch of a send was not accepted; look at each before sending anything again.
+class TooManyReportsError(EmayVoiceError):
+    """No more reports are stored before stored ones are taken: none of the fed reports was stored.
 
-    ``result`` is the :class:`~emay_voice_async.model.results.SendResult` with every outcome, those of
-    accepted batches included: their numbers are called whatever became of the others.
+    ``limit`` is the client's ``max_undelivered``. A receiver whose handler raises this answers 500, so that the
+    service can push again.
     """
 
-    def __init__(self, result: Any) -> None:
-        super().__init__(result)
-        self.result = result
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
 
     def __str__(self) -> str:
-        return str(self.result)
+        return (
+            f"{self.limit} reports are stored and were not taken: take them by reports() or take_reports(), or raise"
+            " max_undelivered"
+        )
+
+
+class SendError(EmayVoiceError):
+    """Some batch of a send was not accepted; check every outcome before the next send.
+
+    ``result`` is the :class:`~emay_voice_async.model.results.SendResult` with all outcomes. Numbers of
+    accepted batches are called, in spite of the failure of other batches. ``reason`` is the failure of the
+    input or of the journal ("" without such a failure). The text counts numbers and batches by outcome, and
+    ends with that reason, or else with the reason of the first batch that was not accepted.
+    """
+
+    def __init__(self, result: Any, reason: str = "") -> None:
+        super().__init__(result, reason)
+        self.result = result
+        self.reason = reason
+
+    def __str__(self) -> str:
+        reason = self.reason or _first_reason(self.result)
+        return f"{self.result}; {reason}" if reason else str(self.result)
+
+
+def _first_reason(result: Any) -> str:
+    """Return the reason of the first outcome that is neither accepted nor a duplicate."""
+    found = (getattr(outcome, "error", None) for outcome in result.outcomes)
+    error = next((item for item in found if item is not None and not isinstance(item, DuplicateError)), "")
+    if isinstance(error, RefusedError):
+        return f"{error.code} {getattr(error.code, 'meaning', error.meaning)}".rstrip()
+    return str(error)
 
 
 class PushError(EmayVoiceError):
-    """A push that could not be decoded. The texts are constant and tell nothing about the key.
+    """A push that could not be decoded. The texts are constant and reveal no detail about the key.
 
-    ``stage`` says where it failed: "size", "decrypt", "inflate" or "decode". After "decode",
-    ``reports`` holds the reports that could be read all the same, and ``broken`` pairs of a raw
-    value and the reason why it could not.
+    ``stage`` names the failed step: "size", "decrypt", "inflate" or "decode". After "decode",
+    ``reports`` holds the readable reports, and ``broken`` pairs of an unreadable raw value and the
+    reason.
     """
 
     def __init__(

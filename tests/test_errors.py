@@ -1,4 +1,4 @@
-"""The error tree: as drawn, complete when copied, and silent about what nobody should see."""
+"""The error tree: the drawing, copies with all fields, and texts without secrets."""
 
 import copy
 import inspect
@@ -29,11 +29,12 @@ from emay_voice_async.errors import (
     RefusedError,
     ReportTimeoutError,
     SendError,
+    TooManyReportsError,
     UsageError,
 )
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.recipients import Recipient
-from emay_voice_async.model.results import Accepted, NotSent, Refused, SendResult, Ticket, Unknown
+from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, SendResult, Ticket, Unknown
 
 MOBILE = "13812345678"
 BODY = f'{{"code":"SUCCESS","data":[{{"mobile":"{MOBILE}"}}]'.encode()
@@ -42,7 +43,7 @@ RESULT = SendResult(
     (
         Accepted(0, TO, (Ticket(MOBILE, "20170392833833891100", "order-1"),)),
         Refused(1, TO, BalanceError(ResultCode.ERROR_NEEDMORE_BALANCE, "余额不足", "/voice/send")),
-        Unknown(2, TO, AnswerError("the answer is not JSON", "/voice/send", 200, BODY)),
+        Unknown(2, TO, AnswerError("the response is not JSON", "/voice/send", 200, BODY)),
         NotSent(3, TO, NotSentError("ConnectError", "/voice/send")),
     )
 )
@@ -58,9 +59,10 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     ContentError(ResultCode.ERROR_LONG_CONTENT, "语音内容过长", "/voice/send"),
     NotSentError("ConnectError", "/voice/send"),
     NotSentError("the send was stopped"),
+    NotSentError("the server does not know this path", "/voice/send", True, 404, BODY),
     OutcomeUnknownError("ReadTimeout", "/voice/send"),
     OutcomeUnknownError("ReadTimeout"),
-    AnswerError("the answer is not JSON", "/voice/send", 200, BODY),
+    AnswerError("the response is not JSON", "/voice/send", 200, BODY),
     SendError(RESULT),
     ReportTimeoutError(30.5),
     PushError("decrypt", "the body is not encrypted with this account's key"),
@@ -68,12 +70,14 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     JournalError("it is not a journal", "run.db"),
     JournalError("the disk is full"),
     DuplicateError("mobile", "must not be repeated", position=3),
+    SendError(SendResult(RESULT.outcomes[:1]), "the input failed (ValueError)"),
+    TooManyReportsError(100_000),
 )
 each_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 
 
 def _drawn() -> dict[str, tuple[str, str]]:
-    """Read the tree in the module's docstring: name -> (name of its parent, what is said of it)."""
+    """Read the tree in the module's docstring: name -> (name of the parent, description)."""
     drawing = (errors.__doc__ or "").split("::\n\n")[1].split("\n\n")[0]
     tree: dict[str, tuple[str, str]] = {}
     above: list[str] = []
@@ -99,13 +103,13 @@ class TestTree:
     """The drawing and the classes."""
 
     def test_the_drawing_shows_every_class_under_its_parent(self) -> None:
-        """The tree in the module's docstring is the tree of the classes, none missing and none extra."""
+        """The tree in the module's docstring equals the tree of the classes."""
         assert {name: parent for name, (parent, _) in _drawn().items()} == {
             kind.__name__: kind.__bases__[0].__name__ for kind in _classes()
         }
 
     def test_the_drawing_names_the_other_bases(self) -> None:
-        """A class that is an exception of Python's as well is drawn with it."""
+        """A class with a second base of Python's own is drawn with that base."""
         for kind in _classes():
             others = [base.__name__ for base in kind.__bases__[1:]]
             assert re.findall(r"also an? (\w+)", _drawn()[kind.__name__][1]) == others
@@ -115,17 +119,17 @@ class TestTree:
         assert errors.__all__ == sorted(_drawn())
 
     def test_every_class_is_explained(self) -> None:
-        """Each class has a docstring of its own that ends its first sentence."""
+        """Each class has its own docstring with at least one sentence."""
         for kind in _classes():
             assert "." in vars(kind)["__doc__"]
 
     def test_the_examples_here_cover_the_tree(self) -> None:
-        """The tests below leave out no class."""
+        """The examples cover every class."""
         assert {type(error) for error in EXAMPLES} == set(_classes())
 
 
 class TestCopies:
-    """Errors cross processes: worker pools pickle them."""
+    """Errors are pickled by worker pools."""
 
     @each_example
     @pytest.mark.parametrize(
@@ -136,13 +140,13 @@ class TestCopies:
     def test_a_copy_keeps_every_field(
         self, error: EmayVoiceError, duplicate: Callable[[EmayVoiceError], EmayVoiceError]
     ) -> None:
-        """Copying and pickling keep class, fields and texts, whatever the protocol."""
+        """Copying, and pickling by any protocol, keep class, fields and texts."""
         twin = duplicate(error)
         assert twin is not error
         assert type(twin) is type(error)
         assert (str(twin), repr(twin)) == (str(error), repr(error))
         assert vars(twin).keys() == vars(error).keys()
-        if not isinstance(error, SendError):  # whose outcomes hold errors, which compare by identity
+        if not isinstance(error, SendError):  # its outcomes hold errors, and errors compare by identity
             assert vars(twin) == vars(error)
             assert twin.args == error.args
 
@@ -162,7 +166,7 @@ class TestCopies:
 
 
 class TestTexts:
-    """What an error shows of itself."""
+    """The texts of an error."""
 
     @each_example
     def test_neither_numbers_nor_bodies_are_shown(self, error: EmayVoiceError) -> None:
@@ -189,45 +193,97 @@ class TestTexts:
             (EXAMPLES[5], "/voice/send was refused: ERROR_OVER_SPEED (请求超速)"),
             (EXAMPLES[9], "/voice/send was not sent: ConnectError"),
             (EXAMPLES[10], "not sent: the send was stopped"),
-            (EXAMPLES[11], "the outcome of /voice/send is unknown: ReadTimeout"),
-            (EXAMPLES[12], "the outcome is unknown: ReadTimeout"),
             (
-                EXAMPLES[13],
-                f"the outcome of /voice/send is unknown: the answer is not JSON (HTTP 200, {len(BODY)} bytes)",
+                EXAMPLES[11],
+                f"/voice/send was not acted on: the server does not know this path (HTTP 404, {len(BODY)} bytes)",
             ),
+            (EXAMPLES[12], "the outcome of /voice/send is unknown: ReadTimeout"),
+            (EXAMPLES[13], "the outcome is unknown: ReadTimeout"),
             (
                 EXAMPLES[14],
-                ", ".join(
-                    f"{name}: 1 numbers in 1 batches"
-                    for name in ("accepted", "refused", "unknown", "not sent")
-                ),
+                f"the outcome of /voice/send is unknown: the response is not JSON (HTTP 200, {len(BODY)} bytes)",
             ),
-            (EXAMPLES[15], "no report came within 30.5 seconds"),
-            (EXAMPLES[16], "decrypt: the body is not encrypted with this account's key"),
-            (EXAMPLES[18], "the journal run.db: it is not a journal"),
-            (EXAMPLES[19], "the journal: the disk is full"),
+            (
+                EXAMPLES[15],
+                ", ".join(
+                    f"{name}: 1 number in 1 batch" for name in ("accepted", "refused", "unknown", "not sent")
+                )
+                + "; ERROR_NEEDMORE_BALANCE 余额不足",
+            ),
+            (EXAMPLES[16], "no report came within 30.5 seconds"),
+            (EXAMPLES[17], "decrypt: the body is not encrypted with this account's key"),
+            (EXAMPLES[19], "the journal run.db: it is not a journal"),
+            (EXAMPLES[20], "the journal: the disk is full"),
         ],
     )
     def test_the_text_says_what_happened(self, error: EmayVoiceError, text: str) -> None:
-        """``str`` is the sentence for people, and ``repr`` the class around it."""
+        """``str`` is the sentence, and ``repr`` the class name around the sentence."""
         assert str(error) == text
         assert repr(error) == f"{type(error).__name__}({text!r})"
 
     @given(body=st.binary(min_size=8).map(lambda body: body.hex().encode()), status=st.integers(100, 599))
     def test_a_body_is_counted_only(self, body: bytes, status: int) -> None:
-        """Whatever the body of an answer, its text tells the status and the length of it."""
-        error = AnswerError("the answer is not JSON", "/voice/send", status, body)
+        """The text shows status and length of a response body, and no byte of the body."""
+        error = AnswerError("the response is not JSON", "/voice/send", status, body)
         assert error.body == body
         assert body.decode() not in str(error) + repr(error)
         assert f"(HTTP {status}, {len(body)} bytes)" in str(error)
 
     def test_a_code_is_its_text(self) -> None:
-        """A listed code is shown as the service writes it, not as a member of an enumeration."""
+        """A listed code is shown as on the wire, not as an enum member."""
         assert "ResultCode" not in repr(EXAMPLES[5])
 
     def test_errors_can_be_told_apart_from_values(self) -> None:
-        """Errors that Python code already knows are caught as such."""
+        """Errors with a base of Python's own are caught by that base."""
         assert isinstance(EXAMPLES[1], ValueError)
         assert isinstance(EXAMPLES[3], RuntimeError)
-        assert isinstance(EXAMPLES[15], TimeoutError)
+        assert isinstance(EXAMPLES[16], TimeoutError)
         assert not isinstance(EXAMPLES[4], ValueError)
+
+
+class TestSendError:
+    """The text of a SendError ends with the first reason."""
+
+    @pytest.mark.parametrize(
+        ("outcomes", "end"),
+        [
+            (
+                (
+                    Refused(
+                        0, TO, AccountError(ResultCode.ERROR_SIGN, "签名错误: wrong signature", "/voice/send")
+                    ),
+                ),
+                "refused: 1 number in 1 batch; ERROR_SIGN 签名错误",
+            ),
+            ((Refused(0, TO, RefusedError("ERROR_NEW", "", "/voice/send")),), "; ERROR_NEW"),
+            ((RESULT.outcomes[2], RESULT.outcomes[1]), f"; {RESULT.outcomes[2].error}"),  # type: ignore[union-attr]
+            (
+                (
+                    NotSent(
+                        0, TO, InvalidRequestError("mobile", "must have 11 digits", None, "3 characters", 7)
+                    ),
+                ),
+                "not sent: 1 number in 1 batch; mobile at position 7: must have 11 digits (found 3 characters)",
+            ),
+            (
+                (
+                    NotSent(0, TO, DuplicateError("mobile", "must not be repeated", position=3)),
+                    NotSent(1, TO * 2, NotSentError("the http_client is closed", "/voice/send")),
+                ),
+                "not sent: 3 numbers in 2 batches; /voice/send was not sent: the http_client is closed",
+            ),
+            (
+                (NotSent(0, TO, DuplicateError("mobile", "must not be repeated")),),
+                "not sent: 1 number in 1 batch",
+            ),
+        ],
+    )
+    def test_the_first_reason(self, outcomes: tuple[Outcome, ...], end: str) -> None:
+        """The reason is that of the first outcome that is neither accepted nor a duplicate."""
+        assert str(SendError(SendResult(outcomes))).endswith(end)
+
+    def test_a_failed_input(self) -> None:
+        """The failure of the input is the reason, also beside a refused batch."""
+        error = SendError(RESULT, "the input failed (ValueError)")
+        assert str(error).endswith("not sent: 1 number in 1 batch; the input failed (ValueError)")
+        assert pickle.loads(pickle.dumps(error)).reason == error.reason  # noqa: S301

@@ -1,16 +1,19 @@
-"""What the end of an exchange means, in one table: how certain its outcome is, and if it is repeated.
+"""The certainty of a failed exchange, and whether its request may be retried, as tables.
 
 ========================  =========  ===========================================================
-the exchange ended with   outcome    repeated
+the exchange ended with   outcome    retried
 ========================  =========  ===========================================================
-an answer with SUCCESS    accepted   never
-ERROR_OVER_SPEED          refused    yes: the service did not act, and did not count it
-ERROR_TIMESTAMP           refused    once, if the answer's Date corrected our clock
+a response with SUCCESS   accepted   never
+ERROR_OVER_SPEED          refused    yes: the service did not act, and did not count the request
+ERROR_TIMESTAMP           refused    once, if the Date header of the response corrected the clock
 another result code       refused    never
 no connection             not sent   yes
-our own check             not sent   never
-the journal failed        not sent   never
-anything else             unknown    balance queries only: a send may have rung a person, and a
+a wrong setting           not sent   never: a proxy, certificate file or address must be corrected
+a status "not acted on"   not sent   never: such as a redirect or 404 (wire/statuses)
+HTTP 429                  not sent   yes: the rate of requests may be accepted later
+a failed argument check   not sent   never
+a journal failure         not sent   never
+any other failure         unknown    balance queries only: a send may have called people, and a
                                      getReport may have removed reports
 ========================  =========  ===========================================================
 """
@@ -19,6 +22,7 @@ from enum import Enum
 from typing import Final
 
 from emay_voice_async.errors import (
+    AnswerError,
     EmayVoiceError,
     InvalidRequestError,
     JournalError,
@@ -28,11 +32,11 @@ from emay_voice_async.errors import (
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Call
 
-__all__ = ["Certainty", "Retry", "certainty_of", "retry_for"]
+__all__ = ["Certainty", "Retry", "certainty_of", "is_outside_document", "retry_for"]
 
 
 class Certainty(Enum):
-    """What is known about a request that did not succeed."""
+    """The known effect of a request without success."""
 
     REFUSED = "refused"
     NOT_SENT = "not sent"
@@ -40,7 +44,7 @@ class Certainty(Enum):
 
 
 class Retry(Enum):
-    """Whether the same request may go out again without a second effect."""
+    """When the same request may be sent again without a second effect."""
 
     NEVER = "never"
     AFTER_PAUSE = "after a pause"
@@ -54,24 +58,31 @@ _BY_CODE: Final[dict[str, Retry]] = {
     ResultCode.ERROR_TIMESTAMP: Retry.ONCE_CORRECTED,
 }
 _TABLE: Final = (
-    # class, certainty, the kinds of call that may be repeated
+    # error class, certainty, the kinds of request that are retried
     (RefusedError, Certainty.REFUSED, frozenset[Call]()),
     (NotSentError, Certainty.NOT_SENT, _ALL),
     (InvalidRequestError, Certainty.NOT_SENT, frozenset[Call]()),
-    # It is written before a request leaves; what fails after that is not the request.
+    # The journal is written before the request is sent.
     (JournalError, Certainty.NOT_SENT, frozenset[Call]()),
     (EmayVoiceError, Certainty.UNKNOWN, frozenset({Call.BALANCE})),
 )
 
 
 def certainty_of(error: EmayVoiceError) -> Certainty:
-    """Return what ``error`` says about the request."""
+    """Return the certainty of a request that ended with ``error``."""
     return next(certainty for kind, certainty, _ in _TABLE if isinstance(error, kind))
 
 
 def retry_for(error: EmayVoiceError, call: Call) -> Retry:
-    """Return whether a request of this kind may be repeated after ``error``."""
+    """Return when a request of this kind may be retried after ``error``."""
     if isinstance(error, RefusedError):
         return _BY_CODE.get(error.code, Retry.NEVER)
+    if isinstance(error, NotSentError) and error.permanent:
+        return Retry.NEVER
     calls = next(calls for kind, _, calls in _TABLE if isinstance(error, kind))
     return Retry.AFTER_PAUSE if call in calls else Retry.NEVER
+
+
+def is_outside_document(error: EmayVoiceError) -> bool:
+    """Tell whether a response came that is outside the API document: perhaps base_url is wrong."""
+    return isinstance(error, AnswerError) or (isinstance(error, NotSentError) and error.status is not None)

@@ -1,5 +1,9 @@
-"""Recipients from lists as people write them: text, CSV and JSON lines."""
+"""Recipients from files: text, CSV and JSON lines.
 
-from emay_voice_async.lists.reading import FORMATS, Entry, read_recipients, recipients_of
+:func:`read_recipients` gives an :class:`Entry` for each row, good or bad; :func:`recipients_of` turns
+the entries into recipients to send to.
+"""
 
-__all__ = ["FORMATS", "Entry", "read_recipients", "recipients_of"]
+from emay_voice_async.lists.reading import FORMATS, Entries, Entry, Recipients, read_recipients, recipients_of
+
+__all__ = ["FORMATS", "Entries", "Entry", "Recipients", "read_recipients", "recipients_of"]

@@ -29,13 +29,13 @@ def check_text(name: str, value: object, limit: int | None = None, position: int
 
 
 def check_flag(name: str, value: object) -> None:
-    """Check for True or False; a text such as "no" would count as true."""
+    """Check for True or False: the text "no" would count as true."""
     if not isinstance(value, bool):
         raise InvalidRequestError(name, "must be True or False", None, type(value).__name__)
 
 
 def check_count(name: str, value: object, unit: str = "") -> None:
-    """Check for an int of at least 1; ``unit`` names what is counted, with a blank in front."""
+    """Check for an int of at least 1; ``unit`` is the counted unit, such as " bytes"."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidRequestError(name, f"must be a whole number{unit}, at least 1", 1, type(value).__name__)
     if value < 1:

@@ -1,7 +1,7 @@
 """The document's tables of result codes (3.2, 3.4) and call states (3.1, 3.3).
 
-Codes and states that are not listed here do come: the service adds them over the years. They are
-kept as they came, as plain text, and are never an error by themselves.
+The service adds codes and states over the years. Unlisted codes and states are kept as plain
+text and are no error.
 """
 
 from enum import Enum, StrEnum
@@ -20,7 +20,7 @@ __all__ = [
 
 
 class ResultCode(StrEnum):
-    """The service's answer to a request; ``meaning`` is the document's, ``english`` ours, short."""
+    """The result of a request; ``meaning`` is the document's text, ``english`` a short translation."""
 
     meaning: str
     english: str
@@ -111,13 +111,16 @@ JOIN_RESULT_CODES = frozenset(ResultCode) - _VOICE_ONLY
 """Table 3.4: the codes of voice SMS."""
 
 
+_BY_TEXT = {code.value: code for code in ResultCode}
+
+
 def result_code(text: str) -> ResultCode | str:
     """Return the listed code that ``text`` names, or ``text`` itself."""
-    return ResultCode._value2member_map_.get(text, text)  # type: ignore[return-value]
+    return _BY_TEXT.get(text, text)
 
 
 class CallState(Enum):
-    """How a call ended; ``meaning`` is the document's, ``english`` ours, short."""
+    """How a call ended; ``meaning`` is the document's text, ``english`` a short translation."""
 
     meaning: str
     english: str
@@ -143,7 +146,7 @@ class CallState(Enum):
     FAIL = "FAIL", "失败", "failed"
     """A failed voice SMS (state 2 of table 3.3)."""
     OTHER = "OTHER", "", "not in the API document"
-    """A state that the document does not list; the report keeps its text."""
+    """An unlisted state; the report keeps the text in ``raw_state``."""
 
 
 VOICE_STATES = {state.value: state for state in CallState if state not in (CallState.FAIL, CallState.OTHER)}
@@ -151,4 +154,4 @@ VOICE_STATES = {state.value: state for state in CallState if state not in (CallS
 JOIN_STATES = {"4": CallState.SUCCESS, "3": CallState.TIMEOUT, "2": CallState.FAIL}
 """Table 3.3: the state texts of voice SMS."""
 JOIN_MEANINGS = {"4": "成功", "3": "超时", "2": "失败"}
-"""Table 3.3: the document's meanings, which differ from those of table 3.1 for a timeout."""
+"""Table 3.3: the document's meanings; a timeout is worded differently in table 3.1."""

@@ -1,7 +1,7 @@
 """The document's endpoints and numbers, as data.
 
-Everything that is fixed by the API document and is needed on both sides of the wire: paths, the
-names of the id fields, which requests carry a timestamp, and the limits.
+The client and the local service share these facts: paths, names of the id fields, which requests
+carry a timestamp, and the limits.
 """
 
 from enum import Enum
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MAX_BATCH = 500
-"""Mobile numbers in one send."""
+"""The largest count of numbers in a send."""
 MAX_CONTENT = 200
 """Characters of the content of a notification or marketing call."""
 MAX_TOTAL_CONTENT = 500
@@ -41,7 +41,7 @@ MAX_TOTAL_CONTENT = 500
 MAX_CUSTOM_ID = 64
 """Characters of a custom id."""
 MAX_REPORTS = 1000
-"""Reports in one getReport."""
+"""The largest count of reports in a getReport."""
 CODE_LENGTHS = (4, 6)
 """Digits of a verification code."""
 MIN_CONNECTED, MAX_CONNECTED = 6, 60
@@ -51,36 +51,29 @@ CLOCK_SKEW = 60
 
 
 class Product(Enum):
-    """The two halves of the service: each has its own paths and names of fields."""
+    """The two products of the service, with different paths and field names."""
 
     VOICE = "voice"
     """Notifications, verification codes and marketing calls (sections 2.1 to 2.3)."""
     JOIN = "join"
     """Voice SMS: a call that can trigger a text message (section 2.4)."""
 
-    # As below: the reports of a product are looked up for each one of them.
-    __hash__ = object.__hash__
-
 
 class Call(Enum):
-    """The kinds of call; the service counts the speed of each one apart."""
+    """The kinds of request; the service limits the rate of each kind separately."""
 
     SEND = "send"
     REPORTS = "reports"
     BALANCE = "balance"
 
-    # Each member is there once. Enum's own hash is a function in Python, and a tenth of the time that
-    # it takes to get a slot.
-    __hash__ = object.__hash__
-
 
 @frozen
 class Endpoint:
-    """One path of the service.
+    """A path of the service.
 
-    ``stamped`` says whether a timestamp is part of the request and of its signature. The names are
-    those of the wire: ``mobiles`` and ``custom_ids`` in a send, ``message_id``, ``custom_id`` and
-    ``description`` in answers. ``max_batch`` is how many numbers one request takes.
+    ``stamped``: the request and its signature contain a timestamp. ``mobiles`` and ``custom_ids`` are
+    the wire names of form fields; ``message_id``, ``custom_id`` and ``description`` are wire names of
+    response fields. ``max_batch`` is the largest count of numbers in one request.
     """
 
     path: str
@@ -131,4 +124,4 @@ ENDPOINTS = (
     JOIN_REPORTS,
     JOIN_BALANCE,
 )
-"""All eight: for each product what sends, then the reports, then the balance."""
+"""All eight endpoints: for each product the sends, then the reports, then the balance."""

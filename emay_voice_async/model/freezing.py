@@ -8,7 +8,7 @@ becomes frozen by a change of its class (benchmarks: send, push). This module al
 from collections.abc import Iterable
 from typing import TypeVar
 
-__all__ = ["frozen_as", "frozen_one"]
+__all__ = ["frozen_as"]
 
 _Frozen = TypeVar("_Frozen")
 
@@ -19,9 +19,3 @@ def frozen_as(kind: type[_Frozen], filled: Iterable[object]) -> tuple[_Frozen, .
     for instance in made:
         instance.__class__ = kind
     return made  # type: ignore[return-value]
-
-
-def frozen_one(kind: type[_Frozen], filled: object) -> _Frozen:
-    """Freeze one filled object as ``kind``."""
-    filled.__class__ = kind
-    return filled  # type: ignore[return-value]

@@ -28,8 +28,8 @@ class RateLimit:
 class RateLimits:
     """The limits of one account, by kind of call; None is unlimited.
 
-    The API document names no figures. These are the ones seen at the service's sister products;
-    sends are held to the same, though they may be allowed more: ask the vendor.
+    The API document names no figures. The defaults are the limits of the vendor's related products.
+    Sends may be allowed more: ask the vendor.
     """
 
     send: RateLimit | None = RateLimit(10, 1.0)
@@ -37,5 +37,5 @@ class RateLimits:
     balance: RateLimit | None = RateLimit(10, 1.0)
 
     def of(self, call: Call) -> RateLimit | None:
-        """Return the limit of one kind of call."""
+        """Return the limit of a kind of request."""
         return {Call.SEND: self.send, Call.REPORTS: self.reports, Call.BALANCE: self.balance}[call]

@@ -191,10 +191,15 @@ class SendResult:
     def __str__(self) -> str:
         groups: tuple[tuple[Outcome, ...], ...] = (self.accepted, self.refused, self.unknown, self.not_sent)
         return ", ".join(
-            f"{group[0].name}: {sum(len(outcome.recipients) for outcome in group)} numbers in {len(group)} batches"
+            f"{group[0].name}: {_counted(sum(len(outcome.recipients) for outcome in group), 'number', 'numbers')}"
+            f" in {_counted(len(group), 'batch', 'batches')}"
             for group in groups
             if group
         )
+
+
+def _counted(count: int, singular: str, plural: str) -> str:
+    return f"{count} {singular if count == 1 else plural}"
 
 
 def _of(kind: type[_Kind], outcomes: Iterable[Outcome]) -> tuple[_Kind, ...]:

@@ -9,11 +9,12 @@ __all__ = ["Stats"]
 
 @frozen
 class Stats:
-    """What a client has done so far, as a snapshot.
+    """A snapshot of a client's counters.
 
-    ``requests`` counts what was posted; ``accepted``, ``refused``, ``unknown`` and ``not_sent`` count
-    numbers called, by outcome; ``over_speed`` counts ERROR_OVER_SPEED answers; ``waited`` is the
-    seconds that requests waited for slots, added up; ``limits`` the limits in force at this moment.
+    ``requests`` counts posted requests; ``accepted``, ``refused``, ``unknown`` and ``not_sent`` count
+    numbers by outcome; ``over_speed`` counts ERROR_OVER_SPEED responses; ``waited`` is the total time
+    in seconds that requests waited for slots; ``report_failures`` counts failed getReport requests after which
+    a follower or a waiter went on; ``limits`` are the limits in force now.
     """
 
     requests: int = 0
@@ -23,4 +24,5 @@ class Stats:
     not_sent: int = 0
     over_speed: int = 0
     waited: float = 0.0
+    report_failures: int = 0
     limits: RateLimits = field(factory=RateLimits)

@@ -1,8 +1,8 @@
-"""Reports passed on once: who claims a report handles it, and whoever else has it waits for that.
+"""Deduplication of pushed reports: each report is handled once.
 
-How often the service repeats a push that failed is nowhere documented, and a repeat can arrive
-while the first one is still at work. So a report is claimed before it is handled, the claim is
-settled after, and a push is confirmed only when every report in it was handled, here or elsewhere.
+How often the service repeats a failed push is not documented, and a duplicate can arrive while the first one is
+being handled. So a report is claimed before the handling and the claim is settled afterwards. A push is confirmed
+only when every report in it was handled, by this push or by another.
 """
 
 import asyncio
@@ -18,68 +18,69 @@ from typing import Final, Protocol, runtime_checkable
 from emay_voice_async.model.checks import check_count
 from emay_voice_async.model.results import Report
 
-__all__ = ["Claim", "RecentReports", "ReportStore", "deliver_once", "report_key"]
+__all__ = ["ClaimResult", "RecentReports", "ReportStore", "deliver_once", "report_key"]
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Claim(Enum):
-    """What a store says to somebody who has a report in hand."""
+class ClaimResult(Enum):
+    """The answer of a store to the claim of one report."""
 
-    YOURS = "yours"
-    """New, and claimed for you from this moment on: handle it, then settle it."""
+    CLAIMED = "claimed"
+    """New: the caller holds the claim, handles the report, and settles the claim."""
     HELD = "held"
-    """Somebody else is handling it."""
+    """Another caller holds the claim and is handling the report."""
     HANDLED = "handled"
-    """It was handled before."""
+    """The report was handled before."""
 
 
 @runtime_checkable
 class ReportStore(Protocol):
-    """Remembers which reports were handled: in one process, or shared by several.
+    """Remembers the reports that were handled, in one process or shared by several.
 
-    Keys are texts of 32 characters. A store that outlives the process lets a claim expire (after
-    longer than a handler may take), or a crash would hold it forever; and it bounds its own I/O.
+    Keys are texts of 32 characters. In a store that outlives the process a claim must expire, after longer than
+    ``handler_timeout``: otherwise the claims of a process that died would never end. All methods must have timeouts
+    of their own.
     """
 
-    async def claim(self, keys: Sequence[str]) -> Sequence[Claim]:
-        """Claim each key that is new, atomically, and say for each what it is; never wait for others."""
+    async def claim(self, keys: Sequence[str]) -> Sequence[ClaimResult]:
+        """Claim each new key atomically; return the result for each key, without waiting for other claims."""
         ...
 
     async def settle(self, keys: Sequence[str], *, handled: bool) -> None:
-        """End claims: as handled, or (not ``handled``) so that the next one may claim them."""
+        """End claims of the caller: as handled, or, if not ``handled``, so that the keys are new again."""
         ...
 
     async def wait(self, key: str) -> None:
-        """Return when the claim that somebody else holds has ended, or sooner: it is asked again."""
+        """Wait until another caller's claim has ended; an early return is allowed."""
         ...
 
 
 class RecentReports:
-    """The store of one process and one event loop: the last ``maxsize`` reports that were handled."""
+    """A store for one process and one event loop: remembers the last ``maxsize`` handled reports."""
 
     def __init__(self, maxsize: int = 100_000) -> None:
         check_count("maxsize", maxsize)
         self._maxsize = maxsize
-        # Ordered for the sake of its front, which a dict is slow to find.
+        # An OrderedDict removes the oldest key in constant time; a dict does not.
         self._handled: OrderedDict[str, None] = OrderedDict()
         self._held: dict[str, asyncio.Event] = {}
 
-    async def claim(self, keys: Sequence[str]) -> Sequence[Claim]:
-        """Claim each key that is new; there is no point in it at which others could run."""
+    async def claim(self, keys: Sequence[str]) -> Sequence[ClaimResult]:
+        """Claim each new key; without an ``await``, so that all are claimed at once."""
         ended = asyncio.Event()
         return [self._claim(key, ended) for key in keys]
 
-    def _claim(self, key: str, ended: asyncio.Event) -> Claim:
+    def _claim(self, key: str, ended: asyncio.Event) -> ClaimResult:
         if key in self._handled:
-            return Claim.HANDLED
+            return ClaimResult.HANDLED
         if key in self._held:
-            return Claim.HELD
+            return ClaimResult.HELD
         self._held[key] = ended
-        return Claim.YOURS
+        return ClaimResult.CLAIMED
 
     async def settle(self, keys: Sequence[str], *, handled: bool) -> None:
-        """End claims, wake those who wait for them, and forget the oldest reports."""
+        """End claims, wake their waiters, and forget the oldest reports."""
         for key in keys:
             self._held.pop(key).set()
             if handled:
@@ -94,14 +95,14 @@ class RecentReports:
 
 
 def report_key(app_id: str, report: Report) -> str:
-    """Return what a report has in common with its repeats: account, product, message id, state.
+    """Return a key that is equal for duplicates of a report: a digest of account, product, message id, state.
 
-    ``app_id`` is the account whose key opened the push, so that no account can make another's
-    reports look like repeats. A report without a message id is nobody's repeat: its key is new.
+    ``app_id`` is the account of the push, so that one account cannot make reports of another count as duplicates.
+    A report without a message id is never a duplicate: the key is random.
     """
     if not report.message_id:
         return secrets.token_hex(16)
-    # Hashed: as short for a long id, and no content of a report in somebody's database.
+    # A digest is short, and a shared database does not learn the content of reports.
     names = json.dumps([app_id, report.product.value, report.message_id, report.raw_state])
     return hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
 
@@ -114,35 +115,35 @@ async def deliver_once(
     *,
     patience: float | None = None,
 ) -> None:
-    """Hand those reports to ``handler`` that nobody handled yet; return when all are handled.
+    """Hand the reports that were not handled yet to ``handler``; return when all reports are handled.
 
-    A report that somebody else is handling is waited for, up to ``patience`` seconds from now
-    (:class:`TimeoutError`), and taken over when that fails. Nothing is claimed while waiting, so two
-    pushes that share reports cannot wait for each other. What the handler raises is raised here.
+    A report that another push is handling is waited for, up to ``patience`` seconds from now
+    (:class:`TimeoutError`), and handed over if that push fails. No claim is held while waiting, so two pushes with
+    common reports cannot block each other. Exceptions of the handler are raised.
     """
-    left = {report_key(app_id, report): report for report in reports}
+    pending = {report_key(app_id, report): report for report in reports}
     deadline = None if patience is None else asyncio.get_running_loop().time() + patience
-    while left:
-        claims = dict(zip(left, await store.claim(list(left)), strict=True))
-        mine = {key: report for key, report in left.items() if claims[key] is Claim.YOURS}
-        left = {key: report for key, report in left.items() if claims[key] is Claim.HELD}
-        if mine:
-            await _handle(store, mine, handler)
-        if left:
+    while pending:
+        results = dict(zip(pending, await store.claim(list(pending)), strict=True))
+        claimed = {key: report for key, report in pending.items() if results[key] is ClaimResult.CLAIMED}
+        pending = {key: report for key, report in pending.items() if results[key] is ClaimResult.HELD}
+        if claimed:
+            await _handle(store, claimed, handler)
+        if pending:
             async with asyncio.timeout_at(deadline):
-                await store.wait(next(iter(left)))
+                await store.wait(next(iter(pending)))
 
 
 async def _handle(
-    store: ReportStore, mine: dict[str, Report], handler: Callable[[list[Report]], Awaitable[None]]
+    store: ReportStore, claimed: dict[str, Report], handler: Callable[[list[Report]], Awaitable[None]]
 ) -> None:
     handled = False
     try:
-        await handler(list(mine.values()))
+        await handler(list(claimed.values()))
         handled = True
     finally:
         try:
-            await store.settle(list(mine), handled=handled)
+            await store.settle(list(claimed), handled=handled)
         except Exception:
-            # Whether they were handled does not depend on it; the claims end when they expire.
-            _LOG.exception("the claims of %d reports could not be settled", len(mine))
+            # The reports are handled or not all the same; the claims expire.
+            _LOG.exception("the claims of %d reports could not be settled", len(claimed))

@@ -1,4 +1,4 @@
-"""Which plain pushes are believed: nothing signs them, so whence and whither they come must do."""
+"""The rule for plain pushes: they are not authenticated, so they are accepted by source network or secret path only."""
 
 import hmac
 from codecs import BOM_UTF8
@@ -16,13 +16,13 @@ __all__ = ["PlainRule", "looks_plain", "plain_rule"]
 
 @frozen
 class PlainRule:
-    """From where, and to which path, a plain push is believed: every rule that was given must hold."""
+    """Source networks and secret path of plain pushes; None: that condition does not apply."""
 
     networks: tuple[IPv4Network | IPv6Network, ...] | None
     token: str | None = field(repr=False)
 
     def allows(self, client: str, path: str) -> bool:
-        """Tell whether a push from this address to this path is believed."""
+        """Tell whether a plain push from this address to this path is accepted."""
         return self._from_network(client) and self._to_secret_path(path)
 
     def _from_network(self, client: str) -> bool:
@@ -31,7 +31,7 @@ class PlainRule:
         try:
             address = ip_address(client)
         except ValueError:
-            return False  # A Unix socket has no address, and a test client may say any name.
+            return False  # A Unix socket has no address, and a test client has any name.
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         return any(address in network for network in self.networks)
@@ -49,9 +49,9 @@ def looks_plain(body: bytes) -> bool:
 
 
 def plain_rule(allow: bool, networks: Iterable[str] | None, token: str | None) -> PlainRule | None:
-    """Make the rule from the receiver's arguments; None: no plain push is believed.
+    """Make the rule from the receiver's arguments; None: no plain push is accepted.
 
-    Raises :class:`InvalidRequestError` for plain pushes that anybody could send.
+    Raises :class:`InvalidRequestError` if plain pushes are allowed without any condition.
     """
     check_flag("allow_plain", allow)
     given = {"plain_networks": networks, "plain_token": token}
@@ -61,7 +61,7 @@ def plain_rule(allow: bool, networks: Iterable[str] | None, token: str | None) -
             raise InvalidRequestError(named[0], "has no meaning without allow_plain=True")
         return None
     if not named:
-        fix = "needs plain_networks=[...] or plain_token=..., because nothing signs a plain push"
+        fix = "needs plain_networks=[...] or plain_token=..., because plain pushes are not authenticated"
         raise InvalidRequestError("allow_plain", fix)
     if token is not None:
         check_text("plain_token", token)
@@ -73,7 +73,7 @@ def plain_rule(allow: bool, networks: Iterable[str] | None, token: str | None) -
 def _networks(networks: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     found: tuple[IPv4Network | IPv6Network, ...] = ()
     with suppress(TypeError, ValueError):
-        found = () if isinstance(networks, str) else tuple(ip_network(str(one)) for one in networks)
+        found = () if isinstance(networks, str) else tuple(ip_network(str(network)) for network in networks)
     if not found:
         raise InvalidRequestError("plain_networks", 'must be networks, such as ["203.0.113.0/24"]')
     return found

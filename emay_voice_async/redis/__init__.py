@@ -1,4 +1,8 @@
-"""Several processes on one account, over Redis: ``pip install "emay_voice_async[redis]"``."""
+"""A shared rate limit and a shared report store on Redis: ``pip install "emay_voice_async[redis]"``.
+
+:class:`RedisPacer` is the pacer of all processes of an account, :class:`RedisReports` the store of
+handled reports of all receivers.
+"""
 
 try:
     import redis  # noqa: F401

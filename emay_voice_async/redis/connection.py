@@ -1,4 +1,4 @@
-"""Scripts run on a Redis server, and what its client library raises: the only module that knows it."""
+"""Commands and scripts on a Redis server, and which errors are worth a retry."""
 
 import asyncio
 import hashlib
@@ -13,13 +13,13 @@ from redis.backoff import NoBackoff
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import check_seconds, check_text
-from emay_voice_async.redis.backoff import OutageError
+from emay_voice_async.redis.backoff import UnavailableError
 
 __all__ = ["Client", "Connection", "Script", "check_prefix", "check_wait"]
 
 Client = redis.asyncio.Redis | redis.asyncio.RedisCluster
 
-_PASSING: Final = (
+_TRANSIENT: Final = (
     OSError,
     TimeoutError,
     redis.exceptions.ConnectionError,
@@ -30,9 +30,9 @@ _PASSING: Final = (
     redis.exceptions.OutOfMemoryError,
 )
 _LONGEST: Final = 10**7
-_LASTING: Final = (redis.exceptions.AuthenticationError, redis.exceptions.AuthorizationError)
-_PASSING_CODES: Final = ("BUSY", "MISCONF", "NOREPLICAS", "LOADING", "READONLY", "MASTERDOWN", "OOM")
-"""Answers of a server that is well again some time later."""
+_PERMANENT: Final = (redis.exceptions.AuthenticationError, redis.exceptions.AuthorizationError)
+_TRANSIENT_CODES: Final = ("BUSY", "MISCONF", "NOREPLICAS", "LOADING", "READONLY", "MASTERDOWN", "OOM")
+"""Error codes of a server that can recover by itself."""
 
 
 def check_wait(name: str, value: float) -> None:
@@ -41,7 +41,7 @@ def check_wait(name: str, value: float) -> None:
 
 
 def check_prefix(prefix: str) -> str:
-    """Return what keys are to begin with, or raise :class:`InvalidRequestError`."""
+    """Return the beginning of the keys, or raise :class:`InvalidRequestError`."""
     check_text("prefix", prefix)
     if "{" in prefix:
         raise InvalidRequestError("prefix", "must not have a brace, which says where a cluster keeps keys")
@@ -49,7 +49,7 @@ def check_prefix(prefix: str) -> str:
 
 
 class Script:
-    """A script of this package, which the server keeps by its hash."""
+    """A Lua script of this package, which the server caches by hash."""
 
     def __init__(self, name: str) -> None:
         self.text = files("emay_voice_async.redis").joinpath(name).read_text("utf-8")
@@ -57,7 +57,7 @@ class Script:
 
 
 class Connection:
-    """A client of the user's, never closed here, or one made from a URL; each command is bounded."""
+    """A client of the user's, never closed here, or a client made from a URL; commands have a timeout."""
 
     def __init__(self, client_or_url: Client | str, timeout: float) -> None:
         check_wait("timeout", timeout)
@@ -72,7 +72,7 @@ class Connection:
             raise InvalidRequestError("client_or_url", "must be a redis.asyncio client or a URL", None, found)
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: str | int) -> Any:
-        """Run a script and return what it returns; raises what :meth:`command` does."""
+        """Run a script and return the result; raises the errors of :meth:`command`."""
         rest = (len(keys), *keys, *arguments)
         try:
             return await self.command("EVALSHA", script.sha, *rest)
@@ -80,38 +80,38 @@ class Connection:
             return await self.command("EVAL", script.text, *rest)
 
     async def command(self, *words: str | int) -> Any:
-        """Run one command and return the answer.
+        """Run a command and return the response.
 
-        Raises :class:`OutageError` when nobody knows whether it ran, or it could not run for now;
-        what else the client library raises will not pass by itself.
+        Raises :class:`UnavailableError` if a retry may succeed: the command may have run, or the
+        server cannot run commands for now. Other errors of the client library are permanent.
         """
         try:
             async with asyncio.timeout(self.timeout):
                 return await self._client.execute_command(*words)
-        except (*_PASSING, redis.exceptions.ResponseError) as error:
-            if _is_lasting(error):
+        except (*_TRANSIENT, redis.exceptions.ResponseError) as error:
+            if _is_permanent(error):
                 raise
-            raise OutageError(f"{type(error).__name__} {error}".rstrip()) from error
+            raise UnavailableError(f"{type(error).__name__} {error}".rstrip()) from error
 
     async def aclose(self) -> None:
-        """Close the client if it is our own."""
+        """Close a client that was made from a URL."""
         if self._own:
             await self._client.aclose()
 
 
 def _from_url(url: str, timeout: float) -> redis.asyncio.Redis:
     try:
-        # What is repeated, and when, is decided here and not in the library.
+        # Retries are decided here, not in the library.
         return redis.asyncio.Redis.from_url(
             url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
         )
     except ValueError:
-        # Without the cause, whose text may have the password.
+        # Without the cause: that text may contain the password.
         rule = "must be a URL such as redis://host:6379/0, rediss://... or unix://..."
         raise InvalidRequestError("client_or_url", rule) from None
 
 
-def _is_lasting(error: Exception) -> bool:
-    if isinstance(error, _PASSING):
-        return isinstance(error, _LASTING)
-    return not str(error).startswith(_PASSING_CODES)
+def _is_permanent(error: Exception) -> bool:
+    if isinstance(error, _TRANSIENT):
+        return isinstance(error, _PERMANENT)
+    return not str(error).startswith(_TRANSIENT_CODES)

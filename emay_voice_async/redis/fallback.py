@@ -1,8 +1,8 @@
-"""The share of the limit that a process may use by itself while the server cannot be reached.
+"""The fallback limit: what a process may send by itself while Redis cannot be reached.
 
-It opens a moment and a period after the first failure: by then, nearly all that was granted before
-has been answered and is out of the service's window. The leases that the process itself has from
-before count against its share until their slots are free.
+The fallback limit applies from MOMENT + hold seconds after the first failure. By then the requests
+that were granted before have been answered, and are out of the service's window. The leases that the
+process holds from before count against the fallback limit until their slots are free.
 """
 
 import math
@@ -12,46 +12,46 @@ from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import Window, tolerance
 from emay_voice_async.redis.ledger import Ledger
 
-__all__ = ["MOMENT", "Shelter"]
+__all__ = ["MOMENT", "Fallback"]
 
 MOMENT: Final = 1.0
-"""Seconds that the server may be away before anything is sent without it."""
+"""Seconds that Redis may be unreachable before the hold of the fallback limit begins to run."""
 
 
-class Shelter:
-    """Nothing is granted here while the server answers, or when there is no share."""
+class Fallback:
+    """The slots of the fallback limit; none while Redis answers, or when no limit was given."""
 
-    def __init__(self, share: RateLimit | None) -> None:
-        self._window = None if share is None else Window(share)
-        self.hold = 0.0 if share is None else share.period + tolerance(share.period)
-        self._opens_at = math.inf
+    def __init__(self, limit: RateLimit | None) -> None:
+        self._window = None if limit is None else Window(limit)
+        self.hold = 0.0 if limit is None else limit.period + tolerance(limit.period)
+        self._applies_from = math.inf
 
-    def begin(self, now: float) -> None:
-        """Take note that the server does not answer."""
-        if self._window is not None and self._opens_at == math.inf:
-            self._opens_at = now + MOMENT + self.hold
+    def start(self, now: float) -> None:
+        """Record that Redis does not answer."""
+        if self._window is not None and self._applies_from == math.inf:
+            self._applies_from = now + MOMENT + self.hold
 
-    def is_open(self, now: float) -> bool:
-        """Tell whether slots are granted here at this moment."""
-        return now >= self._opens_at
+    def applies(self, now: float) -> bool:
+        """Tell whether slots are granted without Redis at this moment."""
+        return now >= self._applies_from
 
-    def end(self) -> None:
-        """Take note that the server has answered."""
-        self._opens_at = math.inf
+    def stop(self) -> None:
+        """Record that Redis has answered."""
+        self._applies_from = math.inf
 
     def free(self, now: float, ledger: Ledger) -> int:
-        """Return how many slots may be taken at once."""
-        if self._window is None or not self.is_open(now):
+        """Return the number of slots that may be taken at once."""
+        if self._window is None or not self.applies(now):
             return 0
         return max(0, self._window.slots(now) - ledger.held(now, self.hold))
 
     def next_change(self, now: float, ledger: Ledger) -> float:
         """Return when to look for free slots again; infinity: when a lease has ended."""
-        if self._window is None or not self.is_open(now):
-            return self._opens_at
+        if self._window is None or not self.applies(now):
+            return self._applies_from
         return min(ledger.next_free(now, self.hold), self._window.next_change())
 
     def lower(self, now: float) -> None:
-        """Halve the share if it is in use, as the service says that it is too much."""
-        if self._window is not None and self.is_open(now):
+        """Halve the fallback limit while in force: the service refused a request for speed."""
+        if self._window is not None and self.applies(now):
             self._window.lower(now)

@@ -1,23 +1,23 @@
-"""What one process knows of its own leases, and what of that it has yet to tell the server.
+"""The leases of a process, and which changes of them the Redis server has yet to be told.
 
-Arithmetic only: instants are seconds of the event loop's clock, and nothing here waits or sends.
-An answer that is lost leaves open whether slots were granted, and whether the news arrived. So the
-slots that were asked for are given back by number, and the news is told again: both can be done
-twice. A state that is new to the process is told every lease before a slot is asked for.
+Arithmetic only: instants are seconds of the event loop's clock; this module neither waits nor sends.
+A lost response leaves open whether slots were granted and whether the changes arrived. The slots that
+were asked for are then returned by number, and the changes are sent again: both are idempotent. A
+state that is new to the process is told of every lease before a slot is asked for.
 """
 
 import math
 
 from attrs import define, field
 
-from emay_voice_async.redis.protocol import Answer, Ask, Terms, microseconds
+from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, Terms, microseconds
 
 __all__ = ["Ledger"]
 
 
 @define
 class _Lease:
-    """``since``: when it was granted. ``last``: the last moment at which its request can be counted."""
+    """``since``: the grant of the slot. ``last``: the last instant at which the request can be counted."""
 
     since: float
     last: float = math.inf
@@ -25,128 +25,132 @@ class _Lease:
 
 @define
 class Ledger:
-    """The leases of one process at one line; what it has to say, and when at the latest."""
+    """The leases of a process for one kind of call, the pending changes, and when they are due."""
 
     process: str
     terms: Terms
     epoch: str = ""
-    planned: float | None = None
-    """When it said it would come again to wait for its slots; None: it is not in the queue."""
+    expected_at: float | None = None
+    """When the server expects the process again, for the slots; None: the process is not queued."""
     _leases: dict[int, _Lease] = field(factory=dict)
-    _news: dict[int, float] = field(factory=dict)
-    """Leases whose end is to be told, and since when."""
-    _backs: dict[int, float] = field(factory=dict)
-    """Leases that are to be given back, and since when."""
-    _told: tuple[dict[int, float], dict[int, float]] = field(factory=lambda: ({}, {}))
-    """The news and the leases to give back that are on their way."""
+    _ended: dict[int, float] = field(factory=dict)
+    """Leases that have ended, which the server has yet to be told, and since when."""
+    _returned: dict[int, float] = field(factory=dict)
+    """Leases that the server has yet to be told to free, and since when."""
+    _in_flight: tuple[dict[int, float], dict[int, float]] = field(factory=lambda: ({}, {}))
+    """The ended and returned leases of the request in flight."""
     _over_speed: bool = False
     _register: bool = False
     _fill: float = 0.0
     _next: int = 1
-    _seq: int = 0
-    _acked: int = 0
+    _sequence: int = 0
+    _acknowledged: int = 0
     _asked_at: float = -math.inf
-    _told_at: float = -math.inf
-    """When the last turn began that was answered."""
+    _heard_at: float = -math.inf
+    """When the last request that was answered began."""
 
     @property
     def hold(self) -> float:
-        """Seconds from the last moment at which a request can be counted until its slot is free."""
+        """Seconds from the instant at which a request can be counted until the slot is free."""
         return self.terms.hold / 1e6
 
     @property
     def pause(self) -> float:
-        """Seconds that the server may not hear of a process that has a request under way."""
+        """The longest time between two requests to the server while requests of the process are in flight."""
         return min(2.0, max(0.05, self.hold / 2))
 
     def grant(self, now: float) -> int:
-        """Write down a lease that the server knows nothing of yet; return its number."""
+        """Record a lease that the server does not know yet; return the number."""
         number = self._next
         self._next += 1
         self._leases[number] = _Lease(now)
         return number
 
     def end(self, number: int, last: float, now: float, *, over_speed: bool = False) -> None:
-        """End a lease: ``last`` is the last moment at which its request can be counted."""
+        """End a lease: ``last`` is the last instant at which the request can be counted."""
         self._leases[number].last = last
-        self._news[number] = now
+        self._ended[number] = now
         self._over_speed |= over_speed
 
     def give_back(self, number: int, now: float) -> None:
-        """End a lease whose request was certainly not written."""
+        """End a lease of a request that was certainly not written."""
         del self._leases[number]
-        self._backs[number] = now
+        self._returned[number] = now
 
     @property
-    def watched(self) -> bool:
-        """Tell whether any request can have been counted after the server was heard of last.
+    def unconfirmed(self) -> bool:
+        """Tell whether a request can have been counted after the server was last heard of.
 
-        Until then a server that has lost its state has to be told of it before a period is over.
+        A server that has lost the state must be told of that request before a hold is over.
         """
-        return any(lease.last > self._told_at for lease in self._leases.values())
+        return any(lease.last > self._heard_at for lease in self._leases.values())
 
     def held(self, now: float, hold: float) -> int:
-        """Count the leases whose slots are not free ``hold`` seconds after they were counted."""
+        """Count the taken slots, if a slot is free ``hold`` seconds after the request was counted."""
         return sum(lease.last + hold > now for lease in self._leases.values())
 
     def next_free(self, now: float, hold: float) -> float:
-        """Return when the next slot of those is free; infinity: when another lease has ended."""
+        """Return when the next of these slots is free; infinity: when another lease has ended."""
         frees = (lease.last + hold for lease in self._leases.values())
         return min((free for free in frees if free > now), default=math.inf)
 
-    def return_with(self, fill: float) -> None:
-        """After slots were taken without the server: tell it of them, and of those of others unheard."""
+    def register_all(self, fill: float) -> None:
+        """After slots were taken without the server: register every lease with the next request.
+
+        ``fill``: seconds beyond a hold for which every slot counts as used, as other processes may
+        have taken slots as well.
+        """
         self._register, self._fill = True, fill
 
-    def due(self, now: float, want: int, *, closing: bool = False) -> float:
-        """Return when it has something to say; infinity: nothing until something happens."""
-        if self._urgent(want):
+    def due(self, now: float, wanted: int, *, closing: bool = False) -> float:
+        """Return when the next request is due; infinity: when a waiter or a lease changes."""
+        if self._urgent(wanted):
             return now
-        at = math.inf if self.planned is None else self.planned
-        if self._news:
-            at = min(at, next(iter(self._news.values())) + (0.0 if closing else self._delay()))
-        if not closing and self.watched:
-            at = min(at, self._told_at + self.pause)
+        at = math.inf if self.expected_at is None else self.expected_at
+        if self._ended:
+            at = min(at, next(iter(self._ended.values())) + (0.0 if closing else self._delay()))
+        if not closing and self.unconfirmed:
+            at = min(at, self._heard_at + self.pause)
         return at
 
-    def _urgent(self, want: int) -> bool:
-        """Slots to give back free others' way at once; so does leaving the queue."""
-        news = self._backs or self._over_speed or self._register
-        return bool(news) or (want > 0) != (self.planned is not None)
+    def _urgent(self, wanted: int) -> bool:
+        """Tell whether other processes wait for the news: free slots, or a place in the queue."""
+        changes = self._returned or self._over_speed or self._register
+        return bool(changes) or (wanted > 0) != (self.expected_at is not None)
 
     def _delay(self) -> float:
-        # The slot is not free before a period has passed; until then, others may end, too.
+        # An ended lease frees the slot a hold later. Until then, more leases may end for the same request.
         return min(0.05, self.hold / 10)
 
-    def ask(self, now: float, want: int) -> Ask:
-        """Say everything; what becomes of it is for :meth:`answered` or :meth:`lost`."""
+    def next_request(self, now: float, wanted: int) -> SyncRequest:
+        """Build the next request from all pending state; report the result to ``answered`` or ``lost``."""
         self._forget(now)
         self._asked_at = now
-        self._seq += 1
-        want = min(want, self.terms.requests)
-        first, self._next = self._next, self._next + want
-        if now - self._told_at > self.terms.longest / 2e6:
-            # The server forgets the turns of a process, too.
-            self._acked = 0
-        ask = Ask(
+        self._sequence += 1
+        wanted = min(wanted, self.terms.requests)
+        first, self._next = self._next, self._next + wanted
+        if now - self._heard_at > self.terms.longest / 2e6:
+            # The server forgets the requests of an idle process.
+            self._acknowledged = 0
+        request = SyncRequest(
             process=self.process,
-            seq=self._seq,
-            acked=self._acked,
+            sequence=self._sequence,
+            acknowledged=self._acknowledged,
             epoch=self.epoch,
-            want=want,
+            wanted=wanted,
             first=first,
-            ends=tuple(self._pair(number, now) for number in self._news),
-            mine=tuple(self._pair(number, now) for number in self._to_register(now)),
-            backs=tuple(sorted(self._backs)),
+            ended=tuple(self._pair(number, now) for number in self._ended),
+            registered=tuple(self._pair(number, now) for number in self._to_register(now)),
+            returned=tuple(sorted(self._returned)),
             over_speed=self._over_speed,
             fill=microseconds(self._fill),
         )
-        self._told = self._news, self._backs
-        self._news, self._backs, self._over_speed, self._register = {}, {}, False, False
-        return ask
+        self._in_flight = self._ended, self._returned
+        self._ended, self._returned, self._over_speed, self._register = {}, {}, False, False
+        return request
 
     def _to_register(self, now: float) -> list[int]:
-        """Choose all leases for a server that may not know them, or those that it would soon forget."""
+        """Choose all leases for a server that may not know them, else the leases soon forgotten there."""
         if self._register:
             return list(self._leases)
         old = now - self.terms.longest / 2e6
@@ -163,41 +167,41 @@ class Ledger:
         return number, microseconds(last - now)
 
     def _forget(self, now: float) -> None:
-        # By then the server has ended a lease by itself, whatever it was told of it last.
+        # By then the server has ended every old lease without being told.
         old = now - 2 * self.terms.longest / 1e6 - self.hold
-        self._news = {number: since for number, since in self._news.items() if since > old}
-        self._backs = {number: since for number, since in self._backs.items() if since > old}
-        # Whatever state is lost from here on: the new one counts every slot as used for a period.
-        known = max(self._told_at, old)
+        self._ended = {number: since for number, since in self._ended.items() if since > old}
+        self._returned = {number: since for number, since in self._returned.items() if since > old}
+        # A state that is lost from here on is replaced by a state that counts every slot as used.
+        known = max(self._heard_at, old)
         gone = {number for number, lease in self._leases.items() if lease.last <= known}
-        for number in gone - self._news.keys():
+        for number in gone - self._ended.keys():
             del self._leases[number]
 
-    def answered(self, ask: Ask, answer: Answer, now: float) -> list[int]:
-        """Take in an answer; return the numbers of the leases that were granted."""
-        self._acked = ask.seq
-        if ask.epoch not in ("", answer.epoch):
-            self.epoch, self._register = answer.epoch, True
-            self._restore(ask)
+    def answered(self, request: SyncRequest, response: SyncResponse, now: float) -> list[int]:
+        """Take in a response; return the numbers of the leases that were granted."""
+        self._acknowledged = request.sequence
+        if request.epoch not in ("", response.epoch):
+            self.epoch, self._register = response.epoch, True
+            self._restore(request)
             return []
-        self.epoch, self._fill, self._told_at = answer.epoch, 0.0, self._asked_at
-        self.planned = None if answer.wait is None else now + answer.wait
-        numbers = list(range(ask.first, ask.first + answer.granted))
+        self.epoch, self._fill, self._heard_at = response.epoch, 0.0, self._asked_at
+        self.expected_at = None if response.wait is None else now + response.wait
+        numbers = list(range(request.first, request.first + response.granted))
         self._leases |= {number: _Lease(now) for number in numbers}
         return numbers
 
-    def lost(self, ask: Ask, now: float) -> None:
-        """No answer came: the turn may have happened, or may still."""
-        self._restore(ask)
-        self._backs |= dict.fromkeys(range(ask.first, ask.first + ask.want), now)
-        self._register |= bool(ask.mine)
-        self.planned = None
+    def lost(self, request: SyncRequest, now: float) -> None:
+        """Record that no response came: the request may have been executed, or may still be."""
+        self._restore(request)
+        self._returned |= dict.fromkeys(range(request.first, request.first + request.wanted), now)
+        self._register |= bool(request.registered)
+        self.expected_at = None
 
-    def _restore(self, ask: Ask) -> None:
-        news, backs = self._told
-        self._news, self._backs = news | self._news, backs | self._backs
-        self._over_speed |= ask.over_speed
+    def _restore(self, request: SyncRequest) -> None:
+        ended, returned = self._in_flight
+        self._ended, self._returned = ended | self._ended, returned | self._returned
+        self._over_speed |= request.over_speed
 
-    def drop_news(self) -> None:
-        """Leave what was to be told untold: the leases end by themselves."""
-        self._news, self._backs, self._over_speed, self._register = {}, {}, False, False
+    def discard_changes(self) -> None:
+        """Send none of the pending changes: the server ends the leases by itself."""
+        self._ended, self._returned, self._over_speed, self._register = {}, {}, False, False

@@ -1,4 +1,4 @@
-"""One account's limit for all its processes, on all its machines: leases on a Redis server."""
+"""The rate limit of an account for all processes on all machines: leases on a Redis server."""
 
 import hashlib
 from types import TracebackType
@@ -10,20 +10,20 @@ from emay_voice_async.model.endpoints import Call
 from emay_voice_async.model.limits import RateLimit, RateLimits
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.pacing.protocol import Lease
-from emay_voice_async.redis.backoff import OutageError
+from emay_voice_async.redis.backoff import UnavailableError
 from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_wait
-from emay_voice_async.redis.protocol import Answer, Ask, decode, encode, terms
-from emay_voice_async.redis.queue import Line
+from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, decode, encode, terms
+from emay_voice_async.redis.queue import SharedQueue
 
 __all__ = ["RedisPacer"]
 
-_TURN: Final = Script("turn.lua")
+_SYNC: Final = Script("sync.lua")
 _GRACE: Final = 0.5
-"""Seconds that a process may be late and still find its slot."""
+"""Seconds that a waiting process may be late and still find the slot that was kept."""
 
 
 class RedisPacer:
-    """The pacer of all processes of one account: ``AsyncEmayVoice(pacer=RedisPacer(...))``.
+    """The pacer of all processes of an account: ``AsyncEmayVoice(pacer=RedisPacer(...))``.
 
     ::
 
@@ -34,24 +34,24 @@ class RedisPacer:
             ...
 
     A slot is a lease on the Redis server, by the server's clock: taken before a request is sent, and
-    free a period and a tolerance after the answer. Slots go to the processes in turn.
+    free a period and a tolerance after the response. Slots are dealt to the processes in turn.
 
     - ``client_or_url``: a ``redis.asyncio`` client (or cluster), which is never closed, or a URL.
-      Redis 6.2 or newer, or Valkey; its keys must not be evicted while memory is short.
-    - ``app_id``: the account; only a hash of it is in the keys. ``rate_limits``: its limits, the same
-      in all its processes. Where they differ, the strictest of those that were used within the last
-      minute holds for all, and that is logged.
-    - ``on_outage``: this process's own share of each limit, so that all shares together are within
-      it: used from a moment and a period after Redis was found gone, until it is back. None: requests
-      wait for Redis, each for as long as its deadline lets it.
-    - ``longest``: seconds from the grant of a slot to the last moment at which the service can count
-      its request, should this process die: at least three times the client's ``timeout``. It is how
-      long the slots of a process that was killed are missing.
-    - ``timeout``: seconds that one command may take. ``prefix``: what the keys begin with.
+      Redis 6.2 or newer, or Valkey. The server must not evict these keys when memory is short.
+    - ``app_id``: the account; the keys contain only a hash of the appId. ``rate_limits``: the limits of
+      the account, the same in all processes. Where processes differ, the strictest limit used within
+      the last minute holds for all, with a warning in the log.
+    - ``on_outage``: the fallback limit of this process, so that the fallback limits of all processes
+      together stay within the limit; applied from 1 second + period + tolerance after the first
+      failure of Redis, until Redis answers. None: requests wait for Redis until their deadlines.
+    - ``longest``: seconds from the grant of a slot to the last instant at which the service can count
+      the request, in case this process dies: at least three times the client's ``timeout``. The slots
+      of a killed process are missing for that long.
+    - ``timeout``: seconds that a command may take. ``prefix``: the beginning of all keys.
 
-    A state that is new (of an account never used before, unused for a day, or lost by the server)
-    counts as used up: the first request waits one period. The constructor does no I/O and needs no
-    event loop; the first request binds the pacer to the running one. Close it after its clients.
+    A new state (of an account never used before, unused for a day, or lost by the server) counts as
+    used up: the first request waits one period. The constructor does no I/O and needs no event loop;
+    the first request binds the pacer to the running loop. Close the pacer after its clients.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class RedisPacer:
             raise InvalidRequestError("on_outage", rule, None, type(on_outage).__name__)
         self._connection = Connection(client_or_url, timeout)
         self._unlimited = LocalPacer(RateLimits(None, None, None))
-        self._lines: dict[Call, Line] = {}
+        self._queues: dict[Call, SharedQueue] = {}
         for call in Call:
             if (limit := rate_limits.of(call)) is not None:
-                desk = _Desk(self._connection, _line(prefix, app_id, call), limit, longest)
-                share = on_outage.of(call) if isinstance(on_outage, RateLimits) else on_outage
-                self._lines[call] = Line(desk, limit, share)
+                server = _RedisServer(self._connection, _key(prefix, app_id, call), limit, longest)
+                fallback = on_outage.of(call) if isinstance(on_outage, RateLimits) else on_outage
+                self._queues[call] = SharedQueue(server, limit, fallback)
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,46 +91,46 @@ class RedisPacer:
         await self.aclose()
 
     async def acquire(self, call: Call, *, again: bool = False) -> Lease:
-        """Wait for a slot in order of arrival; cancelling leaves no trace."""
-        line = self._lines.get(call)
-        return await (self._unlimited.acquire(call) if line is None else line.acquire(again=again))
+        """Wait for a slot in order of arrival; a cancelled call leaves no slot taken."""
+        queue = self._queues.get(call)
+        return await (self._unlimited.acquire(call) if queue is None else queue.acquire(again=again))
 
     def limit(self, call: Call) -> RateLimit | None:
-        """Return the limit in force when Redis was last asked."""
-        line = self._lines.get(call)
-        return None if line is None else line.limit
+        """Return the limit in force when Redis last answered."""
+        queue = self._queues.get(call)
+        return None if queue is None else queue.limit
 
     async def aclose(self) -> None:
-        """Tell Redis what has ended, for two timeouts at most, and close the client if it is our own."""
-        for line in self._lines.values():
-            await line.aclose()
+        """Send the pending changes, for two timeouts at most, and close the client made from a URL."""
+        for queue in self._queues.values():
+            await queue.aclose()
         await self._connection.aclose()
 
 
-class _Desk:
-    """One line's turns on the server."""
+class _RedisServer:
+    """The state of an account for one kind of call on a Redis server, under keys of that name."""
 
-    def __init__(self, connection: Connection, line: str, limit: RateLimit, longest: float) -> None:
+    def __init__(self, connection: Connection, key: str, limit: RateLimit, longest: float) -> None:
         self.timeout = connection.timeout
-        # A grant may be on its way here for as long as a command may take.
+        # A grant may be in flight to this process for as long as a command may take.
         self.terms = terms(limit, longest=longest + connection.timeout, grace=_GRACE)
         self._connection = connection
-        self._line = line
+        self._key = key
 
-    async def turn(self, ask: Ask) -> Answer:
-        """Have a turn."""
-        names = ("leases", "state", "queue", "waiting", f"process:{ask.process}")
-        keys = [f"{self._line}:{name}" for name in names]
-        told = await self._connection.run(_TURN, keys, encode(ask, self.terms))
-        if told is None:
-            raise OutageError("a later command came first")
-        answer = decode(told)
-        if answer.seq != ask.seq:
-            raise OutageError("this is the answer to another command")
-        return answer
+    async def sync(self, request: SyncRequest) -> SyncResponse:
+        """Execute a request."""
+        names = ("leases", "state", "queue", "waiting", f"process:{request.process}")
+        keys = [f"{self._key}:{name}" for name in names]
+        text = await self._connection.run(_SYNC, keys, encode(request, self.terms))
+        if text is None:
+            raise UnavailableError("a later command came first")
+        response = decode(text)
+        if response.sequence != request.sequence:
+            raise UnavailableError("this is the response to another command")
+        return response
 
 
-def _line(prefix: str, app_id: str, call: Call) -> str:
-    """Return what the keys of a line begin with; the braces keep them on one node of a cluster."""
+def _key(prefix: str, app_id: str, call: Call) -> str:
+    """Return the beginning of the keys; the braces keep them on the same node of a cluster."""
     account = hashlib.blake2b(app_id.encode(), digest_size=16).hexdigest()
     return f"{prefix}:{{{account}:{call.value}}}"

@@ -1,29 +1,32 @@
-"""What a process says to the server in one turn at a line, and what it is told: ``turn.lua``'s wire.
+"""The wire format of ``sync.lua``: what a process tells the Redis server, and the response.
 
-A lease has the name ``process:number``. All times on the wire are whole microseconds; those that
-make a slot free later are rounded up.
+A lease is named ``process:number``. All times on the wire are whole microseconds, rounded up when a
+later time makes a slot free later.
 """
 
 import json
 import math
+from typing import Final
 
 from attrs import asdict, frozen
 
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import tolerance
 
-__all__ = ["Answer", "Ask", "Terms", "decode", "encode", "terms"]
+__all__ = ["SyncRequest", "SyncResponse", "Terms", "decode", "encode", "terms"]
 
-_KEPT_IDLE = 86_400.0
+_KEPT_IDLE: Final = 86_400.0
 
 
 @frozen
 class Terms:
-    """What is the same in each turn of a process, in microseconds where it is a time.
+    """The part that is equal in every request of a process; times are in microseconds.
 
-    ``longest``: from the grant of a slot to the last moment at which its request can be counted.
-    ``grace``: how late a process may come and still find its slot. ``keep`` and ``fence`` are in
-    milliseconds: how long idle keys are kept, those of the line and those of one process.
+    - ``hold``: from the instant at which a request can be counted until the slot is free.
+    - ``longest``: from the grant of a slot to the last instant at which the request can be counted.
+    - ``grace``: how late a waiting process may come and still find the slot that was kept.
+    - ``keep_ms``, ``keep_process_ms``: how long idle keys of the queue and of a process are kept,
+      in milliseconds.
     """
 
     requests: int
@@ -31,43 +34,47 @@ class Terms:
     hold: int
     longest: int
     grace: int
-    keep: int
-    fence: int
+    keep_ms: int
+    keep_process_ms: int
 
 
 @frozen
-class Ask:
-    """One turn of a process.
+class SyncRequest:
+    """A command of a process: the changed leases, and the number of slots wanted.
 
-    ``seq`` numbers its turns, and ``acked`` is the last of them that was answered. ``epoch`` is the
-    state that it knows ("": none yet). It wants ``want`` slots, and the leases will have the numbers
-    from ``first`` on. ``ends`` are pairs of a lease and the microseconds from now to the last moment
-    at which its request can be counted (negative: ago); ``mine`` the same for leases that the state
-    may not have; ``backs`` are leases of requests that were not written. ``over_speed``: the service
-    said so. ``fill``: count every slot as used for so many microseconds more than a period.
+    - ``sequence`` numbers the commands of the process; ``acknowledged`` is the last that was answered.
+    - ``epoch`` is the state that the process knows, "" for none.
+    - ``wanted`` slots are asked for; their leases get the numbers from ``first`` on.
+    - ``ended`` are pairs: a lease, and the microseconds from now to the last instant at which the
+      request can be counted (negative: ago).
+    - ``registered`` are pairs of the same kind, of leases that the server may not know.
+    - ``returned`` are leases whose requests were not written.
+    - ``over_speed``: the service answered ERROR_OVER_SPEED.
+    - ``fill``: count every slot as used for a hold and this many microseconds more.
     """
 
     process: str
-    seq: int
-    acked: int
+    sequence: int
+    acknowledged: int
     epoch: str
-    want: int
+    wanted: int
     first: int
-    ends: tuple[tuple[int, int], ...] = ()
-    mine: tuple[tuple[int, int], ...] = ()
-    backs: tuple[int, ...] = ()
+    ended: tuple[tuple[int, int], ...] = ()
+    registered: tuple[tuple[int, int], ...] = ()
+    returned: tuple[int, ...] = ()
     over_speed: bool = False
     fill: int = 0
 
 
 @frozen
-class Answer:
-    """What the server says: ``granted`` slots, and to come again in ``wait`` seconds (None: need not).
+class SyncResponse:
+    """The server's response: ``granted`` slots, and when to sync again for the rest.
 
-    ``slots`` are those in force, ``requests`` and ``period`` (seconds) the limit that all keep to.
+    ``wait`` is in seconds; None: no slot is missing. ``slots`` are the slots in force; ``requests``
+    and ``period`` (seconds) are the limit that all processes keep to.
     """
 
-    seq: int
+    sequence: int
     epoch: str
     granted: int
     wait: float | None
@@ -77,12 +84,12 @@ class Answer:
 
 
 def microseconds(seconds: float) -> int:
-    """Round up, so that nothing is free too early."""
+    """Round up, so that no slot is free too early."""
     return math.ceil(round(seconds * 1e6, 3))
 
 
 def terms(limit: RateLimit, *, longest: float, grace: float) -> Terms:
-    """Work out what a process says in each turn."""
+    """Work out the terms of a process; ``longest`` and ``grace`` are in seconds."""
     hold = limit.period + tolerance(limit.period)
     keep = _KEPT_IDLE + longest + 6 * hold
     return Terms(
@@ -91,17 +98,18 @@ def terms(limit: RateLimit, *, longest: float, grace: float) -> Terms:
         hold=microseconds(hold),
         longest=microseconds(longest),
         grace=microseconds(grace),
-        keep=math.ceil(keep * 1000),
-        fence=math.ceil(longest * 1000),
+        keep_ms=math.ceil(keep * 1000),
+        keep_process_ms=math.ceil(longest * 1000),
     )
 
 
-def encode(ask: Ask, terms: Terms, **more: int) -> str:
-    """Write a turn; ``more`` may set the clock (``now``), in tests."""
-    return json.dumps(asdict(terms) | asdict(ask) | more)
+def encode(request: SyncRequest, terms: Terms, **more: int) -> str:
+    """Write a request; tests set the server's clock with ``more`` (``now``)."""
+    return json.dumps(asdict(terms) | asdict(request) | more)
 
 
-def decode(text: str | bytes) -> Answer:
-    """Read the answer to a turn."""
-    seq, epoch, granted, wait, slots, requests, period = json.loads(text)
-    return Answer(seq, epoch, granted, None if wait < 0 else wait / 1e6, slots, requests, period / 1e6)
+def decode(text: str | bytes) -> SyncResponse:
+    """Read a response."""
+    sequence, epoch, granted, wait, slots, requests, period = json.loads(text)
+    seconds = None if wait < 0 else wait / 1e6
+    return SyncResponse(sequence, epoch, granted, seconds, slots, requests, period / 1e6)

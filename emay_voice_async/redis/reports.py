@@ -1,4 +1,4 @@
-"""Which reports were handled, remembered on a Redis server for receivers on many machines."""
+"""The report store on a Redis server: which reports were handled, for receivers on many machines."""
 
 import asyncio
 import math
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from emay_voice_async.receiver.deduplication import Claim
+from emay_voice_async.receiver.deduplication import ClaimResult
 from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_wait
 
 __all__ = ["RedisReports"]
 
 _CLAIM: Final = Script("claim.lua")
 _SETTLE: Final = Script("settle.lua")
-_CLAIMS: Final = (Claim.YOURS, Claim.HELD, Claim.HANDLED)
+_CLAIMS: Final = (ClaimResult.CLAIMED, ClaimResult.HELD, ClaimResult.HANDLED)
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 
@@ -24,11 +24,12 @@ class RedisReports:
 
     - ``client_or_url``: a ``redis.asyncio`` client (or cluster), which is never closed, or a URL.
     - ``claimed_for``: seconds after which a report that was claimed and not settled can be claimed
-      anew: longer than the receiver's ``handler_timeout``. Reports of a process that died wait as long.
-    - ``remembered_for``: seconds that a report which was handled is remembered.
-    - ``timeout``: seconds that one command may take. ``prefix``: what the keys begin with.
+      again: longer than the receiver's ``handler_timeout``. Reports of a process that died wait as long.
+    - ``remembered_for``: seconds for which a handled report is remembered.
+    - ``timeout``: seconds that a command may take. ``prefix``: the beginning of all keys.
 
-    While Redis cannot be used, its methods raise, so that pushes are not confirmed and come again.
+    While Redis cannot be used, the methods raise, so that the receiver does not confirm a push and the
+    service pushes again.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class RedisReports:
         self._prefix = f"{check_prefix(prefix)}:{{reports}}:"
         self._connection = Connection(client_or_url, timeout)
         self._token = ""
-        # Claimed by this process, or being claimed: the server cannot tell its tasks apart.
+        # Claimed by this process, or being claimed: the server cannot tell tasks of a process apart.
         self._mine: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -56,24 +57,24 @@ class RedisReports:
     ) -> None:
         await self.aclose()
 
-    async def claim(self, keys: Sequence[str]) -> Sequence[Claim]:
-        """Claim each key that is new, all of them in one command."""
-        # Not before: a process that was forked off must not have its parent's token.
+    async def claim(self, keys: Sequence[str]) -> Sequence[ClaimResult]:
+        """Claim each new key, all in a single command."""
+        # Made here, not in the constructor: a forked process must not share the parent's token.
         self._token = self._token or secrets.token_hex(16)
         asked = [key for key in dict.fromkeys(keys) if key not in self._mine]
         self._mine.update(asked)
-        claims: dict[str, Claim] = {}
+        claims: dict[str, ClaimResult] = {}
         try:
             if asked:
-                told = await self._connection.run(_CLAIM, self._names(asked), self._token, self._claimed_for)
-                claims = dict(zip(asked, (_CLAIMS[one] for one in told), strict=True))
+                codes = await self._connection.run(_CLAIM, self._names(asked), self._token, self._claimed_for)
+                claims = dict(zip(asked, (_CLAIMS[code] for code in codes), strict=True))
         finally:
-            self._mine.difference_update(key for key in asked if claims.get(key) is not Claim.YOURS)
-        # Of a key that is there twice, only the first one is claimed.
+            self._mine.difference_update(key for key in asked if claims.get(key) is not ClaimResult.CLAIMED)
+        # Of a key that is given twice, only the first is claimed.
         return [_taken(claims, key) for key in keys]
 
     async def settle(self, keys: Sequence[str], *, handled: bool) -> None:
-        """End claims, all of them in one command."""
+        """End claims, all in a single command."""
         arguments = (self._token, int(handled), self._remembered_for)
         try:
             await self._connection.run(_SETTLE, self._names(keys), *arguments)
@@ -81,7 +82,7 @@ class RedisReports:
             self._mine.difference_update(keys)
 
     async def wait(self, key: str) -> None:
-        """Ask after growing pauses whether the claim has ended."""
+        """Poll with growing pauses until the claim has ended."""
         pause = _FIRST_PAUSE
         while key in self._mine or not await self._has_ended(key):
             await asyncio.sleep(pause)
@@ -92,17 +93,17 @@ class RedisReports:
         return holder in (None, "handled", b"handled")
 
     async def aclose(self) -> None:
-        """Close the client if it is our own."""
+        """Close a client that was made from a URL."""
         await self._connection.aclose()
 
     def _names(self, keys: Sequence[str]) -> list[str]:
         return [self._prefix + key for key in keys]
 
 
-def _taken(claims: dict[str, Claim], key: str) -> Claim:
-    claim = claims.get(key, Claim.HELD)
-    if claim is Claim.YOURS:
-        claims[key] = Claim.HELD
+def _taken(claims: dict[str, ClaimResult], key: str) -> ClaimResult:
+    claim = claims.get(key, ClaimResult.HELD)
+    if claim is ClaimResult.CLAIMED:
+        claims[key] = ClaimResult.HELD
     return claim
 
 

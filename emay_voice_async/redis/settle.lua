@@ -1,6 +1,6 @@
--- End claims: remember the keys as handled, or let the next one claim them.
--- ARGV: the token of the one who claimed them, 1 or 0 for handled, the milliseconds to remember it.
--- A claim that expired, and that somebody else has taken since, is left to them.
+-- End claims: remember the keys as handled, or delete them so that they can be claimed again.
+-- ARGV: the token of the claiming process, 1 or 0 for handled, the milliseconds to remember it.
+-- A claim that expired and was taken by another process since is left as it is.
 local token, handled, remembered_for = ARGV[1], ARGV[2] == '1', ARGV[3]
 for _, key in ipairs(KEYS) do
   local holder = redis.call('GET', key)

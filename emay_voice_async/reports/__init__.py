@@ -1,1 +1,1 @@
-"""Status reports: requests for them, the store of those not yet handed out, and the spool."""
+"""Status reports: getReport requests, the store of reports not yet handed out, and the spool."""

@@ -1,184 +1,219 @@
-"""Reports that nobody has taken: in pages as they arrived or, where one is searched for, by their ids."""
+"""The store of reports that were not taken yet: in pages as they arrived, searchable by the ids of their calls."""
 
-from collections import OrderedDict, deque
-from operator import attrgetter
+from bisect import bisect
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
-from attrs import define
+from attrs import define, field
 
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
+from emay_voice_async.reports.searches import ReportId, Search, ids_of
 from emay_voice_async.reports.spool import SpooledAnswer
 
-__all__ = ["Entry", "Index", "Key", "Page", "Pages", "keys_in"]
-
-Key = tuple[str, str]
-"""What a report is awaited by: ("message", its message id), ("custom", its custom id), or ("nameless", its
-custom id) if it has no message id."""
+__all__ = ["Page", "Pages", "StoredReport"]
 
 
-def keys_in(report: Report) -> list[Key]:
-    """Return everything that a report can be found by."""
-    custom = "custom", report.custom_id
-    nameless = "nameless", "" if report.message_id else report.custom_id
-    keys = (("message", report.message_id), custom, nameless)
-    return [(kind, value) for kind, value in keys if value]
+@define(eq=False)
+class StoredReport:
+    """A report that was taken out of the store, and the spooled answer that holds a copy on disk.
+
+    ``holders`` counts the callers that have the report and did not give it back.
+    """
+
+    report: Report
+    answer: SpooledAnswer | None = None
+    holders: int = 1
+
+    def confirm(self) -> Report:
+        """Count the report as handed out, once for all holders; return the report."""
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.confirm()
+        return self.report
+
+
+def _newest_first(reports: Iterable[Report]) -> list[Report | None]:
+    newest: list[Report | None] = [*reports]
+    newest.reverse()
+    return newest
 
 
 @define(eq=False)
 class Page:
-    """The reports of one answer that nobody has taken, all of one product, and the answer if it was spooled."""
+    """Reports of one product that arrived together, and the spooled answer that holds them on disk.
 
-    reports: deque[Report]
+    ``reports`` is in reverse order, so that ``reports.pop()`` takes the oldest. A report that was found by id leaves
+    None, so that the positions of the others stay.
+    """
+
+    product: Product
+    reports: list[Report | None] = field(converter=_newest_first)
     answer: SpooledAnswer | None = None
-    place: int = 0
-    """Pages are in the order of their places, across the products."""
+    place: int | None = None
+    """Pages are ordered by place, across the products; None: the place is given when the page is stored."""
 
-    @property
-    def product(self) -> Product:
-        """The product, as long as there is a report."""
-        return self.reports[0].product
+    def __iter__(self) -> Iterator[Report]:
+        return (report for report in reversed(self.reports) if report is not None)
+
+    def __bool__(self) -> bool:
+        reports = self.reports
+        while reports and reports[-1] is None:
+            reports.pop()
+        return bool(reports)
+
+    def positions(self) -> Iterator[tuple[int, Report]]:
+        """Yield position and report, the oldest first."""
+        for position in reversed(range(len(self.reports))):
+            if (report := self.reports[position]) is not None:
+                yield position, report
 
     def take(self, number: int) -> list[Report]:
-        """Take up to so many reports."""
-        taken = [self.reports.popleft() for _ in range(min(number, len(self.reports)))]
+        """Take up to ``number`` reports for good."""
+        taken: list[Report] = []
+        while self.reports and len(taken) < number:
+            if (report := self.reports.pop()) is not None:
+                taken.append(report)
         if self.answer is not None:
-            self.answer.take(len(taken))
+            self.answer.confirm(len(taken))
         return taken
 
-    def moved(self) -> "Page":
-        """Return another page with these reports, and leave none to whoever holds this one."""
-        reports, self.reports = self.reports, deque()
-        return Page(reports, self.answer, self.place)
+    def at(self, position: int) -> Report | None:
+        """Return the report at a position; None if the report was taken."""
+        return self.reports[position] if position < len(self.reports) else None
 
-
-@define(eq=False)
-class Entry:
-    """One report, and the answer that it came in if that was spooled."""
-
-    report: Report
-    answer: SpooledAnswer | None = None
-
-    def take(self) -> Report:
-        """Count it as taken; only once, however many got it."""
-        answer, self.answer = self.answer, None
-        if answer is not None:
-            answer.take()
-        return self.report
-
-    def as_page(self) -> Page:
-        """Return a page with nothing else in it."""
-        return Page(deque((self.report,)), self.answer)
+    def take_at(self, position: int) -> StoredReport:
+        """Take the report at a position that has one."""
+        report, self.reports[position] = self.reports[position], None
+        assert report is not None  # noqa: S101 - the caller looked
+        return StoredReport(report, self.answer)
 
 
 class Pages:
-    """Pages of each product, in order. A report costs nothing here: it is its page that is kept."""
+    """Pages of each product, ordered by place.
+
+    The index of ids is made by the first search and dropped when no report is left: for reports that are only taken
+    in order an index would cost more than all other handling (``benchmarks -- reports``).
+    """
 
     def __init__(self) -> None:
-        self._pages: dict[Product, deque[Page]] = {one: deque() for one in Product}
+        self._pages: dict[Product, deque[Page]] = {product: deque() for product in Product}
+        self._index: _Index | None = None
         self._first = 0
         self._last = 0
+        self._newest = 0
+        self._at_most = 0
+
+    def __iter__(self) -> Iterator[Page]:
+        return chain.from_iterable(self._pages.values())
 
     @property
     def reports(self) -> tuple[Report, ...]:
-        """Every report, oldest first, one product after the other."""
-        return tuple(report for pages in self._pages.values() for page in pages for report in page.reports)
+        """All reports, oldest first, voice before join."""
+        return tuple(chain.from_iterable(self))
 
-    def has(self, product: Product) -> bool:
-        """Tell whether there is a report of a product."""
-        return self.front(product) is not None
+    def has_room(self, number: int, limit: int) -> bool:
+        """Tell whether so many more reports can be stored within a limit."""
+        if self._at_most + number > limit:
+            # Counted only here, because reports are taken from the pages directly.
+            self._at_most = sum(len(page.reports) for page in self)
+        return self._at_most + number <= limit
+
+    def reserve(self) -> int:
+        """Return a place behind all others, for a page that is put later."""
+        self._last += 1
+        return self._last
 
     def put(self, page: Page) -> None:
-        """Put a page with at least one report behind all others."""
-        self._last += 1
-        page.place = self._last
-        self._pages[page.product].append(page)
+        """Store a page with at least one report at the reserved place, or behind all others."""
+        if page.place is None:
+            page.place = self.reserve()
+        pages = self._pages[page.product]
+        self._at_most += len(page.reports)
+        if pages and _place(pages[-1]) > page.place:
+            pages.insert(bisect(pages, page.place, key=_place), page)
+        else:
+            pages.append(page)
+        if page.place < self._newest:
+            self._index = None
+        elif self._index is not None:
+            self._index.add(page)
+        self._newest = max(self._newest, page.place)
 
     def put_back(self, page: Page) -> None:
-        """Put a page with at least one report in front of all others."""
+        """Store a page with at least one report in front of all others."""
         self._first -= 1
         page.place = self._first
-        pages = self._pages[page.product]
-        if pages:
-            # Whoever is taking from the page that was foremost goes on with this one.
-            pages[0] = pages[0].moved()
-        pages.appendleft(page)
+        self._at_most += len(page.reports)
+        self._pages[page.product].appendleft(page)
+        if self._index is not None:
+            self._index.add_in_front(page)
 
-    def front(self, product: Product) -> Page | None:
-        """Return the foremost page of a product that has a report; None: there is none."""
+    def of(self, product: Product) -> deque[Page]:
+        """Return the pages of a product, a page with a report in front; empty if no report is stored."""
         pages = self._pages[product]
-        while pages:
-            if pages[0].reports:
-                return pages[0]
+        while pages and not pages[0]:
             pages.popleft()
-        return None
+        return pages
 
-    def empty(self) -> list[Page]:
-        """Take everything out, in order; no report is left to whoever is taking from a page."""
-        found = [page.moved() for pages in self._pages.values() for page in pages]
-        for pages in self._pages.values():
-            pages.clear()
-        return sorted(found, key=attrgetter("place"))
+    def find(self, search: Search) -> StoredReport | None:
+        """Take the oldest report that a search accepts; None: no such report is stored."""
+        if not any(map(self.of, Product)):
+            self._index = None
+            return None
+        if self._index is None or self._index.is_stale:
+            self._index = _Index(sorted(self, key=_place))
+        return next(filter(None, (self._index.find(key, search) for key in search.ids)), None)
 
 
-class Index:
-    """Reports of each product, in order and by their ids. It is true as long as it has any."""
+def _place(page: Page) -> int:
+    return page.place or 0
 
-    def __init__(self) -> None:
-        self._entries: dict[Product, OrderedDict[int, Entry]] = {one: OrderedDict() for one in Product}
-        self._places: dict[Key, OrderedDict[int, Product]] = {}
-        self._first = 0
-        self._last = 0
 
-    def __bool__(self) -> bool:
-        return any(self._entries.values())
+class _Index:
+    """The positions of the reports with each id, the oldest first.
+
+    Reports that were taken in order stay in the index; once they may be half of the index, the index is stale.
+    """
+
+    def __init__(self, pages: Iterable[Page]) -> None:
+        self._positions: dict[ReportId, deque[tuple[Page, int]]] = {}
+        self._added = 0
+        for page in pages:
+            self.add(page)
+        self._limit = 2 * self._added + 1000
 
     @property
-    def reports(self) -> tuple[Report, ...]:
-        """Every report, oldest first, one product after the other."""
-        return tuple(entry.report for entries in self._entries.values() for entry in entries.values())
+    def is_stale(self) -> bool:
+        """Whether a new index should be made."""
+        return self._added > self._limit
 
-    def has(self, product: Product) -> bool:
-        """Tell whether there is a report of a product."""
-        return bool(self._entries[product])
+    def add(self, page: Page) -> None:
+        """Add the reports of a page behind all others."""
+        for position, report in page.positions():
+            self._added += 1
+            for key in ids_of(report):
+                self._positions.setdefault(key, deque()).append((page, position))
 
-    def put(self, page: Page) -> None:
-        """Put the reports of a page behind all others."""
-        for report in page.reports:
-            self._last += 1
-            self._insert(Entry(report, page.answer), self._last)
+    def add_in_front(self, page: Page) -> None:
+        """Add the reports of a page in front of all others."""
+        for position, report in reversed(list(page.positions())):
+            self._added += 1
+            for key in ids_of(report):
+                self._positions.setdefault(key, deque()).appendleft((page, position))
 
-    def put_back(self, page: Page) -> None:
-        """Put the reports of a page in front of all others."""
-        for report in reversed(page.reports):
-            self._first -= 1
-            self._insert(Entry(report, page.answer), self._first)
-            self._entries[report.product].move_to_end(self._first, last=False)
-            for key in keys_in(report):
-                self._places[key].move_to_end(self._first, last=False)
-
-    def front(self, product: Product) -> Page | None:
-        """Take out the oldest report of a product, as a page of its own; None: there is none."""
-        for place in self._entries[product]:
-            return self._remove(product, place).as_page()
+    def find(self, key: ReportId, search: Search) -> StoredReport | None:
+        """Take the oldest report with an id that a search accepts."""
+        positions = self._positions.get(key)
+        while positions and positions[0][0].at(positions[0][1]) is None:
+            positions.popleft()
+        if not positions:
+            self._positions.pop(key, None)
+            return None
+        for number, (page, position) in enumerate(positions):
+            report = page.at(position)
+            if report is not None and search.accepts(key, report):
+                del positions[number]
+                return page.take_at(position)
         return None
-
-    def find(self, key: Key) -> Entry | None:
-        """Take out the oldest report with this id; None: there is none."""
-        for place, product in self._places.get(key, {}).items():
-            return self._remove(product, place)
-        return None
-
-    def _insert(self, entry: Entry, place: int) -> None:
-        product = entry.report.product
-        self._entries[product][place] = entry
-        for key in keys_in(entry.report):
-            self._places.setdefault(key, OrderedDict())[place] = product
-
-    def _remove(self, product: Product, place: int) -> Entry:
-        entry = self._entries[product].pop(place)
-        for key in keys_in(entry.report):
-            places = self._places[key]
-            del places[place]
-            if not places:
-                del self._places[key]
-        return entry

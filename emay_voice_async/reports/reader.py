@@ -1,136 +1,126 @@
-"""Status reports without loss: getReport removes what it returns, so nothing that arrived is dropped.
+"""Status reports of one client: taken, streamed, awaited, fed.
 
-Every report that arrives, pulled or fed from a push, goes to the mailbox first. It is put there by
-the request itself and not by its caller, so that a caller who is cancelled or runs out of time
-loses nothing.
+A report that arrived, by a request or by a push, is stored in the mailbox until it is handed out.
 """
 
 import asyncio
-import logging
-import math
-import os
-from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
-from typing import Any, Final, cast
 
-from emay_voice_async.errors import (
-    AnswerError,
-    EmayVoiceError,
-    InvalidRequestError,
-    NotSentError,
-    OutcomeUnknownError,
-    OverSpeedError,
-    RefusedError,
-    ReportTimeoutError,
-    UsageError,
-)
-from emay_voice_async.exchange.exchanges import Attempts, Exchanges
-from emay_voice_async.model.endpoints import JOIN_REPORTS, MAX_REPORTS, VOICE_REPORTS, Endpoint, Product
-from emay_voice_async.model.results import Report, Ticket
-from emay_voice_async.reports.mailbox import Found, Mailbox, jittered, keys_of
-from emay_voice_async.reports.pages import Entry, Key, Page
-from emay_voice_async.reports.spool import Spool, SpooledAnswer, put_aside, remove
-from emay_voice_async.wire.envelope import Answer, read_reports
-from emay_voice_async.wire.forms import reports_form
+from emay_voice_async.errors import InvalidRequestError, ReportTimeoutError, UsageError
+from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.model.endpoints import MAX_REPORTS, Product
+from emay_voice_async.model.results import Report
+from emay_voice_async.reports.background import BackgroundReader
+from emay_voice_async.reports.mailbox import Mailbox
+from emay_voice_async.reports.pages import Page, StoredReport
+from emay_voice_async.reports.polling import Poller, Streaming
+from emay_voice_async.reports.requests import ReportRequests
+from emay_voice_async.reports.searches import Search
+from emay_voice_async.reports.spool import Spool
 
 __all__ = ["ReportReader"]
 
-logger = logging.getLogger(__name__)
-
-_ENDPOINTS: Final = {end.product: end for end in (VOICE_REPORTS, JOIN_REPORTS)}
-_OK: Final = 200
-WAITING_INTERVAL: Final = 2.0
-"""Seconds between two questions while somebody waits for one report."""
-
 
 class ReportReader:
-    """Asks for reports, one getReport of each product at a time, and gives them out."""
+    """All ways to get the reports of one client.
 
-    def __init__(self, exchanges: Exchanges) -> None:
-        self.broken: list[tuple[Any, str]] = []
+    ``max_undelivered``: fed reports are refused while so many reports are stored.
+    """
+
+    def __init__(self, exchanges: Exchanges, max_undelivered: int) -> None:
         self.mailbox = Mailbox()
+        self.requests = ReportRequests(exchanges, self.mailbox)
         self._exchanges = exchanges
-        self._spool: Spool | None = None
-        self._polls: dict[Product, tuple[asyncio.Task[int], Attempts]] = {}
-        self._awaited: set[Product] = set()
-        self._reader: asyncio.Task[None] | None = None
-        self._loading: asyncio.Task[None] | None = None
-        self._closed = False
+        self._max_undelivered = max_undelivered
+        self._background = BackgroundReader(self.requests)
 
     async def take(self, number: int, product: Product, *, deadline: float | None = None) -> list[Report]:
-        """Take up to ``number`` reports: those kept if there are any, else what one getReport brings."""
+        """Take up to ``number`` stored reports, or without stored reports the result of one getReport."""
         _check_number(number)
         while not self.mailbox.has(product):
-            if not await self._poll(product, number, deadline):
+            if not await self.requests.request(product, number, deadline):
                 break
-            # Else, with nothing kept, somebody else was quicker: there may be more.
+            # Else, with no report stored, another task took them: the service may have more.
         taken: list[Report] = []
-        while len(taken) < number and (page := self.mailbox.front(product)) is not None:
-            taken += page.take(number - len(taken))
+        while len(taken) < number and (pages := self.mailbox.pages(product)):
+            taken += pages[0].take(number - len(taken))
         return taken
 
-    async def stream(
-        self,
-        product: Product,
-        *,
-        follow: bool,
-        poll_interval: float,
-        spool: str | os.PathLike[str] | None,
-        deadline: float | None,
-    ) -> AsyncGenerator[Report, None]:
-        """Yield each report once; ask on while something comes, then end or slow down.
+    async def stream(self, options: Streaming) -> AsyncGenerator[Report, None]:
+        """Yield each report once, until the service has no more, or (``follow``) until the deadline.
 
-        At the ``deadline``, an instant of the event loop's clock, it ends.
+        An exception that is thrown in puts the last report back; any other end of the stream confirms it.
         """
-        if spool is not None:
-            await self._use_spool(Spool(spool))
-        going_on = True
-        while going_on:
-            while (page := self.mailbox.front(product)) is not None:
-                answer = page.answer
-                # Asked again for each one: others take from this page, too, or take all of it away.
-                while page.reports:
-                    report = page.reports.popleft()
-                    try:
-                        yield report
-                    except Exception:
-                        # Thrown in on purpose; whoever just leaves makes it a GeneratorExit.
-                        self.mailbox.put_back([Entry(report, answer).as_page()])
-                        raise
-                    except BaseException:
-                        Entry(report, answer).take()
-                        raise
-                    if answer is not None:
-                        answer.take()
-            going_on = await self._ask_for_more(product, follow, poll_interval, deadline)
+        poller = await self._poller(options)
+        pages = self.mailbox.pages(options.product)
+        while True:
+            while pages:
+                # Looked up for each report: another task may put reports in front.
+                page = pages[0]
+                if not page.reports:
+                    pages.popleft()
+                    continue
+                if (report := page.reports.pop()) is None:
+                    continue
+                answer, kept = page.answer, True
+                try:
+                    yield report
+                except Exception:
+                    # Thrown in by the consumer, who could not keep the report.
+                    kept = False
+                    self.mailbox.give_back(StoredReport(report, answer))
+                    raise
+                finally:
+                    if kept and answer is not None:
+                        answer.confirm()
+            if not await poller.more():
+                return
 
-    async def wait(self, awaited: Ticket | str, products: Iterable[Product], patience: float) -> Report:
-        """Wait for one report; raise :class:`ReportTimeoutError` after ``patience`` seconds.
+    async def stream_pages(self, options: Streaming) -> AsyncGenerator[tuple[Report, ...], None]:
+        """Yield reports in the pages in which they arrived, until the service has no more, or until the deadline.
 
-        Without ``products`` nobody asks for it: it has to be fed.
+        A page is confirmed when the next page is asked for; after any other end of the stream it is put back.
         """
-        return (await self._find(keys_of(awaited), products, patience)).take()
+        poller = await self._poller(options)
+        while True:
+            while pages := self.mailbox.pages(options.product):
+                page = pages.popleft()
+                reports = tuple(page)
+                confirmed = False
+                try:
+                    yield reports
+                    confirmed = True
+                finally:
+                    if not confirmed:
+                        self.mailbox.put_back([Page(page.product, reports, page.answer)])
+                    elif page.answer is not None:
+                        page.answer.confirm(len(reports))
+            if not await poller.more():
+                return
+
+    async def wait(self, search: Search, products: Iterable[Product], seconds: float) -> Report:
+        """Wait for one report; raise :class:`ReportTimeoutError` after ``seconds``.
+
+        Without ``products`` no request is made: the report has to be fed.
+        """
+        return (await self._find(search, products, seconds)).confirm()
 
     async def settle(
-        self, custom_ids: Sequence[str], products: Iterable[Product], patience: float
+        self, searches: Sequence[Search], products: Iterable[Product], seconds: float
     ) -> list[Report | None]:
-        """Wait for the reports of all these custom ids; None for each that did not come in time."""
-        if not custom_ids:
+        """Wait for the reports of all these searches; None for each that did not come in time."""
+        if not searches:
             return []
         products = tuple(products)
-        tasks = [
-            asyncio.ensure_future(self._find_or_none((("custom", custom_id),), products, patience))
-            for custom_id in custom_ids
-        ]
+        tasks = [asyncio.ensure_future(self._find_or_none(search, products, seconds)) for search in searches]
         try:
             await asyncio.wait(tasks)
             found = [task.result() for task in tasks]
         except BaseException:
-            # Cancelled, or refused by the service: what came all the same is for somebody else. Nothing is
-            # awaited here, since a second cancellation would come in between.
+            # Cancelled, or refused by the service: reports that came are given back. Without any await, because a
+            # second cancellation could end it half-way.
             for task in reversed(tasks):
                 task.cancel()
                 if task.done():
@@ -138,198 +128,62 @@ class ReportReader:
                 else:
                     task.add_done_callback(self._give_back)
             raise
-        return [None if one is None else one.take() for one in found]
+        return [None if stored is None else stored.confirm() for stored in found]
 
     def feed(self, reports: Iterable[Report]) -> None:
-        """Put reports that came by another way to the others."""
-        for _, group in groupby(reports, key=attrgetter("product")):
-            page = Page(deque())
-            try:
-                page.reports.extend(group)
-            finally:
-                # Should they break off, those that came are kept all the same.
-                self.mailbox.put(page)
+        """Store reports that came by another way, such as a push, or hand them to their waiters.
+
+        All of them or none: raises :class:`InvalidRequestError` for a value that is no report or a report of another
+        account, and :class:`TooManyReportsError` without room for all.
+        """
+        fed: list[Report] = []
+        try:
+            fed.extend(reports)
+        finally:
+            # If the iterable raises, the reports before are kept.
+            self._check_fed(fed)
+            for product, group in groupby(fed, key=attrgetter("product")):
+                self.mailbox.put(Page(product, group))
 
     def close(self) -> None:
-        """End the background reader, and let go of everybody who waits."""
-        self._closed = True
-        if self._reader is not None:
-            self._reader.cancel()
+        """End the background reader, and raise :class:`UsageError` in all waiters."""
+        self.requests.closed = True
+        self._background.close()
         self.mailbox.fail(UsageError("client", "was closed while a report was awaited"))
         self.mailbox.wake()
 
-    def _give_back(self, task: "asyncio.Task[Found | None]") -> None:
-        if not task.cancelled() and task.exception() is None and (found := task.result()) is not None:
-            self.mailbox.give_back(found)
+    async def _poller(self, options: Streaming) -> Poller:
+        """Return the poller of a stream, when the leftovers of the spool are stored."""
+        if options.spool is not None:
+            await self.requests.use_spool(Spool(options.spool))
+        return Poller(self.requests, options)
+
+    def _check_fed(self, fed: Sequence[object]) -> None:
+        for position, report in enumerate(fed):
+            if not isinstance(report, Report):
+                rule = "must be Report objects, such as those of decode_push(...) or of a PushReceiver"
+                raise InvalidRequestError("reports", rule, None, type(report).__name__, position)
+            if report.app_id not in ("", self._exchanges.app_id):
+                raise InvalidRequestError(
+                    "reports", "must be of the account of this client", position=position
+                )
+        self.mailbox.check_room(fed, self._max_undelivered)  # type: ignore[arg-type] # checked above
+
+    def _give_back(self, task: "asyncio.Task[StoredReport | None]") -> None:
+        if not task.cancelled() and task.exception() is None and (stored := task.result()) is not None:
+            self.mailbox.give_back(stored)
 
     async def _find_or_none(
-        self, keys: tuple[Key, ...], products: Iterable[Product], patience: float
-    ) -> Found | None:
+        self, search: Search, products: Iterable[Product], seconds: float
+    ) -> StoredReport | None:
         try:
-            return await self._find(keys, products, patience)
+            return await self._find(search, products, seconds)
         except ReportTimeoutError:
             return None
 
-    async def _find(self, keys: tuple[Key, ...], products: Iterable[Product], patience: float) -> Found:
-        """Have the background reader ask as long as somebody waits, and wait."""
-        self._awaited.update(products)
-        if self._awaited and (self._reader is None or self._reader.done()):
-            self._reader = self._exchanges.keep(asyncio.ensure_future(self._read()))
-        return await self.mailbox.find(keys, patience)
-
-    async def _read(self) -> None:
-        # A task may begin at once; whoever it reads for begins to wait right after.
-        await asyncio.sleep(0)
-        while self.mailbox.is_awaited and self._awaited:
-            came = 0
-            for product in tuple(self._awaited):
-                came += await self._read_once(product)
-            if self.mailbox.is_awaited and not came:
-                await asyncio.sleep(jittered(WAITING_INTERVAL))
-        self._awaited.clear()
-
-    async def _read_once(self, product: Product) -> int:
-        try:
-            return await self._ask_on(product, follow=True)
-        except OutcomeUnknownError as error:
-            logger.warning("reports may have been lost: %s", error)
-        except EmayVoiceError as error:
-            # It will not pass. Whoever waits for the other product goes on waiting.
-            logger.warning("no reports of %s can be had: %s", product, error)
-            self._awaited.discard(product)
-            if not self._awaited:
-                self.mailbox.fail(error)
-        return 0
-
-    async def _ask_on(self, product: Product, *, follow: bool, deadline: float | None = None) -> int:
-        """Ask once; where certainly nothing was removed, whoever follows outlives a bad moment."""
-        try:
-            return await self._poll(product, MAX_REPORTS, deadline)
-        except (NotSentError, OverSpeedError) as error:
-            if self._closed:
-                raise UsageError("client", "was closed while reports were awaited") from error
-            if not follow:
-                raise
-            logger.warning("asking for reports goes on after a pause: %s", error)
-            return 0
-
-    async def _ask_for_more(
-        self, product: Product, follow: bool, poll_interval: float, deadline: float | None
-    ) -> bool:
-        """Ask once, and pause if nothing came; return whether a loop over the reports goes on."""
-        loop = asyncio.get_running_loop()
-        end = math.inf if deadline is None else deadline
-        if end <= loop.time():
-            return False
-        came = await self._ask_on(product, follow=follow, deadline=deadline)
-        if came or self.mailbox.has(product):
-            return True
-        if follow:
-            await self.mailbox.news(min(jittered(poll_interval), end - loop.time()))
-        return follow
-
-    async def _poll(self, product: Product, number: int, deadline: float | None) -> int:
-        """Have one getReport made, or wait for the one that is under way; return how many it brought.
-
-        One at a time, so that reports are put away in the order in which the service gave them.
-        """
-        loop = asyncio.get_running_loop()
-        while (poll := self._polls.get(product)) is not None and not poll[0].done():
-            patience = None if deadline is None else max(0.0, deadline - loop.time())
-            await asyncio.wait({poll[0]}, timeout=patience)
-            if not poll[0].done():
-                raise OutcomeUnknownError("the deadline passed before the reports came")
-            if not poll[0].cancelled() and poll[0].exception() is None:
-                return poll[0].result()
-            # Its caller was cancelled or out of time, or was told what is wrong: now it is our turn.
-        attempts = Attempts()
-        task = loop.create_task(self._ask(product, number, deadline, attempts))
-        self._exchanges.keep(task).add_done_callback(_retrieve)
-        self._polls[product] = task, attempts
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            if not attempts.under_way:
-                task.cancel()
-            raise
-        return task.result()
-
-    async def _ask(self, product: Product, number: int, deadline: float | None, attempts: Attempts) -> int:
-        files: list[Path] = []
-
-        async def spool(answer: Answer) -> None:
-            # Another status did not come from what holds the reports.
-            if self._spool is not None and answer.status == _OK:
-                try:
-                    files.append(await asyncio.to_thread(self._spool.write, product, answer.body))
-                except OSError:
-                    # Reports in memory only are better than none.
-                    logger.exception("the answer could not be spooled")
-
-        def keep(answer: Answer) -> int:
-            page, count = self._open(_ENDPOINTS[product], answer, files[0] if files else None)
-            self.mailbox.put(page)
-            return count
-
-        return await self._exchanges.call(
-            _ENDPOINTS[product], reports_form(number), keep, first=spool, deadline=deadline, attempts=attempts
-        )
-
-    def _open(self, endpoint: Endpoint, answer: Answer, file: Path | None) -> tuple[Page, int]:
-        """Read an answer; return its reports, and how many there were with the broken ones."""
-        try:
-            reports, broken = read_reports(endpoint, answer)
-        except AnswerError as error:
-            # Also for whoever left before the answer came and will never see the error.
-            if error.status == _OK:
-                self.broken.append((error.body, str(error)))
-            if file is not None:
-                put_aside(file)
-            raise
-        except RefusedError:
-            if file is not None:
-                remove(file)
-            raise
-        self.broken.extend(broken)
-        spooled = None if file is None else SpooledAnswer(file, len(reports), bool(broken))
-        if spooled is not None:
-            spooled.close_if_empty()
-        return Page(deque(reports), spooled), len(reports) + len(broken)
-
-    async def _use_spool(self, spool: Spool) -> None:
-        """Spool from now on; return when what a former process left is in front of everything."""
-        if self._spool is None:
-            self._spool = spool
-            self._loading = self._exchanges.keep(asyncio.ensure_future(self._load(spool)))
-            self._loading.add_done_callback(_retrieve)
-        elif self._spool.path != spool.path:
-            raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
-        loading = cast("asyncio.Task[None]", self._loading)
-        # Not awaited itself: a caller who is cancelled must not break it off.
-        await asyncio.wait({loading})
-        loading.result()
-
-    async def _load(self, spool: Spool) -> None:
-        try:
-            await asyncio.to_thread(spool.prepare)
-            found = await asyncio.to_thread(lambda: list(spool.leftovers()))
-        except OSError as error:
-            self._spool = None
-            rule = "must be a folder that can be read and written"
-            raise InvalidRequestError("spool", rule, None, type(error).__name__) from error
-        pages: list[Page] = []
-        for file, product, body in found:
-            try:
-                pages.append(self._open(_ENDPOINTS[product], Answer(_OK, body), file)[0])
-            except EmayVoiceError as error:
-                logger.warning("an answer in the spool cannot be read: %s", error)
-        self.mailbox.put_back(pages)
-
-
-def _retrieve(task: "asyncio.Task[Any]") -> None:
-    """Take note of an exception for which no caller is left."""
-    if not task.cancelled():
-        task.exception()
+    async def _find(self, search: Search, products: Iterable[Product], seconds: float) -> StoredReport:
+        self._background.ask_for(products)
+        return await self.mailbox.find(search, seconds)
 
 
 def _check_number(number: int) -> None:

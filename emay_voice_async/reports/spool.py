@@ -1,8 +1,7 @@
-"""Answers with reports on disk, from before they are read until every report in them was taken.
+"""The spool: a folder with one file for each getReport answer, until all its reports were handed out.
 
-A getReport removes what it returns, so a process that dies between the answer and the last report
-of it would lose the rest. A spool is a folder with one file for each answer. It serves one process
-at a time: another one would deliver the same reports again.
+A getReport removes the reports that it returns, so a process that is killed before the last report of an answer was
+handed out would lose the rest. One process at a time may use a folder: two would deliver the same reports.
 """
 
 import logging
@@ -18,17 +17,17 @@ from attrs import define
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.endpoints import Product
 
-__all__ = ["Spool", "SpooledAnswer", "put_aside", "remove"]
+__all__ = ["Spool", "SpooledAnswer", "mark_broken", "remove"]
 
 logger = logging.getLogger(__name__)
 
 _SUFFIX: Final = ".json"
 WINDOWS: Final = os.name == "nt"
-"""Windows cannot open a folder to flush it, and needs not: its file system keeps a journal."""
+"""Windows cannot flush a folder, and need not: the file system has a journal."""
 
 
 class Spool:
-    """A folder of raw answers. Its methods block: call them off the event loop."""
+    """A folder of raw answers. All methods block: call them off the event loop."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -36,7 +35,7 @@ class Spool:
             raise InvalidRequestError("spool", "must be a folder, or not exist yet")
 
     def prepare(self) -> None:
-        """Make the folder, and try whether it can be written: reports are removed before it is needed.
+        """Make the folder and write a test file, before the first getReport removes reports.
 
         Raises :class:`OSError`.
         """
@@ -46,9 +45,9 @@ class Spool:
         probe.unlink()
 
     def write(self, product: Product, body: bytes) -> Path:
-        """Write an answer so that it survives a crash of the host, and return its file.
+        """Write an answer, flush the file to the disk, and return the file.
 
-        The file appears under its name when it is complete; names sort by time.
+        The file gets the final name when the file is complete; names sort by time.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020}-{secrets.token_hex(4)}-{product.value}"
@@ -62,7 +61,7 @@ class Spool:
         return whole
 
     def leftovers(self) -> Iterator[tuple[Path, Product, bytes]]:
-        """Yield what a former process left, oldest first: file, product, and the answer's body."""
+        """Yield the answers of earlier processes, oldest first: file, product and body."""
         found = [
             (file, product) for product in Product for file in self.path.glob(f"*-{product.value}{_SUFFIX}")
         ]
@@ -84,18 +83,18 @@ class Spool:
             os.close(folder)
 
 
-def put_aside(file: Path) -> None:
-    """Keep a spooled answer that cannot be read, where no later process takes it up again."""
+def mark_broken(file: Path) -> None:
+    """Rename a spooled answer that cannot be read, so that no later process reads the file again."""
     try:
         file.rename(file.with_suffix(".broken"))
     except OSError:
-        logger.exception("a spooled answer cannot be put aside")
+        logger.exception("a spooled answer cannot be renamed")
 
 
 def remove(file: Path) -> None:
-    """Remove a spooled answer in which nothing is left.
+    """Remove a spooled answer without reports.
 
-    Should that fail, its reports come again in the next process; no reason to lose one in this.
+    If that fails, the next process delivers the reports again; this process goes on.
     """
     try:
         file.unlink(missing_ok=True)
@@ -105,23 +104,23 @@ def remove(file: Path) -> None:
 
 @define(eq=False)
 class SpooledAnswer:
-    """An answer on disk: its file goes when the last of its ``left`` reports was taken."""
+    """An answer on disk; the file is removed when ``left`` is 0: all reports were handed out."""
 
     file: Path
     left: int
     broken: bool
-    """Whether the answer also holds something that could not be read."""
+    """Whether a part of the answer could not be read: then the file is renamed instead of removed."""
 
-    def take(self, number: int = 1) -> None:
-        """Count so many of its reports as taken."""
+    def confirm(self, number: int = 1) -> None:
+        """Count reports as handed out."""
         self.left -= number
         self.close_if_empty()
 
     def close_if_empty(self) -> None:
-        """Remove the file, or put it aside for what could not be read, once nothing is left in it."""
+        """Remove or rename the file if no report is left."""
         if self.left:
             return
         if self.broken:
-            put_aside(self.file)
+            mark_broken(self.file)
         else:
             remove(self.file)

@@ -1,6 +1,7 @@
 """A local Emay service for demos and tests: ``pip install "emay_voice_async[sandbox]"``.
 
-Its rules are their own: of the client, they share only the facts of the API document.
+The rules of the service are written independently of the client, with only the facts of the API
+document in common (endpoints, codes, limits), so that they do not share the client's mistakes.
 """
 
 try:

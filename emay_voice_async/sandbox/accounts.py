@@ -1,4 +1,4 @@
-"""The customers of the service."""
+"""The accounts of the service."""
 
 from collections.abc import Collection
 from decimal import Decimal
@@ -13,7 +13,7 @@ __all__ = ["Account", "ServiceType"]
 
 
 class ServiceType(Enum):
-    """What an appId may be for; the value is the endpoint that it may send with."""
+    """The service types of an appId; the value is the endpoint for sends of that type."""
 
     NOTICE = VOICE_SEND
     CODE = VOICE_SEND_CODE
@@ -23,12 +23,11 @@ class ServiceType(Enum):
 
 @define(kw_only=True, eq=False)
 class Account:
-    """One customer: an appId and its secretKey, with money and rights.
+    """An appId with its secretKey, balance and rights.
 
-    Everything but ``app_id`` and ``rate_limits`` can be changed while the service runs. ``price`` is
-    charged for each number of an accepted send. ``allowed_ips`` are the client addresses that are
-    let in; None lets in all of them. The real service gives an appId one service type; here it has
-    all four unless told otherwise.
+    All fields except ``app_id`` and ``rate_limits`` can be changed while the service runs. ``price`` is
+    charged for each number of an accepted send. ``allowed_ips`` are the accepted client addresses;
+    None accepts all. At the real service an appId has a single service type; here all four by default.
     """
 
     app_id: str

@@ -1,4 +1,4 @@
-"""The front of the service: an ASGI application that turns HTTP into requests, and replies into HTTP."""
+"""The ASGI application of the service: HTTP to requests, replies to HTTP."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,48 +10,47 @@ from os import strerror
 from typing import Final, Protocol
 
 from attrs import Factory, define, field
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HttpRequest
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import ENDPOINTS, Endpoint
-from emay_voice_async.sandbox.answers import Answer, Ending, encode, page
 from emay_voice_async.sandbox.faults import Faults
 from emay_voice_async.sandbox.record import Received
-from emay_voice_async.sandbox.requests import Request, read_fields
+from emay_voice_async.sandbox.replies import HttpReply, Transmission, encode, page
+from emay_voice_async.sandbox.requests import FormRequest, read_fields
 from emay_voice_async.sandbox.service import Service
 
-__all__ = ["CONNECTION", "App", "Connection", "Latency"]
+__all__ = ["CONNECTION", "App", "ConnectionControl", "Latency"]
 
 CONNECTION: Final = "emay_voice_async.sandbox.connection"
-"""Where the scope of a request over a socket holds its :class:`Connection`."""
+"""The key of the :class:`ConnectionControl` in the scope of a request over a socket."""
 
 Latency = Callable[[], float]
-"""Gives the seconds that a request, or an answer, is on its way; asked anew each time."""
+"""Returns the seconds that a request, or a response, is in flight; called for each."""
 
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _ENDPOINTS: Final = {endpoint.path: endpoint for endpoint in ENDPOINTS}
 
 
-class Connection(Protocol):
-    """What only a server can do to the connection of a request."""
+class ConnectionControl(Protocol):
+    """Ends the connection of a request; only a server can do that."""
 
     def close(self) -> None:
-        """End it in order, once everything written has left."""
+        """Close the connection after the written data has left."""
 
     def reset(self) -> None:
-        """End it at once, with a reset."""
+        """Reset the connection at once."""
 
 
 @define(eq=False, kw_only=True)
 class App:
     """The ASGI application.
 
-    A request takes these steps: it is on its way (``latency``), it is recorded, its fault's
-    ``before`` passes, the service acts, the fault's ``after`` passes, the answer is on its way
-    (``answer_latency``). A client that hangs up does not keep the service from acting.
+    The steps of a request: ``latency`` passes, the request is recorded, the fault's ``before`` passes,
+    the service acts, the fault's ``after`` passes, ``answer_latency`` passes, the response is sent. A
+    client that disconnects does not keep the service from acting.
     """
 
     service: Service
@@ -63,10 +62,10 @@ class App:
     over_speed: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request; other scopes are passed by."""
+        """Answer an HTTP request; other scopes are ignored."""
         if scope["type"] != "http":
             return
-        http = HttpRequest(scope, receive)
+        http = Request(scope, receive)
         try:
             body = await http.body()
         except ClientDisconnect:
@@ -80,7 +79,7 @@ class App:
         await _unless_gone(after, receive)
         await self._send(answer, record, scope, receive, send)
 
-    def _record(self, http: HttpRequest, body: bytes) -> Received:
+    def _record(self, http: Request, body: bytes) -> Received:
         is_form = http.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM_TYPE
         record = Received(
             at=self.clock(),
@@ -92,8 +91,8 @@ class App:
         self.received.append(record)
         return record
 
-    async def _answer(self, record: Received) -> tuple[Answer, float]:
-        """Return the answer, spoiled or not, and the seconds that it is held back."""
+    async def _answer(self, record: Received) -> tuple[HttpReply, float]:
+        """Return the response, after a fault if any, and the seconds until it is sent."""
         endpoint = _ENDPOINTS.get(record.path)
         if endpoint is None:
             return page(HTTPStatus.NOT_FOUND), 0.0
@@ -104,25 +103,25 @@ class App:
             return self._act(endpoint, record), 0.0
         record.fault = fault.name
         await asyncio.sleep(fault.before)
-        answer = self._act(endpoint, record) if fault.acts else Answer(HTTPStatus.OK, b"")
+        answer = self._act(endpoint, record) if fault.acts else HttpReply(HTTPStatus.OK, b"")
         return fault.spoil(answer, endpoint), fault.after
 
-    def _act(self, endpoint: Endpoint, record: Received) -> Answer:
+    def _act(self, endpoint: Endpoint, record: Received) -> HttpReply:
         record.acted = True
-        return encode(self.service.answer(Request(endpoint, record.fields, record.client), self.clock()))
+        return encode(self.service.answer(FormRequest(endpoint, record.fields, record.client), self.clock()))
 
     async def _send(
-        self, answer: Answer, record: Received, scope: Scope, receive: Receive, send: Send
+        self, answer: HttpReply, record: Received, scope: Scope, receive: Receive, send: Send
     ) -> None:
         record.code = answer.code
         if answer.code == ResultCode.ERROR_OVER_SPEED:
             self.over_speed += 1
-        if answer.ending is Ending.RESET:
+        if answer.transmission is Transmission.RESET:
             await _break_off(scope, receive)
             return
         record.status = answer.status
         response = self._response(answer)
-        if answer.ending is Ending.WHOLE:
+        if answer.transmission is Transmission.WHOLE:
             await response(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": answer.status, "headers": response.raw_headers})
@@ -130,15 +129,15 @@ class App:
         await send({"type": "http.response.body", "body": half, "more_body": True})
         await _break_off(scope, receive, in_order=True)
 
-    def _response(self, answer: Answer) -> Response:
-        # The Date header is all that a client can learn the service's clock from.
+    def _response(self, answer: HttpReply) -> Response:
+        # A client can learn the service's clock only from the Date header.
         date = formatdate(self.clock() + self.service.clock_offset, usegmt=True)
         headers = {"date": date, "content-type": answer.content_type, **answer.headers}
         return Response(answer.body, answer.status, headers)
 
 
 async def _unless_gone(seconds: float, receive: Receive) -> None:
-    """Wait, but not for a client that has hung up."""
+    """Wait, unless the client disconnects."""
     if seconds > 0:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -151,8 +150,8 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _break_off(scope: Scope, receive: Receive, *, in_order: bool = False) -> None:
-    """End the connection in the middle of things; without one, fail as a read from it would."""
-    connection: Connection | None = scope.get(CONNECTION)
+    """End the connection before the response is complete; without a connection, raise the read error."""
+    connection: ConnectionControl | None = scope.get(CONNECTION)
     if connection is None:
         raise ConnectionResetError(ECONNRESET, strerror(ECONNRESET))
     if in_order:

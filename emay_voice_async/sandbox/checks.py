@@ -1,13 +1,13 @@
-"""The checks of a request, as a table: the first one that fails gives the result code.
+"""The checks of a request, as a table: the first check that fails gives the result code.
 
-They stand in the order of the document's tables 3.2 and 3.4, except that the money comes last. The
-appId and the speed are checked before all these, by :mod:`~emay_voice_async.sandbox.service`. Where
-a table has no code for a wrong field, the answer is ERROR_PARAMS.
+The order is that of the document's tables 3.2 and 3.4, except that the balance comes last. The
+appId and the speed are checked before, by :mod:`~emay_voice_async.sandbox.service`. Where a table has
+no code for a wrong field, the code is ERROR_PARAMS.
 
-Three codes of table 3.4 can be had as a fault only, since no request that the document describes
-leads to them: ERROR_TIMING and ERROR_TIMINGTIME (timed calls: no field for the time is documented),
-and ERROR_TRIGGER ("invalid value": nobody says of what; a wrong trigger is ERROR_TRIGGERCONDITIONS).
-ERROR_OVER_SPEED and ERROR_MESSAGE_TYPE are missing in table 3.4; voice SMS get them all the same.
+Three codes of table 3.4 are available as a fault only, since no documented request leads to them:
+ERROR_TIMING and ERROR_TIMINGTIME (timed calls: no field for the time is documented), and
+ERROR_TRIGGER ("invalid value" of an unnamed field; a wrong trigger is ERROR_TRIGGERCONDITIONS).
+ERROR_OVER_SPEED and ERROR_MESSAGE_TYPE are missing in table 3.4; voice SMS get these codes as well.
 """
 
 import re
@@ -42,7 +42,7 @@ from emay_voice_async.model.endpoints import (
 )
 from emay_voice_async.sandbox.accounts import Account
 from emay_voice_async.sandbox.outcomes import MOBILE
-from emay_voice_async.sandbox.requests import Request
+from emay_voice_async.sandbox.requests import FormRequest
 
 __all__ = ["CHECKS", "Case", "refusal_code"]
 
@@ -71,9 +71,9 @@ _VOICE_OR_JOIN: Final = {
 
 @frozen
 class Case:
-    """What a check decides on: a request, its account, and the service's clock (POSIX seconds)."""
+    """The input of a check: a request, its account, and the service's clock (POSIX seconds)."""
 
-    request: Request
+    request: FormRequest
     account: Account
     now: float
 
@@ -82,7 +82,7 @@ Check = Callable[[Case], ResultCode | None]
 
 
 def refusal_code(case: Case) -> ResultCode | None:
-    """Return the code of the first check that fails, or None when the request is in order."""
+    """Return the code of the first check that fails, or None when the request is valid."""
     for check in CHECKS[case.request.endpoint]:
         code = check(case)
         if code is not None:
@@ -147,7 +147,7 @@ def _mobiles(case: Case) -> ResultCode | None:
         return ResultCode.ERROR_MOBILE_EMPTY
     if len(mobiles) > case.request.endpoint.max_batch:
         return ResultCode.ERROR_MOBILE_NUMBER
-    # Some bad numbers do not stop the others: their reports will say FAIL_MOBILE.
+    # Bad numbers do not stop the good numbers: the reports of bad numbers say FAIL_MOBILE.
     return None if any(map(MOBILE.fullmatch, mobiles)) else ResultCode.ERROR_MOBILE_ERROR
 
 

@@ -1,4 +1,4 @@
-"""The local service as its users see it: one object that holds everything."""
+"""The local service as users see it: a single object."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -35,20 +35,18 @@ class Sandbox:
         async with sandbox.serve() as url:
             ...
 
-    Who is called decides what happens: see :mod:`emay_voice_async.sandbox.outcomes` for the magic
-    numbers. What was called stands in :attr:`calls`, one entry for each time that somebody's phone
-    would have rung.
+    The number that is called decides about the outcome: see :mod:`emay_voice_async.sandbox.outcomes`
+    for the magic numbers. :attr:`calls` has an entry for each time that a phone would have rung.
 
-    ``app_id``, ``secret_key``, ``services``, ``balance``, ``price``, ``rate_limits`` and
-    ``allowed_ips`` make the first account, :attr:`account`; ``accounts`` are further ones. See
-    :class:`~emay_voice_async.sandbox.accounts.Account`. ``rate_limits`` takes the client's
-    ``RateLimits``, too.
-
-    ``report_delay`` is how many seconds after an accepted send its reports are ready.
-    ``recordings`` says how reports write a recording: "base64" text or a list of "signed" bytes.
-    ``clock`` gives POSIX seconds; ``clock_offset`` seconds are added to it wherever a client can see
-    the service's clock. ``latency`` and ``answer_latency`` give the seconds that each request and
-    each answer is on its way.
+    - ``app_id``, ``secret_key``, ``services``, ``balance``, ``price``, ``rate_limits`` and
+      ``allowed_ips`` make the first account, :attr:`account`; ``accounts`` are further accounts. See
+      :class:`~emay_voice_async.sandbox.accounts.Account`. ``rate_limits`` may be the client's
+      ``RateLimits``.
+    - ``report_delay``: seconds from an accepted send until its reports are ready.
+    - ``recordings``: recordings in reports are "base64" text or a list of "signed" bytes.
+    - ``clock``: returns POSIX seconds. ``clock_offset``: seconds added wherever a client can see the
+      service's clock.
+    - ``latency``, ``answer_latency``: return the seconds that a request and a response are in flight.
     """
 
     def __init__(
@@ -97,7 +95,7 @@ class Sandbox:
         return self._app
 
     def serve(self, *, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
-        """Serve over a socket while the context lasts; gives the base URL. Port 0 takes any free port.
+        """Serve over a socket while the context lasts; yields the base URL. Port 0 takes any free port.
 
         Raises ``OSError`` when the address is taken.
         """
@@ -113,11 +111,11 @@ class Sandbox:
     def fail_next(
         self, fault: Fault, *, on: Call | str | None = None, skip: int = 0, times: int | None = 1
     ) -> None:
-        """Plan a fault for coming requests, after those that are planned already.
+        """Plan a fault for later requests, after the faults planned before.
 
         ``on`` is a kind of call ("send", "reports", "balance", or a ``Call``) or a path such as
-        "/voice/send"; None is every endpoint. Of such requests, ``skip`` go well first, then
-        ``times`` of them fail (None: all from then on). Raises ``ValueError`` for another ``on``.
+        "/voice/send"; None is every endpoint. Of these requests, ``skip`` succeed first, then ``times``
+        fail (None: all from then on). Raises ``ValueError`` for another ``on``.
         """
         self._app.faults.plan(fault, on=on, skip=skip, times=times)
 
@@ -133,23 +131,23 @@ class Sandbox:
 
     @property
     def calls(self) -> Sequence[MadeCall]:
-        """Every call that was made, in order: one for each number of each accepted send."""
+        """Every call that was made, in order: an entry for each number of each accepted send."""
         return self._service.calls
 
     @property
     def over_speed(self) -> int:
-        """How many times ERROR_OVER_SPEED was answered."""
+        """The number of ERROR_OVER_SPEED responses."""
         return self._app.over_speed
 
     @property
     def reports_waiting(self) -> int:
-        """How many reports, ready or not, nobody has taken yet."""
+        """The number of reports, ready or not, that were not taken yet."""
         return self._service.reports_waiting
 
     def forget(self) -> None:
-        """Empty the record: :attr:`received`, :attr:`calls` and :attr:`over_speed`.
+        """Clear the records: :attr:`received`, :attr:`calls` and :attr:`over_speed`.
 
-        The service goes on as it was: its balances, its speed limits and the reports that wait.
+        The state of the service stays: balances, speed limits and waiting reports.
         """
         self._app.received.clear()
         self._app.over_speed = 0
@@ -172,7 +170,7 @@ class Sandbox:
 
     @property
     def balance(self) -> Decimal:
-        """The money of the first account; can be set."""
+        """The balance of the first account; can be set."""
         return self._account.balance
 
     @balance.setter
@@ -181,7 +179,7 @@ class Sandbox:
 
     @property
     def report_delay(self) -> float:
-        """Seconds from an accepted send to its reports; can be set, for coming sends."""
+        """Seconds from an accepted send to its reports; can be set, for later sends."""
         return self._service.report_delay
 
     @report_delay.setter
@@ -206,15 +204,15 @@ class Sandbox:
         product: Product = Product.VOICE,
         client: httpx.AsyncClient | None = None,
     ) -> list[Delivery]:
-        """Push the reports that are ready to ``url``, and return what became of each push.
+        """Push the ready reports to ``url``, and return the delivery of each push.
 
-        Each account pushes its own, at most 1,000 reports at a time, in the order in which getReport
-        would give them. Reports are removed only when the receiver confirmed them; after a push that
-        it did not, the account stops. ``bare`` leaves out the ``{"code", "data"}`` around the list.
-        ``client`` is used and not closed; None makes one.
+        Each account pushes its own reports, at most 1,000 at a time, in the order of getReport. Reports
+        are removed only when the receiver confirmed them; an account stops after the first push without
+        a confirmation. ``bare`` leaves out the ``{"code", "data"}`` around the list. ``client`` is used
+        and not closed; None makes a client for this call, without the proxies of the environment.
         """
         if client is None:
-            # Straight to the receiver: a proxy of the environment has no business here.
+            # A proxy of the environment must not stand between a local service and a local receiver.
             async with httpx.AsyncClient(trust_env=False) as own:
                 return await self.push(url, mode=mode, bare=bare, product=product, client=own)
         deliveries: list[Delivery] = []

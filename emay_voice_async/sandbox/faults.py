@@ -1,7 +1,7 @@
-"""Faults on demand: what can go wrong between a client and the service, and for which request.
+"""Faults on demand, between a client and the service, for chosen requests.
 
-A fault says whether the service acts on the request all the same (``acts``), and what becomes of
-the answer. A client often cannot tell the two apart; a test can.
+A fault decides whether the service acts on the request (``acts``), and how the response is changed. A
+client often cannot know whether the service acted; a test can.
 """
 
 import gzip
@@ -14,27 +14,35 @@ from attrs import Factory, define, evolve, field, frozen, validators
 
 from emay_voice_async.model.endpoints import ENDPOINTS, Call, Endpoint
 from emay_voice_async.sandbox import replies
-from emay_voice_async.sandbox.answers import HTML_TYPE, JSON_TYPE, TEXT_TYPE, Answer, Ending, encode, page
+from emay_voice_async.sandbox.replies import (
+    HTML_TYPE,
+    JSON_TYPE,
+    TEXT_TYPE,
+    HttpReply,
+    Transmission,
+    encode,
+    page,
+)
 
 __all__ = ["Fault", "Faults"]
 
 _PATHS = frozenset(endpoint.path for endpoint in ENDPOINTS)
 
-Spoil = Callable[[Answer, Endpoint], Answer]
-"""Puts another answer in the place of the right one, which is an empty 200 if nobody acted."""
+Spoil = Callable[[HttpReply, Endpoint], HttpReply]
+"""Replaces the correct response, which is an empty 200 if the service did not act."""
 
 
-def _leave(answer: Answer, _: Endpoint) -> Answer:
+def _unchanged(answer: HttpReply, _: Endpoint) -> HttpReply:
     return answer
 
 
 @frozen(kw_only=True)
 class Fault:
-    """Something that goes wrong with a request; the class methods make the usual ones.
+    """A fault of a request; the class methods make the usual faults.
 
-    ``acts`` says whether the service acts on the request: counts it, accepts and charges a send,
-    removes the reports that it hands out. ``before`` and ``after`` are seconds that pass before the
-    service acts, and from then until the answer leaves. Any fault can have them:
+    ``acts``: whether the service acts on the request: counts it, accepts and charges a send, removes
+    the reports that are handed out. ``before`` and ``after``: seconds until the service acts, and from
+    then until the response is sent. Any fault can have these delays:
     ``attrs.evolve(Fault.reset(acts=True), after=0.1)``.
     """
 
@@ -42,37 +50,41 @@ class Fault:
     acts: bool
     before: float = field(default=0.0, validator=validators.ge(0))
     after: float = field(default=0.0, validator=validators.ge(0))
-    spoil: Spoil = field(default=_leave, repr=False)
+    spoil: Spoil = field(default=_unchanged, repr=False)
 
     @classmethod
     def reset(cls, *, acts: bool = False) -> Self:
-        """Reset the connection instead of answering."""
+        """Reset the connection instead of responding."""
         return cls(
-            name="reset", acts=acts, spoil=lambda answer, _: evolve(answer, ending=Ending.RESET, code=None)
+            name="reset",
+            acts=acts,
+            spoil=lambda answer, _: evolve(answer, transmission=Transmission.RESET, code=None),
         )
 
     @classmethod
     def cut(cls) -> Self:
-        """Act, then close the connection when half of the answer's body is sent."""
+        """Act, then close the connection after half of the response's body."""
         return cls(
-            name="cut", acts=True, spoil=lambda answer, _: evolve(answer, ending=Ending.CUT, code=None)
+            name="cut",
+            acts=True,
+            spoil=lambda answer, _: evolve(answer, transmission=Transmission.CUT, code=None),
         )
 
     @classmethod
     def status(cls, status: int, *, acts: bool = False) -> Self:
-        """Answer an HTTP status with a page, as a proxy in front of the service does."""
+        """Respond with an HTTP status and a page, as a proxy in front of the service does."""
         spoiled = page(status)
         return cls(name=f"status {status}", acts=acts, spoil=lambda _, __: spoiled)
 
     @classmethod
     def html(cls, *, acts: bool = False) -> Self:
-        """Answer 200 with a page, as a login portal does."""
+        """Respond with 200 and a page, as a login portal does."""
         body = b"<html><body><h1>Welcome</h1></body></html>"
         return cls.answer(body, content_type=HTML_TYPE, acts=acts, name="html")
 
     @classmethod
     def empty(cls, *, acts: bool = False) -> Self:
-        """Answer 200 without a body."""
+        """Respond with 200 and no body."""
         return cls.answer(b"", acts=acts, name="empty")
 
     @classmethod
@@ -85,15 +97,15 @@ class Fault:
         acts: bool = False,
         name: str = "answer",
     ) -> Self:
-        """Answer with a status and body of your own."""
-        spoiled = Answer(status, body, content_type)
+        """Respond with any status and body."""
+        spoiled = HttpReply(status, body, content_type)
         return cls(name=name, acts=acts, spoil=lambda _, __: spoiled)
 
     @classmethod
     def truncated(cls) -> Self:
-        """Act, and answer the first half of the JSON as if it were all of it."""
+        """Act, and respond with the first half of the JSON under the matching length."""
 
-        def spoil(answer: Answer, _: Endpoint) -> Answer:
+        def spoil(answer: HttpReply, _: Endpoint) -> HttpReply:
             return evolve(answer, body=answer.body[: len(answer.body) // 2], code=None)
 
         return cls(name="truncated", acts=True, spoil=spoil)
@@ -109,9 +121,9 @@ class Fault:
 
     @classmethod
     def gzipped(cls) -> Self:
-        """Act and answer correctly, compressed (``Content-Encoding: gzip``)."""
+        """Act and respond correctly, compressed (``Content-Encoding: gzip``)."""
 
-        def spoil(answer: Answer, _: Endpoint) -> Answer:
+        def spoil(answer: HttpReply, _: Endpoint) -> HttpReply:
             body = gzip.compress(answer.body, mtime=0)
             return evolve(answer, body=body, headers={"content-encoding": "gzip"})
 
@@ -119,14 +131,14 @@ class Fault:
 
     @classmethod
     def content_type(cls, content_type: str = TEXT_TYPE) -> Self:
-        """Act and answer correctly, with another content type."""
+        """Act and respond correctly, with another content type."""
         return cls(
             name="content type", acts=True, spoil=lambda answer, _: evolve(answer, content_type=content_type)
         )
 
     @classmethod
     def delay(cls, *, before: float = 0.0, after: float = 0.0) -> Self:
-        """Act and answer correctly, but late: seconds before acting, and from then to the answer."""
+        """Act and respond correctly, but late: seconds until acting, and from then to the response."""
         return cls(name="delay", acts=True, before=before, after=after)
 
 
@@ -148,23 +160,23 @@ class _Plan:
 
 @define(eq=False)
 class Faults:
-    """The faults that are still to come, in the order in which they were planned."""
+    """The planned faults, in the order of planning."""
 
     _plans: deque[_Plan] = Factory(deque)
 
     def plan(
         self, fault: Fault, *, on: Call | str | None = None, skip: int = 0, times: int | None = 1
     ) -> None:
-        """Plan a fault for coming requests, after those that are planned already.
+        """Plan a fault for later requests, after the faults planned before.
 
         ``on`` is a kind of call ("send", "reports", "balance", or a ``Call``) or a path such as
-        "/voice/send"; None is every endpoint. Of such requests, ``skip`` go well first, then
-        ``times`` of them fail (None: all from then on). Raises ``ValueError`` for another ``on``.
+        "/voice/send"; None is every endpoint. Of these requests, ``skip`` succeed first, then ``times``
+        fail (None: all from then on). Raises ``ValueError`` for another ``on``.
         """
         self._plans.append(_Plan(fault, on, skip, times))
 
     def due(self, endpoint: Endpoint) -> Fault | None:
-        """Return the fault of the request that has just arrived, and count the request."""
+        """Return the fault of an arriving request, if any, and count the request."""
         plan = next((one for one in self._plans if one.concerns(endpoint)), None)
         if plan is None:
             return None
@@ -174,9 +186,9 @@ class Faults:
         return plan.fault if plan.seen > plan.skip else None
 
     def clear(self) -> None:
-        """Forget what is planned."""
+        """Drop all planned faults."""
         self._plans.clear()
 
     def __len__(self) -> int:
-        """Count the plans that are not used up."""
+        """Count the planned faults that are not used up."""
         return len(self._plans)

@@ -1,7 +1,7 @@
-"""The magic numbers: the last four digits of a mobile number decide how its call ends.
+"""The magic numbers: the last four digits of a mobile number decide the outcome of the call.
 
 ========  ==========================================================================
-digits    how the call ends
+digits    outcome
 ========  ==========================================================================
 0001      FAIL_CALL
 0002      FAIL_ERROR_VOICE
@@ -20,8 +20,8 @@ others    SUCCESS, answered for 68.02 seconds
 ========  ==========================================================================
 
 A voice SMS has three states only: 4 for SUCCESS, 3 for TIMEOUT, 2 for every failure. Two rules come
-before the table: content with the word 黑词 ends in FAIL_BLACKDICTIONARY for everybody, and what is
-not a mobile number at all ends in FAIL_MOBILE.
+before the table: content with the word 黑词 ends in FAIL_BLACKDICTIONARY for all numbers, and a text
+that is no mobile number ends in FAIL_MOBILE.
 """
 
 import re
@@ -33,14 +33,14 @@ from attrs import frozen
 
 from emay_voice_async.model.codes import JOIN_MEANINGS, VOICE_STATES
 
-__all__ = ["ANSWERED", "BLACK_WORD", "MAGIC_NUMBERS", "MOBILE", "Outcome", "outcome"]
+__all__ = ["ANSWERED", "BLACK_WORD", "MAGIC_NUMBERS", "MOBILE", "Outcome", "outcome_of"]
 
 BLACK_WORD: Final = "黑词"
-"""Content with this word passes the request's checks and fails in the report."""
+"""Content with this word is accepted, and the report says FAIL_BLACKDICTIONARY."""
 MOBILE: Final = re.compile(r"1[0-9]{10}")
 """A whole mobile number."""
 
-# A whole WAV file: 8 kHz, 8 bits, mono, 8 samples. It has bytes above 127, negative ones in Java.
+# A whole WAV file: 8 kHz, 8 bits, mono, 8 samples, with bytes above 127, which are negative in Java.
 _RECORDING: Final = (
     b"RIFF\x2c\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00"
     b"data\x08\x00\x00\x00\x80\xbf\xff\xbf\x80\x40\x00\x40"
@@ -52,10 +52,10 @@ _JOIN_FAILED: Final = "2"
 
 @frozen(kw_only=True)
 class Outcome:
-    """How a call ends, as the reports of both products say it.
+    """The outcome of a call, as the reports of both products write it.
 
-    ``duration`` is in seconds; None says that nobody's phone ever rang. ``key`` is the key that was
-    pressed, ``recording`` the sound file that was left.
+    ``duration`` is in seconds; None: no phone rang. ``key`` is the pressed key, ``recording`` the sound
+    file that was left.
     """
 
     state: str
@@ -70,7 +70,7 @@ class Outcome:
 def _listed(
     state: str, duration: float | None = None, key: str | None = None, recording: bytes | None = None
 ) -> Outcome:
-    """Make an outcome whose state stands in the tables of the document (3.1 and 3.3)."""
+    """Make an outcome with a state of the document's tables 3.1 and 3.3."""
     join_state = _JOIN_STATES.get(state, _JOIN_FAILED)
     return Outcome(
         state=state,
@@ -84,7 +84,7 @@ def _listed(
 
 
 ANSWERED: Final = _listed("SUCCESS", _TALK)
-"""How the call to any other number ends."""
+"""The outcome of a call to any other number."""
 _BLACK_LISTED: Final = _listed("FAIL_BLACKDICTIONARY")
 _BAD_NUMBER: Final = _listed("FAIL_MOBILE")
 _UNLISTED: Final = Outcome(
@@ -111,8 +111,8 @@ MAGIC_NUMBERS: Final[Mapping[str, Outcome | None]] = MappingProxyType(
 """The outcome by the last four digits of the mobile number; None: no report ever comes."""
 
 
-def outcome(mobile: str, content: str) -> Outcome | None:
-    """Decide how the call to ``mobile`` ends; None when no report will ever tell."""
+def outcome_of(mobile: str, content: str) -> Outcome | None:
+    """Return the outcome of the call to ``mobile``; None when no report ever comes."""
     if BLACK_WORD in content:
         return _BLACK_LISTED
     if not MOBILE.fullmatch(mobile):

@@ -1,4 +1,4 @@
-"""Pushes: the service calls the customer's URL with the status reports that are ready.
+"""Pushes: the service posts the ready status reports to the customer's URL.
 
 The document describes pushes for the voice services only (sections 2.1.4, 2.2.4, 2.3.4).
 """
@@ -31,10 +31,10 @@ _TYPES: Final[dict[PushMode, str]] = {
 
 @frozen
 class Delivery:
-    """One push: the account, how many reports, and what the receiver answered.
+    """A push: the account, the number of reports, and the receiver's response.
 
-    ``status`` is None when no answer came; ``body`` then says why. ``delivered`` says whether the
-    receiver confirmed: HTTP 200 and the text ``success``. What it did not confirm is not removed.
+    ``status`` is None when no response came; ``body`` is then the reason. ``delivered``: the receiver
+    confirmed with HTTP 200 and the text ``success``. Reports that were not confirmed are not removed.
     """
 
     app_id: str
@@ -51,9 +51,9 @@ class Delivery:
 def body_of(
     reports: Sequence[dict[str, object]], secret_key: str, mode: PushMode = "encrypted", *, bare: bool = False
 ) -> tuple[bytes, str]:
-    """Write the body of a push, and its content type.
+    """Return the body of a push, and the content type.
 
-    ``bare`` pushes the list of reports alone, as the sibling products do, instead of the document's
+    ``bare``: the list of reports alone, as Emay's other products do, instead of the document's
     ``{"code": "SUCCESS", "data": [...]}``.
     """
     document = reports if bare else {"code": ResultCode.SUCCESS, "data": reports}

@@ -1,4 +1,4 @@
-"""What the service remembers for the tests that use it: requests and calls."""
+"""The records for tests: requests that arrived, and calls that were made."""
 
 from collections.abc import Mapping
 
@@ -11,10 +11,10 @@ __all__ = ["MadeCall", "Received"]
 
 @frozen(eq=False)
 class MadeCall:
-    """One call that was accepted, charged, and made.
+    """A call that was accepted, charged, and made.
 
-    ``at`` is when it was accepted, in seconds of the sandbox's clock. ``custom_id`` is None when
-    the request had none; the service then hands out the message id in its place.
+    ``at``: the time of acceptance, in seconds of the sandbox's clock. ``custom_id``: None when the
+    request had no custom id; the service then uses the message id.
     """
 
     at: float
@@ -27,23 +27,24 @@ class MadeCall:
 
     @property
     def path(self) -> str:
-        """The path that the send came by."""
+        """The path of the send."""
         return self.endpoint.path
 
     @property
     def product(self) -> Product:
-        """The half of the service that the call belongs to."""
+        """The product of the call."""
         return self.endpoint.product
 
 
 @define(eq=False)
 class Received:
-    """One request that arrived, whatever became of it.
+    """A request that arrived.
 
-    ``at`` is when it arrived, in seconds of the sandbox's clock. ``code`` is the service's result
-    code, None when there is none in the answer; ``status`` the HTTP status, None when no answer
-    was begun. ``fault`` is the name of the fault that was due, None for none. ``acted`` says
-    whether the service saw the request and acted on it, be it by refusing.
+    - ``at``: the time of arrival, in seconds of the sandbox's clock.
+    - ``fault``: the name of the fault, None without a fault.
+    - ``acted``: the service acted on the request, by accepting or refusing.
+    - ``code``: the result code in the response, None without a code.
+    - ``status``: the HTTP status, None when no response was begun.
     """
 
     at: float

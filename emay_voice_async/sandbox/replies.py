@@ -1,19 +1,42 @@
-"""The JSON of the answers, in the shapes of the document."""
+"""The service's replies: their JSON in the shapes of the document, and the HTTP response around it."""
 
+import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import VOICE_BALANCE, Endpoint, Product
 from emay_voice_async.sandbox.outcomes import Outcome
 from emay_voice_async.sandbox.record import MadeCall
 
-__all__ = ["Recordings", "Reply", "balance", "refusal", "report", "reports", "tickets"]
+__all__ = [
+    "HTML_TYPE",
+    "JSON_TYPE",
+    "TEXT_TYPE",
+    "HttpReply",
+    "Recordings",
+    "Reply",
+    "Transmission",
+    "balance",
+    "encode",
+    "page",
+    "refusal",
+    "report",
+    "reports",
+    "tickets",
+]
+
+JSON_TYPE: Final = "application/json;charset=utf-8"
+HTML_TYPE: Final = "text/html;charset=utf-8"
+TEXT_TYPE: Final = "text/plain;charset=utf-8"
 
 Recordings = Literal["base64", "signed"]
 """How a recording (byte[] in Java) is written: base64 text, or a list of numbers from -128 to 127."""
@@ -23,19 +46,54 @@ _BEIJING_OFFSET: Final = timedelta(hours=8)
 
 @frozen
 class Reply:
-    """The service's word on a request: the result code, and the JSON document to write."""
+    """The service's reply to a request: the result code, and the JSON document."""
 
     code: str
     document: Mapping[str, object]
 
 
+class Transmission(Enum):
+    """How a response is sent over the connection."""
+
+    WHOLE = "whole"
+    CUT = "cut"
+    """Half of the body is sent, then the connection is closed."""
+    RESET = "reset"
+    """No byte is sent; the connection is reset."""
+
+
+@frozen
+class HttpReply:
+    """An HTTP response; ``code`` is the result code that a client can read in the body."""
+
+    status: int
+    body: bytes = field(repr=False)
+    content_type: str = JSON_TYPE
+    code: str | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+    transmission: Transmission = Transmission.WHOLE
+
+
+def encode(reply: Reply) -> HttpReply:
+    """Write a reply as the service does, always with status 200."""
+    body = json.dumps(reply.document, ensure_ascii=False, separators=(",", ":")).encode()
+    return HttpReply(HTTPStatus.OK, body, code=reply.code)
+
+
+def page(status: int, headers: Mapping[str, str] = MappingProxyType({})) -> HttpReply:
+    """Write a status as a small HTML page, as proxies and containers do."""
+    title = f"{status} {HTTPStatus(status).phrase}"
+    html = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    return HttpReply(status, html.encode(), HTML_TYPE, headers=headers)
+
+
 def refusal(endpoint: Endpoint, code: str) -> Reply:
-    """Say no. Only the balance of the voice services has another name for the code."""
+    """Refuse a request. The balance query of the voice services has another name for the code."""
     return Reply(code, {"responseCode" if endpoint == VOICE_BALANCE else "code": code})
 
 
 def tickets(endpoint: Endpoint, calls: Sequence[MadeCall]) -> Reply:
-    """Say which calls were accepted, in the order of the numbers."""
+    """List the accepted calls, in the order of the numbers."""
     data = [
         {"mobile": call.mobile, endpoint.message_id: call.message_id, endpoint.custom_id: _custom_id(call)}
         for call in calls
@@ -44,7 +102,7 @@ def tickets(endpoint: Endpoint, calls: Sequence[MadeCall]) -> Reply:
 
 
 def balance(endpoint: Endpoint, amount: Decimal) -> Reply:
-    """Tell the balance, as text in plain notation."""
+    """Write the balance, as text in plain notation."""
     text = f"{amount:f}"
     if endpoint == VOICE_BALANCE:
         return Reply(ResultCode.SUCCESS, {"balance": text, "responseCode": ResultCode.SUCCESS})
@@ -56,10 +114,10 @@ def reports(entries: Sequence[Mapping[str, object]]) -> Reply:
     return _success(entries)
 
 
-def report(call: MadeCall, ending: Outcome, called_at: float, recordings: Recordings) -> dict[str, object]:
-    """Write one status report; ``called_at`` is the time of the call by the service's clock.
+def report(call: MadeCall, outcome: Outcome, called_at: float, recordings: Recordings) -> dict[str, object]:
+    """Write a status report; ``called_at`` is the time of the call by the service's clock.
 
-    Those of voice SMS have fewer fields, and text where the others have numbers (section 2.4.2).
+    Reports of voice SMS have fewer fields, and text in place of numbers (section 2.4.2).
     """
     names = call.endpoint
     written: dict[str, object] = {
@@ -70,18 +128,18 @@ def report(call: MadeCall, ending: Outcome, called_at: float, recordings: Record
     }
     if call.product is Product.JOIN:
         return written | {
-            names.description: ending.join_message,
-            "state": ending.join_state,
-            "keyContent": ending.key or "",
-            "voiceSign": _recording(ending.recording, recordings) or "",
+            names.description: outcome.join_message,
+            "state": outcome.join_state,
+            "keyContent": outcome.key or "",
+            "voiceSign": _recording(outcome.recording, recordings) or "",
         }
     return written | {
-        "callingTime": None if ending.duration is None else _beijing(called_at),
-        "callingDuration": ending.duration or 0.0,
-        names.description: ending.message,
-        "state": ending.state,
-        "keyContent": None if ending.key is None else int(ending.key),
-        "voiceSign": _recording(ending.recording, recordings),
+        "callingTime": None if outcome.duration is None else _beijing(called_at),
+        "callingDuration": outcome.duration or 0.0,
+        names.description: outcome.message,
+        "state": outcome.state,
+        "keyContent": None if outcome.key is None else int(outcome.key),
+        "voiceSign": _recording(outcome.recording, recordings),
     }
 
 

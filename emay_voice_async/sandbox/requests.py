@@ -1,4 +1,4 @@
-"""What arrives: the form of one request, read without the client's help."""
+"""Requests as the service reads them, without code of the client."""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
@@ -7,49 +7,49 @@ from attrs import field, frozen
 
 from emay_voice_async.model.endpoints import JOIN_SEND, Endpoint
 
-__all__ = ["Request", "read_fields"]
+__all__ = ["FormRequest", "read_fields"]
 
 
 @frozen
-class Request:
-    """One request to an endpoint: its form fields, and the address of the client."""
+class FormRequest:
+    """A request to an endpoint: the form fields, and the address of the client."""
 
     endpoint: Endpoint
     fields: Mapping[str, str] = field(repr=False)
     client: str
 
     def text(self, name: str) -> str:
-        """Return a field, "" when it is not there."""
+        """Return a field, "" when missing."""
         return self.fields.get(name, "")
 
     @property
     def app_id(self) -> str:
-        """The account that the request claims to be from."""
+        """The appId in the request, not yet checked."""
         return self.text("appId")
 
     @property
     def mobiles(self) -> list[str]:
-        """The numbers in their order, good or bad."""
+        """The numbers in order, good or bad."""
         return _split(self.text(self.endpoint.mobiles))
 
     @property
     def custom_ids(self) -> list[str]:
-        """The custom ids in their order; empty when there are none."""
+        """The custom ids in order; empty without custom ids."""
         return _split(self.text(self.endpoint.custom_ids))
 
     @property
     def content(self) -> str:
-        """What is said first."""
+        """The main content."""
         return self.text("voiceContent" if self.endpoint == JOIN_SEND else "content")
 
     @property
     def further_contents(self) -> str:
-        """What is said after that: the interactive and the message-taking content."""
+        """The other contents: the interactive and the voicemail content."""
         return self.text("interactiveContent") + self.text("acousticSignContent")
 
 
 def read_fields(body: bytes) -> dict[str, str]:
-    """Read an ``application/x-www-form-urlencoded`` body; of repeated fields, the first one counts.
+    """Read an ``application/x-www-form-urlencoded`` body; of repeated fields, the first counts.
 
     Bytes that are not UTF-8 become lone surrogates, which no valid text has.
     """

@@ -1,7 +1,7 @@
-"""The service behind a real socket, in the running event loop.
+"""The service over a real socket, in the running event loop.
 
-It uses uvicorn's HTTP/1.1 protocol without uvicorn's server: nothing here changes loggers or ticks,
-and it ends at once, since whoever ends it has no more use for its answers.
+This module uses uvicorn's HTTP/1.1 protocol without uvicorn's server: no logger is changed, no
+periodic task runs, and the server ends at once, without waiting for requests in progress.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ class _Connection:
         self.transport.close()
 
     def reset(self) -> None:
-        # Closed with a linger time of zero, a socket sends RST instead of FIN.
+        # A socket closed with a linger time of zero sends RST instead of FIN.
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
         self.transport.abort()
 
 
 class _Protocol(H11Protocol):
-    """Lets the application end its connection, and the server end them both."""
+    """Gives the application control over the connection, and the server control over both."""
 
     def __init__(self, config: Config, server: "_Server") -> None:
         super().__init__(config, server.state, {})
@@ -59,7 +59,7 @@ class _Protocol(H11Protocol):
         app, connection = self.app, _Connection(transport)
 
         async def connected(scope: Scope, receive: Receive, send: Send) -> None:
-            # Cancelled when the server ends; by then the client is cut off, so nobody is answered.
+            # Cancelled when the server ends, after the client was disconnected.
             with suppress(asyncio.CancelledError):
                 await app({**scope, CONNECTION: connection}, receive, send)
 
@@ -72,7 +72,7 @@ class _Protocol(H11Protocol):
 
 
 class _Server:
-    """The open connections of one socket, and the requests at work for them."""
+    """The open connections of a socket, and the requests in progress."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.state = ServerState()
@@ -92,7 +92,7 @@ class _Server:
         return _Protocol(self._config, self)
 
     async def end(self) -> None:
-        """Cut off every connection, then what is still at work for it."""
+        """Disconnect every client, then cancel the requests in progress."""
         connections = list(self.connections)
         for connection in connections:
             connection.transport.abort()
@@ -106,10 +106,10 @@ class _Server:
 
 @asynccontextmanager
 async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve ``app`` while the context lasts; gives its URL. Port 0 takes any free port.
+    """Serve ``app`` while the context lasts; yields the URL. Port 0 takes any free port.
 
-    Raises ``OSError`` when the address is taken. Requests that are still being answered when the
-    context ends are cut off.
+    Raises ``OSError`` when the address is taken. Requests in progress are cancelled when the context
+    ends.
     """
     server = _Server(app)
     loop = asyncio.get_running_loop()
@@ -124,14 +124,14 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
 
 
 async def _stop_accepting(listening: asyncio.Server) -> None:
-    """Take no more connections, and wait for those that are being taken.
+    """Accept no more connections, and wait for connections that are being accepted.
 
-    A closed ``asyncio.Server`` would lose the latter: nobody would ever close them.
+    A closed ``asyncio.Server`` would lose the latter and never close them.
     """
-    # Where the loop waits for no readiness (Windows), the few that come in this moment are lost.
+    # On a proactor loop (Windows), connections accepted in this moment are lost.
     with suppress(NotImplementedError):
-        for one in listening.sockets:
-            asyncio.get_running_loop().remove_reader(one.fileno())
+        for listener in listening.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
     for _ in range(_TURNS_TO_CONNECT):
         await asyncio.sleep(0)
 
@@ -153,10 +153,10 @@ async def run(
 
 @contextmanager
 def _on_signals(end: Callable[[], object]) -> Iterator[None]:
-    # Not the loop's own signal handlers: they cannot be put back as they were, and Windows has none.
-    before = {one: signal.signal(one, lambda *_: end()) for one in _SIGNALS}
+    # Not the loop's signal handlers, which cannot be restored and do not exist on Windows.
+    before = {number: signal.signal(number, lambda *_: end()) for number in _SIGNALS}
     try:
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

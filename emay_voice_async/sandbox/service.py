@@ -1,6 +1,6 @@
 """The rules of the service as a state machine: requests and instants in, replies out.
 
-Nothing here reads a clock or a socket: every call is told the time, in POSIX seconds.
+This module reads no clock and no socket: each method takes the time as an argument, in POSIX seconds.
 """
 
 from collections.abc import Sequence
@@ -13,36 +13,36 @@ from emay_voice_async.model.endpoints import MAX_REPORTS, Call, Product
 from emay_voice_async.sandbox import replies
 from emay_voice_async.sandbox.accounts import Account
 from emay_voice_async.sandbox.checks import Case, refusal_code
-from emay_voice_async.sandbox.outcomes import Outcome, outcome
+from emay_voice_async.sandbox.outcomes import Outcome, outcome_of
 from emay_voice_async.sandbox.record import MadeCall
 from emay_voice_async.sandbox.replies import Recordings, Reply
-from emay_voice_async.sandbox.requests import Request
-from emay_voice_async.sandbox.speed import Window, limit_of
+from emay_voice_async.sandbox.requests import FormRequest
+from emay_voice_async.sandbox.speed import SpeedWindow, limit_of
 
 __all__ = ["DEFAULT_REPORTS", "Service", "Waiting"]
 
 DEFAULT_REPORTS = 200
-"""Reports that one getReport hands out when it names no number."""
+"""Reports in the response to a getReport without a number."""
 _FIRST_ID = 20_180_427_000_000_000_000
 
 
 @frozen(order=True)
 class Waiting:
-    """A report that nobody has taken yet; the one that is ready first stands in front."""
+    """A report that was not taken yet; ordered by the time at which it is ready."""
 
     ready_at: float
     place: int
     call: MadeCall = field(eq=False)
-    ending: Outcome = field(eq=False)
+    outcome: Outcome = field(eq=False)
 
 
 @define(eq=False, kw_only=True)
 class Service:
-    """The state of the service: accounts, what they have sent lately, and reports that wait.
+    """The state of the service: accounts, speed windows, and waiting reports.
 
-    A report is ready ``report_delay`` seconds after its call was accepted. ``clock_offset`` seconds
-    are added to the clock wherever clients can see it: timestamps, and the times in reports. A send
-    that is accepted is never compared with earlier ones: sent twice, it calls and charges twice.
+    A report is ready ``report_delay`` seconds after the call was accepted. ``clock_offset`` seconds are
+    added to the clock wherever clients can see it: timestamps, and the times in reports. An accepted
+    send is never compared with earlier sends: a repeated send calls and charges twice.
     """
 
     accounts: dict[str, Account]
@@ -51,11 +51,11 @@ class Service:
     recordings: Recordings = "base64"
     calls: list[MadeCall] = Factory(list)
     _made: int = 0
-    _windows: dict[tuple[str, Call], Window | None] = Factory(dict)
+    _windows: dict[tuple[str, Call], SpeedWindow | None] = Factory(dict)
     _waiting: dict[tuple[str, Product], list[Waiting]] = Factory(dict)
 
-    def answer(self, request: Request, now: float) -> Reply:
-        """Act on a request that arrives at ``now``: appId, speed, the other checks, then the deed."""
+    def answer(self, request: FormRequest, now: float) -> Reply:
+        """Answer a request that arrives at ``now``: check appId, speed and the rest, then act."""
         account = self.accounts.get(request.app_id)
         if account is None:
             return replies.refusal(request.endpoint, ResultCode.ERROR_APPID)
@@ -71,7 +71,7 @@ class Service:
         return replies.balance(request.endpoint, account.balance)
 
     def take(self, app_id: str, product: Product, most: int, now: float) -> list[Waiting]:
-        """Remove up to ``most`` ready reports, the ones that were ready first in front."""
+        """Remove and return up to ``most`` ready reports, in the order of readiness."""
         queue = self._waiting.get((app_id, product), [])
         taken: list[Waiting] = []
         while queue and queue[0].ready_at <= now and len(taken) < most:
@@ -79,31 +79,33 @@ class Service:
         return taken
 
     def put_back(self, app_id: str, product: Product, taken: Sequence[Waiting]) -> None:
-        """Put reports back where they were, as if they had not been taken."""
+        """Put reports back, as if they had not been taken."""
         for waiting in taken:
             heappush(self._waiting[app_id, product], waiting)
 
     def write(self, taken: Sequence[Waiting]) -> list[dict[str, object]]:
-        """Write reports as the document has them."""
+        """Write reports in the document's shape."""
         return [
-            replies.report(one.call, one.ending, one.call.at + self.clock_offset, self.recordings)
-            for one in taken
+            replies.report(
+                waiting.call, waiting.outcome, waiting.call.at + self.clock_offset, self.recordings
+            )
+            for waiting in taken
         ]
 
     @property
     def reports_waiting(self) -> int:
-        """How many reports, ready or not, nobody has taken yet."""
+        """The number of reports, ready or not, that were not taken yet."""
         return sum(map(len, self._waiting.values()))
 
     def _in_time(self, account: Account, call: Call, now: float) -> bool:
         key = account.app_id, call
         if key not in self._windows:
             limit = limit_of(account.rate_limits, call)
-            self._windows[key] = None if limit is None else Window(limit)
+            self._windows[key] = None if limit is None else SpeedWindow(limit)
         window = self._windows[key]
         return window is None or window.admit(now)
 
-    def _accept(self, request: Request, account: Account, now: float) -> Reply:
+    def _accept(self, request: FormRequest, account: Account, now: float) -> Reply:
         mobiles = request.mobiles
         ids: Sequence[str | None] = request.custom_ids or [None] * len(mobiles)
         account.balance -= account.price * len(mobiles)
@@ -115,19 +117,19 @@ class Service:
         return replies.tickets(request.endpoint, made)
 
     def _make(
-        self, app_id: str, request: Request, mobile: str, custom_id: str | None, content: str, now: float
+        self, app_id: str, request: FormRequest, mobile: str, custom_id: str | None, content: str, now: float
     ) -> MadeCall:
         self._made += 1
         message_id = str(_FIRST_ID + self._made)
         call = MadeCall(now, app_id, request.endpoint, mobile, message_id, custom_id, content)
         self.calls.append(call)
-        ending = outcome(mobile, content)
-        if ending is not None:
+        outcome = outcome_of(mobile, content)
+        if outcome is not None:
             queue = self._waiting.setdefault((app_id, call.product), [])
-            heappush(queue, Waiting(now + self.report_delay, self._made, call, ending))
+            heappush(queue, Waiting(now + self.report_delay, self._made, call, outcome))
         return call
 
-    def _hand_out(self, request: Request, account: Account, now: float) -> Reply:
+    def _hand_out(self, request: FormRequest, account: Account, now: float) -> Reply:
         most = int(request.text("number") or DEFAULT_REPORTS)
         most = most if 0 < most <= MAX_REPORTS else MAX_REPORTS
         taken = self.take(account.app_id, request.endpoint.product, most, now)

@@ -8,14 +8,14 @@ from attrs import field, frozen, validators
 
 from emay_voice_async.model.endpoints import Call
 
-__all__ = ["DEFAULT_LIMITS", "AnyLimit", "AnyLimits", "Limit", "Limits", "Window", "limit_of"]
+__all__ = ["DEFAULT_LIMITS", "AnyLimit", "AnyLimits", "Limit", "Limits", "SpeedWindow", "limit_of"]
 
 _DEFAULT_REQUESTS: Final = 10
 _DEFAULT_PERIOD: Final = 1.0
 
 
 class AnyLimit(Protocol):
-    """What a limit must tell; the client's ``RateLimit`` does, too."""
+    """The protocol of a limit; the client's ``RateLimit`` follows it."""
 
     @property
     def requests(self) -> int:
@@ -27,19 +27,19 @@ class AnyLimit(Protocol):
 
 
 class AnyLimits(Protocol):
-    """What limits must tell; the client's ``RateLimits`` do, too."""
+    """The protocol of limits; the client's ``RateLimits`` follow it."""
 
     @property
     def send(self) -> AnyLimit | None:
-        """Of the sends; None is unlimited."""
+        """The limit of sends; None is unlimited."""
 
     @property
     def reports(self) -> AnyLimit | None:
-        """Of getReport; None is unlimited."""
+        """The limit of getReport; None is unlimited."""
 
     @property
     def balance(self) -> AnyLimit | None:
-        """Of getBalance; None is unlimited."""
+        """The limit of getBalance; None is unlimited."""
 
 
 @frozen
@@ -68,8 +68,8 @@ def limit_of(limits: AnyLimits, call: Call) -> AnyLimit | None:
     return {Call.SEND: limits.send, Call.REPORTS: limits.reports, Call.BALANCE: limits.balance}[call]
 
 
-class Window:
-    """The requests that the service has counted lately, for one account and one kind of call."""
+class SpeedWindow:
+    """The requests counted within the period, for an account and a kind of call."""
 
     def __init__(self, limit: AnyLimit) -> None:
         self._requests = limit.requests
@@ -79,7 +79,7 @@ class Window:
     def admit(self, now: float) -> bool:
         """Count a request that arrives at ``now`` (POSIX seconds), or refuse it without counting it.
 
-        A request is forgotten once *more* than the period has passed: exactly one period later, it
+        A request is dropped once *more* than the period has passed: exactly a period later, the request
         still counts.
         """
         arrival = _milliseconds(now)

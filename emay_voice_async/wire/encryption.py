@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from emay_voice_async.errors import InvalidRequestError, PushError
 from emay_voice_async.model.checks import check_text
 
-__all__ = ["MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip"]
+__all__ = ["MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip", "inflate"]
 
 MAX_SIZE: Final = 64 * 1024 * 1024
-"""Bytes that a push may have after inflating, unless told otherwise."""
+"""The default limit of a push after inflating, in bytes."""
 
 _BLOCK_BITS: Final = 128
 _CHUNK: Final = 16 * 1024
@@ -46,12 +46,12 @@ def decrypt(body: bytes, secret_key: str | bytes) -> bytes:
         padded = decryptor.update(body) + decryptor.finalize()
         return unpadder.update(padded) + unpadder.finalize()
     except ValueError:
-        # One text for a wrong length and for a wrong padding: nobody learns which it was.
+        # The same text for a wrong length and a wrong padding: a sender must not learn which check failed.
         raise PushError("decrypt", "the body is not encrypted with this account's key") from None
 
 
 def compress(data: bytes) -> bytes:
-    """Compress ``data`` with gzip; the same input gives the same bytes at any time."""
+    """Compress ``data`` with gzip; equal input gives equal bytes, because no time is recorded."""
     return _gzip.compress(data, mtime=0)
 
 
@@ -59,32 +59,50 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
     """Inflate one or more gzip members, never holding more than ``max_size`` bytes of output.
 
     Raises :class:`PushError`: stage "size" when the output would be larger than ``max_size``,
-    stage "inflate" when the data is not gzip, is cut off, is damaged, or has a tail. A ``max_size``
-    below 0 is an :class:`InvalidRequestError`.
+    stage "inflate" when the data is not gzip, is cut off, is damaged, or has trailing bytes. Raises
+    :class:`InvalidRequestError` for a ``max_size`` below 0.
     """
     if max_size < 0:
         raise InvalidRequestError("max_size", "must not be negative", 0, max_size)
     output = bytearray()
     position = 0
-    inflater = zlib.decompressobj(_GZIP_WINDOW)
-    while position < len(data) or not inflater.eof:
-        # Small pieces of input, because zlib copies what it leaves over each time.
+    while position < len(data) or not position:
+        part, position, whole = _inflated(data, position, _GZIP_WINDOW, max_size - len(output))
+        if not whole:
+            raise PushError("inflate", "the data is not intact gzip")
+        output = output + part if output else part
+    return bytes(output)
+
+
+def inflate(data: bytes, *, window: int, max_size: int) -> tuple[bytes, bool]:
+    """Inflate a single stream, never holding more than ``max_size`` bytes of output.
+
+    ``window``: the ``wbits`` of :func:`zlib.decompressobj`. Returns the output, and whether the stream was
+    whole; bytes after its end are ignored. Raises :class:`PushError`, stage "size" or "inflate".
+    """
+    output, _, whole = _inflated(data, 0, window, max_size)
+    return bytes(output), whole
+
+
+def _inflated(data: bytes, position: int, window: int, max_size: int) -> tuple[bytearray, int, bool]:
+    """Inflate the stream at ``position``: its output, the position after it, and whether it was whole."""
+    output = bytearray()
+    inflater = zlib.decompressobj(window)
+    while not inflater.eof:
+        # Small pieces of input, because zlib copies the unconsumed rest of each piece.
         piece = data[position : position + _CHUNK]
         before = len(output)
         try:
-            # One byte more than there is room for tells "too large" from "just fits".
+            # The limit is the free space plus one byte, to detect output above max_size.
             output += inflater.decompress(piece, min(_CHUNK, max_size - before + 1))
         except zlib.error:
             raise PushError("inflate", "the data is not intact gzip") from None
         if len(output) > max_size:
             raise PushError("size", "the data is too large when inflated")
-        left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-        position += len(piece) - len(left)
-        if inflater.eof and position < len(data):
-            inflater = zlib.decompressobj(_GZIP_WINDOW)
-        elif not piece and len(output) == before:
-            raise PushError("inflate", "the data is not intact gzip")
-    return bytes(output)
+        position += len(piece) - len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
+        if not piece and len(output) == before:
+            break
+    return output, position, inflater.eof
 
 
 def _cipher(secret_key: str | bytes) -> Cipher[modes.ECB]:

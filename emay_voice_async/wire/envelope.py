@@ -1,14 +1,14 @@
-"""Status and body of an answer to typed results, or to the right error.
+"""The envelope of a response: HTTP status, result code and data, or the matching error.
 
-The service answers HTTP 200 for business errors too, as JSON under any content type. Everything
-else (another status, HTML, half a JSON text) did not come from the service as documented: it is an
-:class:`~emay_voice_async.errors.AnswerError`, which says nothing about what the service did.
+The service answers HTTP 200 for business errors too, as JSON under any content type. Another status,
+HTML or half a JSON text is outside the API document. A status by which the request was not acted on
+becomes a :class:`~emay_voice_async.errors.NotSentError`; any other such response an
+:class:`~emay_voice_async.errors.AnswerError`: the request may or may not have been acted on.
 """
 
 import json
 import re
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,23 +19,35 @@ from emay_voice_async.errors import (
     AnswerError,
     BalanceError,
     ContentError,
+    EmayVoiceError,
+    NotSentError,
     OverSpeedError,
     RefusedError,
 )
 from emay_voice_async.model.codes import ResultCode, result_code
 from emay_voice_async.model.endpoints import Call, Endpoint
-from emay_voice_async.model.recipients import Recipient
-from emay_voice_async.model.results import Report, Ticket
-from emay_voice_async.wire.fields import UNREADABLE
+from emay_voice_async.model.results import Report
 from emay_voice_async.wire.json_reader import Layout, read_json, read_rows
-from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, read_report_rows, structure_reports
-from emay_voice_async.wire.structuring import structure_balance, structure_ticket
-from emay_voice_async.wire.tickets import TICKET_LAYOUTS, match_tickets, ticket_rows
+from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, Broken, read_report_rows, structure_reports
+from emay_voice_async.wire.statuses import NOT_ACTED_ON, PASSING, advice_for
+from emay_voice_async.wire.structuring import structure_balance
 
-__all__ = ["REFUSALS", "Answer", "read_balance", "read_reports", "read_tickets", "refusal"]
+__all__ = [
+    "REFUSALS",
+    "HttpResponse",
+    "answer_error",
+    "entries_of",
+    "read_balance",
+    "read_document",
+    "read_reports",
+    "refusal",
+    "success_rows",
+]
 
 _OK: Final = 200
-_CODE: Final = re.compile("[A-Z][A-Z0-9_]*")
+_ERROR: Final = re.compile("ERROR[A-Z0-9_]{0,60}")
+"""The pattern of the document's error codes. Unlisted codes of this pattern are refusals, too."""
+_WORD: Final = re.compile("[A-Z0-9_]{1,60}")
 
 REFUSALS: Mapping[str, type[RefusedError]] = {
     ResultCode.ERROR_OVER_SPEED: OverSpeedError,
@@ -50,27 +62,21 @@ REFUSALS: Mapping[str, type[RefusedError]] = {
     ResultCode.ERROR_LONG_CONTENT: ContentError,
     ResultCode.ERROR_VERIFICATION_CODE_CONTENT: ContentError,
 }
-"""The class of a refusal by its code; any other code is a plain RefusedError."""
-
-
-_KEYS: Final[tuple[Callable[[Ticket | Recipient], object], ...]] = (
-    lambda one: (one.custom_id, one.mobile),
-    lambda one: one.custom_id,
-    lambda one: one.mobile,
-)
+"""The error class of a result code; other codes are a plain RefusedError."""
 
 
 @frozen
-class Answer:
-    """What came back over HTTP: the status, the whole body (decoded), and the Date header.
+class HttpResponse:
+    """An HTTP response: status, body (inflated where possible), and the headers Date and Location.
 
-    ``broken_off`` says why there is no more of the body than this; None: it is whole.
+    ``incomplete``: the reason why the body may be cut off or still compressed; None for a whole body.
     """
 
     status: int
     body: bytes = field(repr=False)
     date: str | None = None
-    broken_off: str | None = None
+    incomplete: str | None = None
+    location: str | None = field(default=None, repr=False)
 
 
 def refusal(code: ResultCode | str, path: str) -> RefusedError:
@@ -79,99 +85,103 @@ def refusal(code: ResultCode | str, path: str) -> RefusedError:
     return REFUSALS.get(code, RefusedError)(code, meaning, path)
 
 
-def read_tickets(endpoint: Endpoint, answer: Answer, recipients: Sequence[Recipient]) -> tuple[Ticket, ...]:
-    """Read the answer to a send: one ticket for each recipient, in the order of the recipients.
+def read_reports(endpoint: Endpoint, response: HttpResponse) -> tuple[tuple[Report, ...], tuple[Broken, ...]]:
+    """Read the response to a getReport: the reports, and (raw value, reason) of each unreadable report.
 
-    Raises :class:`RefusedError` (nobody is called) or :class:`AnswerError` (unknown).
+    Raises :class:`RefusedError` (no report was removed) or :class:`AnswerError` (reports may have been
+    removed; its ``body`` holds the raw response).
     """
-    product = endpoint.product
-    rows = _rows(answer, TICKET_LAYOUTS[product])
-    if rows is not None and (matched := match_tickets(rows, recipients)) is not None:
-        return matched
-    document = _accepted(endpoint, answer)
-    try:
-        entries = _entries(document)
-        if (matched := match_tickets(ticket_rows(entries, product), recipients)) is not None:
-            return matched
-        tickets = [structure_ticket(entry, product) for entry in entries]
-    except UNREADABLE:
-        raise _answer_error("the answer has values of another kind", endpoint, answer) from None
-    return _in_order(tickets, recipients)
-
-
-def read_reports(
-    endpoint: Endpoint, answer: Answer
-) -> tuple[tuple[Report, ...], tuple[tuple[object, str], ...]]:
-    """Read the answer to a getReport: the reports, and (raw value, reason) of unreadable ones.
-
-    Raises :class:`RefusedError` (nothing was removed) or :class:`AnswerError` (reports may have been
-    removed; whatever came is in its ``body``).
-    """
-    rows = _rows(answer, REPORT_LAYOUTS[endpoint.product])
+    rows = success_rows(response, REPORT_LAYOUTS[endpoint.product])
     if rows is not None and (reports := read_report_rows(rows, endpoint.product)) is not None:
         return reports, ()
-    document = _accepted(endpoint, answer)
+    document = read_document(endpoint, response)
     try:
-        entries = _entries(document)
+        entries = entries_of(document)
     except ValueError:
-        raise _answer_error("the answer has values of another kind", endpoint, answer) from None
+        raise answer_error("the response has values of the wrong type", endpoint, response) from None
     return structure_reports(entries, endpoint.product)
 
 
-def read_balance(endpoint: Endpoint, answer: Answer) -> Decimal:
-    """Read the answer to a getBalance, in each of the shapes that the service has for it.
+def read_balance(endpoint: Endpoint, response: HttpResponse) -> Decimal:
+    """Read the response to a getBalance, in any of its three shapes (sections 2.1.3.2 and 2.4.3.2).
 
     Raises :class:`RefusedError` or :class:`AnswerError`.
     """
-    document = _accepted(endpoint, answer)
+    document = read_document(endpoint, response)
     amount = _first(document, "balance", "data")
     if isinstance(amount, dict):
         amount = amount.get("balance")
     try:
         return structure_balance(amount)
     except ValueError:
-        raise _answer_error("the answer has no balance", endpoint, answer) from None
+        raise answer_error("the response has no balance", endpoint, response) from None
 
 
-def _rows(answer: Answer, layout: Layout) -> Iterable[tuple[Any, ...]] | None:
-    """Return the entries of an answer as rows, if it is a SUCCESS that can be read so."""
-    if answer.broken_off is not None or answer.status != _OK:
+def success_rows(response: HttpResponse, layout: Layout) -> Iterable[tuple[Any, ...]] | None:
+    """Return the rows of a SUCCESS response; None if the fast reader cannot read the response."""
+    if response.status != _OK:
         return None
-    document = read_rows(answer.body, layout)
+    document = read_rows(response.body, layout)
     return None if document is None or document.code != ResultCode.SUCCESS else document.rows
 
 
-def _accepted(endpoint: Endpoint, answer: Answer) -> dict[str, Any]:
-    """Return the answer's JSON object if its code is SUCCESS, or raise."""
-    if answer.broken_off is not None:
-        raise _answer_error(f"the answer broke off ({answer.broken_off})", endpoint, answer)
-    if answer.status != _OK:
-        raise _answer_error("the HTTP status is not 200", endpoint, answer)
+def read_document(endpoint: Endpoint, response: HttpResponse) -> dict[str, Any]:
+    """Return the JSON object of a SUCCESS response.
+
+    Raises :class:`RefusedError` for an error code, :class:`NotSentError` for a status by which the
+    request was not acted on, or :class:`AnswerError`.
+    """
+    if response.status in NOT_ACTED_ON:
+        raise _not_acted_on(endpoint, response)
+    if response.status != _OK:
+        raise answer_error("the HTTP status is not 200", endpoint, response)
+    return _document(endpoint, response)
+
+
+def _not_acted_on(endpoint: Endpoint, response: HttpResponse) -> EmayVoiceError:
+    """Return the error for a status of NOT_ACTED_ON: a documented body is more exact than the status."""
     try:
-        # Money is never a float.
+        _document(endpoint, response)
+    except RefusedError as error:
+        return error
+    except AnswerError:
+        status = response.status
+        advice = advice_for(status, response.location)
+        return NotSentError(advice, endpoint.path, status not in PASSING, status, response.body)
+    return answer_error("the HTTP status contradicts the result code SUCCESS", endpoint, response)
+
+
+def _document(endpoint: Endpoint, response: HttpResponse) -> dict[str, Any]:
+    try:
+        # Amounts of money are read as Decimal, without a detour over float.
         money = endpoint.call is Call.BALANCE
-        document = json.loads(answer.body, parse_float=Decimal) if money else read_json(answer.body)
+        document = json.loads(response.body, parse_float=Decimal) if money else read_json(response.body)
     except (ValueError, ArithmeticError, RecursionError):
-        raise _answer_error("the answer is not JSON", endpoint, answer) from None
+        # A cut-off object is never JSON: a response that is read here is whole.
+        cause = "" if response.incomplete is None else f": {response.incomplete}"
+        raise answer_error(f"the response is not JSON{cause}", endpoint, response) from None
     if not isinstance(document, dict):
-        raise _answer_error("the answer is not a JSON object", endpoint, answer)
+        raise answer_error("the response is not a JSON object", endpoint, response)
     code = _first(document, "code", "responseCode")
-    if not isinstance(code, str) or not _CODE.fullmatch(code.strip()):
-        # Something else's code, a gateway's perhaps: it would not be certain that nobody is called.
-        raise _answer_error("the answer has no result code", endpoint, answer)
+    if not isinstance(code, str) or not code.strip():
+        raise answer_error("the response has no result code", endpoint, response)
     code = result_code(code.strip())
-    if code is not ResultCode.SUCCESS:
+    if code is ResultCode.SUCCESS:
+        return document
+    if isinstance(code, ResultCode) or _ERROR.fullmatch(code):
         raise refusal(code, endpoint.path)
-    return document
+    # Perhaps the code of a gateway, which is no proof that the service refused the request.
+    shown = f" {code}" if _WORD.fullmatch(code) else ""
+    raise answer_error(f"the result code{shown} is neither SUCCESS nor an ERROR code", endpoint, response)
 
 
 def _first(document: dict[str, Any], *names: str) -> Any:
-    """Return the first of these fields that says something; null is as good as absent."""
+    """Return the first field of these names that is neither absent nor null."""
     return next((document[name] for name in names if document.get(name) is not None), None)
 
 
-def _entries(document: dict[str, Any]) -> list[object]:
-    """Return the entries of ``data``: a list of them, one alone, or none."""
+def entries_of(document: dict[str, Any]) -> list[object]:
+    """Return the entries of ``data``: a list, a single object, or null or absent (no entries)."""
     data = document.get("data")
     if data is None:
         return []
@@ -182,30 +192,6 @@ def _entries(document: dict[str, Any]) -> list[object]:
     return data
 
 
-def _in_order(tickets: Sequence[Ticket], recipients: Sequence[Recipient]) -> tuple[Ticket, ...]:
-    """Give each recipient its ticket: by custom id and number, by custom id, by number, or a blank one.
-
-    In this order, because the document's own example gives one custom id to two numbers.
-    """
-    found: dict[int, str] = {}
-    left = list(tickets)
-    for key in _KEYS:
-        waiting: dict[object, deque[int]] = defaultdict(deque)
-        for place, one in enumerate(recipients):
-            if place not in found:
-                waiting[key(one)].append(place)
-        rest = []
-        for ticket in left:
-            places = waiting.get(key(ticket))
-            if places:
-                found[places.popleft()] = ticket.message_id
-            else:
-                rest.append(ticket)
-        left = rest
-    return tuple(
-        Ticket(one.mobile, found.get(place, ""), one.custom_id or "") for place, one in enumerate(recipients)
-    )
-
-
-def _answer_error(reason: str, endpoint: Endpoint, answer: Answer) -> AnswerError:
-    return AnswerError(reason, endpoint.path, answer.status, answer.body)
+def answer_error(reason: str, endpoint: Endpoint, response: HttpResponse) -> AnswerError:
+    """Make the error for a response outside the API document."""
+    return AnswerError(reason, endpoint.path, response.status, response.body)

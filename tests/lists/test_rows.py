@@ -1,4 +1,4 @@
-"""Rows of files to entries: three formats, and what is wrong with a row."""
+"""Rows of files to entries: three formats, and the problem of a bad row."""
 
 import csv
 import io
@@ -23,12 +23,12 @@ cells = st.text(CHARACTERS, max_size=8) | st.text('",;\t\n 1', max_size=6)
 
 
 def told(entries: Iterable[Entry]) -> list[tuple[int, str]]:
-    """List each entry as its line and its number, or what is wrong with it."""
+    """List each entry as the line with the number, or with the problem."""
     return [(one.line, one.recipient.mobile if one.problem is None else str(one.problem)) for one in entries]
 
 
 def checked(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Pass entries on that keep the promise: a problem exactly where a send would refuse."""
+    """Yield the entries after a check: an entry has a problem exactly when a send would refuse it."""
     last = 0
     for entry in entries:
         assert entry.line > last
@@ -43,7 +43,7 @@ def checked(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def spoiled(entries: Iterable[Entry]) -> str:
-    """Return the error that ends the entries before the first one."""
+    """Return the error that is raised before the first entry."""
     with pytest.raises(InvalidRequestError) as caught:
         next(iter(entries))
     return str(caught.value)
@@ -57,10 +57,10 @@ def written(rows: list[list[str]], delimiter: str = ",") -> list[str]:
 
 
 class TestTxt:
-    """One number a line."""
+    """A number per line."""
 
     def test_lines(self) -> None:
-        """Numbers come with their lines; blank lines and notes count, and are passed over."""
+        """Numbers come with their lines; blank lines and comments are counted and skipped."""
         lines = [
             "\ufeff# list",
             "",
@@ -81,7 +81,7 @@ class TestTxt:
         ]
 
     def test_nuls(self) -> None:
-        """A line with NUL is a bad one, and the next is not."""
+        """A line with NUL is bad, and the next line is read."""
         assert told(txt_entries([f"\0{ONE}", "\0\0", TWO])) == [
             (1, f"{MOBILE_RULE} (found 12 characters)"),
             (2, f"{MOBILE_RULE} (found 2 characters)"),
@@ -90,7 +90,7 @@ class TestTxt:
 
     @given(st.lists(st.text(CHARACTERS, max_size=30) | mobiles.flatmap(dressed), max_size=8))
     def test_any_lines(self, lines: list[str]) -> None:
-        """Whatever a line says, it is an entry with or without a problem, or passed over."""
+        """Any line is an entry with or without a problem, or is skipped."""
         found = {entry.line: entry for entry in checked(txt_entries(lines))}
         for place, line in enumerate(lines, 1):
             if place in found:
@@ -110,7 +110,7 @@ class TestCsv:
         st.sampled_from(",;\t"),
     )
     def test_what_was_written_is_read(self, rows: list[tuple[str, str, str]], delimiter: str) -> None:
-        """Whatever stands beside them, numbers and custom ids are those that were written."""
+        """Numbers and custom ids are read as written, whatever the other cells are."""
         lines = written([["name", "mobile", "order"], *map(list, rows)], delimiter)
         for column, ids in ((None, "order"), (2, 3), ("Mobile", "ORDER")):
             entries = list(checked(csv_entries(lines, column, ids)))
@@ -119,7 +119,7 @@ class TestCsv:
         assert [entry.recipient.custom_id for entry in csv_entries(lines)] == [None] * len(rows)
 
     def test_lines_of_rows(self) -> None:
-        """A row is known by its first line, and a bad one over several lines tells its last, too."""
+        """An entry has the first line of the row; the problem of several lines names the last as well."""
         lines = [
             "",
             " ",
@@ -143,29 +143,59 @@ class TestCsv:
         ]
 
     @pytest.mark.parametrize("lines", [[], [""], ["", " ", ""]], ids=repr)
-    def test_nothing(self, lines: list[str]) -> None:
-        """A file without any text has no entries, whatever column is asked for."""
+    def test_a_file_without_text(self, lines: list[str]) -> None:
+        """A file without any text has no entries, for any column."""
         assert list(csv_entries(lines, "tel", "id")) == []
 
     def test_a_header_alone(self) -> None:
-        """A header alone has no entries, and is looked at all the same."""
+        """A header alone has no entries, and is checked."""
         assert list(csv_entries(["name,mobile"])) == []
-        assert spoiled(csv_entries(["name,telephone"])).endswith("(found 0 such in 'name', 'telephone')")
+        assert spoiled(csv_entries(["name,address"])).endswith("(found the columns 'name', 'address')")
         assert spoiled(csv_entries(["name,mobile"], None, "id")).startswith(
             "custom_id_column: must be the name"
         )
 
     def test_no_header(self) -> None:
-        """A first row with a number in the column of that place is a row, and nobody is left out."""
+        """A first row with a number in the column at that position is a row, not a header."""
         lines = [f"a,{ONE}", f"b,{TWO}"]
         assert told(csv_entries(lines, 2)) == [(1, ONE), (2, TWO)]
         assert told(csv_entries(["", *lines], 2)) == [(2, ONE), (3, TWO)]
         assert [one.recipient.custom_id for one in csv_entries(lines, 2, 1)] == ["a", "b"]
-        assert spoiled(csv_entries(lines)).endswith("(found 0 such in 'a', ****)")
+        assert spoiled(csv_entries(lines)).endswith(
+            "(command line: --column 2) (found the columns 'a', ****)"
+        )
         assert told(csv_entries(["a,b", *lines], 2)) == [(2, ONE), (3, TWO)]
 
+    @pytest.mark.parametrize(
+        ("first", "found"),
+        [
+            ("1380000000", 10),
+            ("13800000000x", 12),
+            ("l3800000000", 11),
+            ("138O0000000", 11),
+            ("", 0),
+            ("-", 1),
+        ],
+    )
+    def test_a_mistyped_number_is_no_header(self, first: str, found: int) -> None:
+        """Without a header, a mistyped number in the first row is an entry with a problem."""
+        assert told(checked(csv_entries([f"{first},x", f"{TWO},y"], 1))) == [
+            (1, f"{MOBILE_RULE} (found {found} characters)"),
+            (2, TWO),
+        ]
+
+    def test_a_number_in_another_column_is_no_header(self) -> None:
+        """A first row with a mobile number in any column is a row, even if the column has text there."""
+        rows = [f"unknown,{ONE}", f"{TWO},{THREE}"]
+        assert told(checked(csv_entries(rows, 1))) == [(1, f"{MOBILE_RULE} (found 7 characters)"), (2, TWO)]
+
+    @pytest.mark.parametrize("header", ["phone1", "手机", "电话2", "a", "Mobile (11 digits)"])
+    def test_a_header_is_no_row(self, header: str) -> None:
+        """The name of a column is a header, also with digits."""
+        assert told(csv_entries([f"{header},x", f"{TWO},y"], 1)) == [(2, TWO)]
+
     def test_rows_of_other_lengths(self) -> None:
-        """A row too short is bad, and so is one with text behind the last column: it may be shifted."""
+        """A row that is too short is bad, and so is a row with text after the last column."""
         lines = [
             "name,mobile,id",
             f"a,{ONE}",
@@ -190,7 +220,7 @@ class TestCsv:
         assert told(csv_entries(["id,mobile", "7"], "mobile", "id")) == [(2, f"{rule} (found 1 columns)")]
 
     def test_custom_ids(self) -> None:
-        """An id is taken as it stands; one that is asked for and not there is a problem."""
+        """Custom ids are taken as written; a missing custom id is a problem."""
         lines = ["mobile,id", f"{ONE}, a ", f"{TWO},", f'{THREE},"a,b"']
         assert told(checked(csv_entries(lines, None, "id"))) == [
             (2, ONE),
@@ -200,7 +230,7 @@ class TestCsv:
         assert next(csv_entries(lines, None, "id")).recipient == Recipient(ONE, " a ")
 
     def test_stray_quotes(self) -> None:
-        """A row that a stray quote spoils is told with all the lines that it takes with it."""
+        """The problem of a stray quote names all the lines that the quote swallowed."""
         lines = [
             "mobile,note",
             f'{ONE},"so',
@@ -220,14 +250,14 @@ class TestCsv:
         assert told(csv_entries(["note,mobile", f'5" disk,{ONE}'])) == [(2, ONE)]
 
     def test_a_stray_quote_in_the_header(self) -> None:
-        """A header that never ends spoils the file."""
+        """A header that never ends is an error of the file."""
         assert spoiled(csv_entries(["", 'mobile,"note', ONE])) == (
             "file: must begin with a header in CSV (found unexpected end of data, from line 2 on)"
         )
 
     @pytest.mark.parametrize("header", ["mobile", "mobile,note"])
     def test_a_row_without_end(self, header: str) -> None:
-        """A row over many lines has no more characters than a line may have, however many cells."""
+        """A row over many lines has the same limit of characters as a line."""
         rows = [header, TWO, '"' + "1" * 1000] + [f'{"1" * 1000}","'] * 70
         entries = csv_entries(rows, "mobile")
         assert next(entries).recipient.mobile == TWO
@@ -250,14 +280,14 @@ class TestCsv:
         ],
     )
     def test_the_delimiter(self, header: str, delimiter: str) -> None:
-        """The delimiter is what the header has most outside of quotes."""
+        """The delimiter is the most frequent candidate in the header, outside of quotes."""
         [names] = csv.reader([header], delimiter=delimiter)
         row = [ONE if name.endswith("mobile") else "x" for name in names]
         assert told(csv_entries([header, *written([row], delimiter)], len(names))) == [(2, ONE)]
 
     @given(st.lists(st.text('",;\t\n 13800000000mobile', max_size=30) | cells, max_size=8))
     def test_any_lines(self, lines: list[str]) -> None:
-        """Any lines are entries, or spoil the file with an error of ours."""
+        """Any lines give entries, or an InvalidRequestError."""
         lines = [part for line in lines for part in line.split("\n")]
         for column, ids in ((None, None), (1, None), ("mobile", 1)):
             for head in ([], ["mobile,x"]):
@@ -271,11 +301,116 @@ class TestCsv:
                 assert spoiled_by in ("", "column", "custom_id_column", "file")
 
 
+class TestNumbers:
+    """Cells with other notations, or with several numbers."""
+
+    @pytest.mark.parametrize(
+        "between",
+        [
+            *(
+                "、",
+                ",",
+                "，",
+                ";",
+                "；",
+                "/",
+                "|",
+                " ",
+                "  ",
+                "\u3000",
+                "\n",
+                " / ",
+                ", ",
+                "和",
+                "或",
+                " or ",
+                " and ",
+                "&",
+            ),
+            *("-", " - ", "", "、+86 ", "，0086-", "或者", "\\", "。", "："),
+        ],
+    )
+    def test_two_numbers(self, between: str) -> None:
+        """A cell with two numbers is a problem that says so, in every format."""
+        cell = f"{ONE}{between}{TWO}"
+        problem = "mobile: must be one number; give each number a row of its own (found 2 numbers)"
+        assert told(checked(jsonl_entries([json.dumps(cell)]))) == [(1, problem)]
+        assert told(checked(txt_entries([cell.replace("\n", " ")]))) == [(1, problem)]
+        [(_, text)] = told(checked(csv_entries(written([["mobile"], [cell]]))))
+        assert "must be one number; give each number a row of its own (found 2 numbers" in text
+
+    @pytest.mark.parametrize(
+        ("cell", "count"),
+        [
+            ("13800000001、13800000002、13800000003", 3),
+            ("13800000001、010-87654321", 2),
+            ("138 0000 0001 138 0000 0002", 2),
+            ("138-0000-0001, 138-0000-0002", 2),
+            ("(+86)13800000001;(+86)13800000002", 2),
+            ("１３８００００００００１，１３８０００００００２", 2),
+        ],
+    )
+    def test_several_numbers(self, cell: str, count: int) -> None:
+        """Numbers in any notation are counted, landlines included."""
+        [(_, text)] = told(checked(txt_entries([cell])))
+        assert text.endswith(f"(found {count} numbers)")
+
+    @pytest.mark.parametrize(
+        "cell",
+        ["138000000001", "13800000001x", "13800000001 转 12", "400-800-8888", "1" * 1001, "1/2", "12345678"],
+    )
+    def test_a_bad_number_is_a_single_number(self, cell: str) -> None:
+        """A wrong number, or a number with other text, is not counted as several numbers."""
+        [(_, text)] = told(checked(txt_entries([cell])))
+        assert text == f"{MOBILE_RULE} (found {len(cell)} characters)"
+
+    def test_a_bad_custom_id_is_told_as_such(self) -> None:
+        """The problem of a custom id is not a problem of the number."""
+        [(_, text)] = told(csv_entries(["mobile,id", f"{ONE},"], None, "id"))
+        assert text.startswith("custom_id: ")
+
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            *(
+                "1.3812345678E10",
+                "1.3812345678e+10",
+                "13812345678E0",
+                "1,3812345678E+10",
+                "1.38123456780E+10",
+            ),
+            *(
+                "138123456.78E2",
+                "0.13812345678E11",
+                "13812345678.0E0",
+                " 1.3812345678E+10 ",
+                "'1.3812345678E+10",
+            ),
+            *("+86 138 1234 5678", "0086-13812345678", "8613812345678", "(+86)13812345678", "13812345678.0"),
+        ],
+    )
+    def test_no_digit_is_lost(self, cell: str) -> None:
+        """Scientific notation with all eleven digits is read, as are the country code and .0."""
+        assert told(checked(txt_entries([cell]))) == [(1, "13812345678")]
+
+    @pytest.mark.parametrize(
+        "cell",
+        ["1.38E10", "1.38E+10", "1,38E+10", "1.381234567E10", "1.3812345678E11", "1.38123456789E9", "1E99"],
+    )
+    def test_lost_digits(self, cell: str) -> None:
+        """Scientific notation with fewer digits is refused with the reason."""
+        [(_, text)] = told(checked(txt_entries([cell])))
+        assert (
+            text
+            == f"{MOBILE_RULE} (found {len(cell)} characters in scientific notation, which has lost digits)"
+        )
+
+
 class TestJsonl:
-    """One JSON value a line."""
+    """A JSON value per line."""
 
     def test_lines(self) -> None:
-        """Objects and bare numbers may be mixed, numbers may be texts or not, blank lines are passed over."""
+        """Objects and numbers may be mixed, numbers may be strings, and blank lines are skipped."""
         lines = [
             f'"{ONE}"',
             "",
@@ -294,7 +429,7 @@ class TestJsonl:
         ]
 
     def test_bad_rows(self) -> None:
-        """Each kind of bad row is a problem of its line, and the next line is read."""
+        """Each kind of bad row is a problem of that line, and the next line is read."""
         lines = [
             f'{{"mobile": {ONE}}}',
             '{"mobile": 1.38E+10}',
@@ -331,7 +466,7 @@ class TestJsonl:
         ]
 
     def test_custom_ids(self) -> None:
-        """Ids may be texts or numbers; where they are asked for, each row must have one."""
+        """Custom ids may be strings or numbers; with ``custom_id_column`` each row must have one."""
         lines = [
             f'{{"mobile": {ONE}, "ID": "a"}}',
             f'{{"mobile": {TWO}, "ID": 7}}',
@@ -350,9 +485,9 @@ class TestJsonl:
         ]
 
     def test_the_first_object_decides(self) -> None:
-        """A field that the first object does not have spoils the file, and its fields are listed."""
-        assert spoiled(jsonl_entries([f'{{"tel": {ONE}, "{ONE}": 1}}'])).endswith(
-            "(found 0 such in 'tel', ****)"
+        """A field missing in the first object is an error of the file, with a list of the fields."""
+        assert spoiled(jsonl_entries([f'{{"a": {ONE}, "{ONE}": 1}}'])).endswith(
+            "(found the columns 'a', ****)"
         )
         assert spoiled(jsonl_entries(['{"tel": 1}'], "mobile")).startswith("column: must be the name of one")
         assert spoiled(jsonl_entries(['{"tel": 1}'], "tel", "id")).startswith("custom_id_column: must be")
@@ -363,7 +498,7 @@ class TestJsonl:
 
     @given(st.lists(st.builds(json.dumps, JSON) | st.text(CHARACTERS, max_size=20), max_size=6))
     def test_any_lines(self, lines: list[str]) -> None:
-        """Any line is one entry, or none when it is blank."""
+        """Any line is an entry, and a blank line is none."""
         for ids in (None, "id"):
             entries = list(checked(jsonl_entries(['{"mobile": 1, "id": "a"}', *lines], "mobile", ids)))
             assert len(entries) == 1 + sum(bool(line.strip()) for line in lines)
@@ -371,7 +506,7 @@ class TestJsonl:
 
 @given(mobiles)
 def test_no_problem_shows_a_number(mobile: str) -> None:
-    """Neither an entry nor its problem shows a whole number, a wrong one included."""
+    """Neither an entry nor its problem shows a whole number, right or wrong."""
     wrong = f"{mobile}9"
     sources: list[Iterator[Entry]] = [
         txt_entries([mobile, wrong]),

@@ -39,25 +39,25 @@ class TestTables:
         assert [len(rows) for rows in (STATES_VOICE, CODES_VOICE, STATES_JOIN, CODES_JOIN)] == [10, 17, 3, 22]
 
     def test_voice_states(self) -> None:
-        """Table 3.1 is VOICE_STATES with its meanings: no row is missing and none is extra."""
+        """VOICE_STATES equals table 3.1, meanings included."""
         assert {text: state.meaning for text, state in VOICE_STATES.items()} == STATES_VOICE
         assert all(state.value == text for text, state in VOICE_STATES.items())
 
     def test_voice_codes(self) -> None:
-        """Table 3.2 is VOICE_RESULT_CODES with its meanings: no row is missing and none is extra."""
+        """VOICE_RESULT_CODES equals table 3.2, meanings included."""
         assert {code.value: code.meaning for code in VOICE_RESULT_CODES} == CODES_VOICE
 
     def test_join_states(self) -> None:
-        """Table 3.3 is JOIN_STATES and JOIN_MEANINGS: no row is missing and none is extra."""
+        """JOIN_STATES and JOIN_MEANINGS equal table 3.3."""
         assert JOIN_MEANINGS == STATES_JOIN
         assert JOIN_STATES.keys() == STATES_JOIN.keys()
 
     def test_join_codes(self) -> None:
-        """Table 3.4 is JOIN_RESULT_CODES with its meanings: no row is missing and none is extra."""
+        """JOIN_RESULT_CODES equals table 3.4, meanings included."""
         assert {code.value: code.meaning for code in JOIN_RESULT_CODES} == CODES_JOIN
 
     def test_the_order_is_that_of_the_document(self) -> None:
-        """Codes and states are listed as the document lists them, those of 3.4 after those of 3.2."""
+        """Codes and states have the order of the document, table 3.4 after table 3.2."""
         assert [code.value for code in ResultCode] == list(CODES_VOICE | CODES_JOIN)
         listed = [state.value for state in CallState]
         assert listed == [*STATES_VOICE, "FAIL", "OTHER"]
@@ -74,10 +74,10 @@ class TestTables:
         assert join not in VOICE_RESULT_CODES
 
     def test_english_meanings_are_short(self) -> None:
-        """Each code and state has a short English meaning of its own."""
-        for one in (*ResultCode, *CallState):
-            assert 3 < len(one.english) < 50
-            assert one.english.isascii()
+        """Each code and state has a short English meaning."""
+        for member in (*ResultCode, *CallState):
+            assert 3 < len(member.english) < 50
+            assert member.english.isascii()
 
 
 class TestResultCode:
@@ -85,24 +85,24 @@ class TestResultCode:
 
     @pytest.mark.parametrize("code", ResultCode)
     def test_a_code_is_its_text(self, code: ResultCode) -> None:
-        """A code equals, hashes and prints as the text on the wire, and is found by it."""
+        """A code equals, hashes, prints and is looked up as the text on the wire."""
         assert code == code.value == str(code) == f"{code}"
         assert {code.value: 1}[code] == 1
         assert result_code(code.value) is code
         assert ResultCode(code.value) is code
 
-    @pytest.mark.parametrize("one", [*ResultCode, *CallState])
-    def test_members_stay_themselves(self, one: ResultCode | CallState) -> None:
+    @pytest.mark.parametrize("member", [*ResultCode, *CallState])
+    def test_members_stay_themselves(self, member: ResultCode | CallState) -> None:
         """A pickled or copied member is the member itself."""
-        assert pickle.loads(pickle.dumps(one)) is one  # noqa: S301
-        assert copy.deepcopy(one) is one
+        assert pickle.loads(pickle.dumps(member)) is member  # noqa: S301
+        assert copy.deepcopy(member) is member
 
     @given(st.text() | st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_").map("ERROR_{}".format))
     @example("success")
     @example(" SUCCESS ")
     @example("SUCCESS\n")
     def test_an_unknown_code_stays_as_it_came(self, text: str) -> None:
-        """A text that is in no table is returned as it is, as a plain str."""
+        """An unlisted text is returned unchanged, as a plain str."""
         assume(text not in CODES_VOICE | CODES_JOIN)
         assert result_code(text) is text
         assert type(result_code(text)) is str
@@ -112,5 +112,5 @@ class TestCallState:
     """How a call ended."""
 
     def test_only_one_state_is_unknown(self) -> None:
-        """OTHER alone has no meaning, because it stands for whatever the document does not list."""
+        """Only OTHER has no meaning: it stands for all unlisted states."""
         assert [state for state in CallState if not state.meaning] == [CallState.OTHER]

@@ -15,13 +15,13 @@ class TestEndpoints:
     """Each endpoint, field by field."""
 
     def test_all_paths(self) -> None:
-        """The paths are those of the document, none missing, none extra and none twice."""
+        """The paths are exactly the paths of the document, each once."""
         assert sorted(endpoint.path for endpoint in ENDPOINTS) == sorted(ROWS)
         assert len(ROWS) == 8
 
     @each_endpoint
     def test_requests(self, endpoint: Endpoint) -> None:
-        """Stamp, numbers and custom ids of a request are there where the document has them."""
+        """Each request has timestamp, numbers and custom ids as in the document."""
         asked, _ = ROWS[endpoint.path]
         assert endpoint.stamped == ("timestamp" in asked)
         assert endpoint.mobiles in asked or endpoint.call is not Call.SEND
@@ -30,7 +30,7 @@ class TestEndpoints:
 
     @each_endpoint
     def test_answers(self, endpoint: Endpoint) -> None:
-        """The id fields of an answer have the names that the document gives them."""
+        """The id fields of a response have the document's names."""
         _, told = ROWS[endpoint.path]
         if endpoint.call is not Call.BALANCE:
             assert {endpoint.message_id, endpoint.custom_id} <= set(told)
@@ -43,18 +43,18 @@ class TestEndpoints:
         assert endpoint.path.startswith(f"/{endpoint.product.value}/")
 
     def test_every_product_has_every_kind_of_call(self) -> None:
-        """Each product can be sent to, asked for reports and asked for its balance."""
+        """Each product has a send, a getReport and a getBalance."""
         assert {(end.product, end.call) for end in ENDPOINTS} == {
             (product, call) for product in Product for call in Call
         }
 
     @each_endpoint
     def test_batches(self, endpoint: Endpoint) -> None:
-        """A request takes 500 numbers, where its field is a list, and else one."""
+        """A request with a list field takes 500 numbers, every other request a single number."""
         assert endpoint.max_batch == (500 if endpoint.mobiles == "mobiles" else 1)
 
     def test_endpoints_are_constants(self) -> None:
-        """An endpoint can be a key, and cannot be changed."""
+        """An endpoint is hashable and frozen."""
         assert len(set(ENDPOINTS)) == 8
         with pytest.raises(FrozenInstanceError):
             ENDPOINTS[0].path = "/elsewhere"  # type: ignore[misc]

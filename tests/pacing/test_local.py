@@ -1,4 +1,4 @@
-"""Waiters in arrival order, never too fast for the service's exact window."""
+"""LocalPacer: waiters in order of arrival, never too fast for the service's exact window."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ N, W = 10, 1.0
 
 
 def pacer(requests: int = N, period: float = W, **options: float) -> LocalPacer:
-    """Make a pacer for sends."""
+    """Make a pacer with a limit for sends."""
     return LocalPacer(
         RateLimits(send=RateLimit(requests, period), reports=None),
         cold_start=bool(options.pop("cold_start", False)),
@@ -58,7 +58,7 @@ Trip = tuple[float, float]
 
 
 async def exchange(line: LocalPacer, service: Service, trip: Trip) -> None:
-    """Wait for a slot, travel, and give the slot back as the real client does."""
+    """Wait for a slot, send, and end the lease as the client does."""
     lease = await line.acquire(Call.SEND)
     await asyncio.sleep(trip[0])
     counted = service.arrive(now())
@@ -67,7 +67,7 @@ async def exchange(line: LocalPacer, service: Service, trip: Trip) -> None:
 
 
 async def flood(line: LocalPacer, service: Service, trips: Sequence[Trip], workers: int = 64) -> None:
-    """Send as fast as the pacer lets through, so that there is always work."""
+    """Send as fast as the pacer allows, with waiters at all times."""
     queue = deque(trips)
 
     async def work() -> None:
@@ -102,12 +102,12 @@ LATENCIES: dict[str, Callable[[], Callable[[random.Random], Trip]]] = {
 
 
 class TestSpeed:
-    """Never too fast, and never slower than safety asks for."""
+    """Never too fast, and never slower than necessary."""
 
     @pytest.mark.parametrize("tick", [0.0, 0.001, 0.0156])
     @pytest.mark.parametrize("latency", LATENCIES)
     def test_no_refusal_at_nearly_all_of_the_safe_maximum(self, latency: str, tick: float) -> None:
-        """The service refuses nothing, and gets at least 97 % of what is safely possible."""
+        """The service refuses no request, and gets at least 97 % of the safe maximum."""
         chance = random.Random(7)
         draw = LATENCIES[latency]()
         trips = [draw(chance) for _ in range(2000)]
@@ -117,7 +117,7 @@ class TestSpeed:
         assert len(service.accepted) == len(trips)
         took = service.accepted[-1] - service.accepted[0]
         safe = N / (W + sum(map(sum, trips)) / len(trips))
-        # A clock of 15.6 ms has its tick in the tolerance, and lets a timer come a tick late.
+        # With a clock of 15.6 ms, the tolerance has that tick and timers may be a tick late.
         share = 0.97 if tick < 0.01 else 0.94
         assert len(trips) / took >= share * safe
 
@@ -139,7 +139,7 @@ class TestSpeed:
     def test_no_refusal_in_any_world(
         self, requests: int, period: float, tick: float, trips: list[tuple[float, float, float, str]]
     ) -> None:
-        """Whatever the limit, the latencies, the arrivals and the cancellations: no refusal."""
+        """Any limit, latencies, arrivals and cancellations: no refusal."""
         service = Service(requests, period)
         line = pacer(requests, period, tick=tick)
 
@@ -153,7 +153,7 @@ class TestSpeed:
 
         async def exchange_of(up: float, down: float, fate: str) -> None:
             lease = await line.acquire(Call.SEND)
-            # From here on the request belongs to the client, which reads on when its caller leaves.
+            # From here on the request belongs to the client, which reads on when the caller is cancelled.
             await asyncio.shield(background(asyncio.ensure_future(travel(lease, up, down, fate))))
 
         flying: set[asyncio.Future[None]] = set()
@@ -164,7 +164,7 @@ class TestSpeed:
 
         async def travel(lease: Lease, up: float, down: float, fate: str) -> None:
             if fate == "give up":
-                # Given up at once, while the request is still on its way for so long.
+                # The client gives up at once, while the request is still in flight.
                 lease.end(after=up)
             await asyncio.sleep(up)
             service.arrive(now())
@@ -175,7 +175,7 @@ class TestSpeed:
         async def world() -> None:
             await asyncio.gather(*(one(*trip) for trip in trips))
             await asyncio.gather(*flying)
-            # Afterwards exactly as many as agreed are let through at once.
+            # Afterwards exactly as many requests as agreed are granted at once.
             await asyncio.sleep(period + 1)
             leases = [await line.acquire(Call.SEND) for _ in range(requests)]
             with pytest.raises(TimeoutError):
@@ -187,8 +187,8 @@ class TestSpeed:
         run(world(), tick=tick)
         assert service.refused == 0
 
-    def test_a_lease_ends_a_period_after_the_answer(self) -> None:
-        """A slot is free again a period and the tolerance after the answer, not after the send."""
+    def test_a_slot_is_free_a_period_after_the_response(self) -> None:
+        """A slot is free a period and the tolerance after the response, not after the send."""
 
         async def main() -> None:
             line = pacer(1)
@@ -202,7 +202,7 @@ class TestSpeed:
         run(main())
 
     def test_a_lost_request_keeps_its_slot_for_as_long_as_it_may_arrive(self) -> None:
-        """``after`` holds the slot for so many seconds more."""
+        """``after`` holds the slot for that many seconds more."""
 
         async def main() -> None:
             line = pacer(1)
@@ -229,10 +229,10 @@ class TestSpeed:
 
 
 class TestQueue:
-    """Those who wait."""
+    """Waiters."""
 
     def test_first_come_first_served(self) -> None:
-        """Slots go to the waiters in the order in which they came."""
+        """Slots go to the waiters in order of arrival."""
 
         async def main() -> None:
             line, served = pacer(2), []
@@ -248,7 +248,7 @@ class TestQueue:
         run(main())
 
     def test_a_refused_request_goes_to_the_front(self) -> None:
-        """``again`` is served before those who have waited longer."""
+        """``again`` is served before all other waiters."""
 
         async def main() -> None:
             line, served = pacer(1), []
@@ -265,7 +265,7 @@ class TestQueue:
         run(main())
 
     def test_cancelled_waiters_leave_no_trace(self) -> None:
-        """Cancelling any of those who wait neither takes a slot nor holds up the others."""
+        """A cancelled waiter neither takes a slot nor delays the others."""
 
         async def main() -> None:
             line = pacer(1)
@@ -285,7 +285,7 @@ class TestQueue:
         run(main())
 
     def test_a_waiter_cancelled_as_its_slot_comes_gives_it_back(self) -> None:
-        """A slot that was given in the moment of a cancellation goes to the next one."""
+        """A slot granted in the moment of a cancellation goes to the next waiter."""
 
         async def main() -> None:
             line = pacer(1)
@@ -293,7 +293,7 @@ class TestQueue:
             first = asyncio.ensure_future(line.acquire(Call.SEND))
             second = asyncio.ensure_future(line.acquire(Call.SEND))
             await asyncio.sleep(0)
-            lease.give_back()  # first has its slot now, but has not run yet
+            lease.give_back()  # the first waiter has the slot now, but has not run yet
             first.cancel()
             began = now()
             await second
@@ -302,8 +302,8 @@ class TestQueue:
 
         run(main())
 
-    def test_a_cancelled_waiter_at_the_front_is_passed_over(self) -> None:
-        """A slot that comes free in the moment of a cancellation goes to the next one."""
+    def test_a_cancelled_waiter_at_the_front_is_skipped(self) -> None:
+        """A slot that is free in the moment of a cancellation goes to the next waiter."""
 
         async def main() -> None:
             line = pacer(1)
@@ -336,7 +336,7 @@ class TestQueue:
         run(main())
 
     def test_a_hundred_thousand_waiters(self) -> None:
-        """100,000 waiters are served in order, and cancelling them from the front is no slower."""
+        """Of 100,000 waiters the cancelled ones are skipped and the rest is served."""
 
         async def main() -> None:
             line = pacer(1000)
@@ -354,10 +354,10 @@ class TestQueue:
 
 
 class TestLoops:
-    """One pacer, one event loop at a time."""
+    """A pacer and its event loop."""
 
     def test_a_pacer_lives_on_in_another_loop(self) -> None:
-        """After its loop was closed it goes by the clock of the next one, and holds its slots as long."""
+        """After its loop was closed, a pacer works in the next loop, with slots held as long."""
         line = pacer(1)
 
         async def give_back() -> None:
@@ -373,8 +373,8 @@ class TestLoops:
         run(give_back())
         run(wait())
 
-    def test_nobody_overtakes_while_the_timer_is_late(self) -> None:
-        """Who comes when a slot is free again but the timer has not rung yet waits behind the others."""
+    def test_no_overtaking_while_the_timer_is_late(self) -> None:
+        """A request that arrives after a slot is free and before the timer runs waits behind the others."""
         tick = 0.1
 
         async def main() -> None:
@@ -393,10 +393,10 @@ class TestLoops:
 
 
 class TestOverSpeed:
-    """Somebody else uses the account, too."""
+    """Another program uses the account as well."""
 
     def test_the_limit_is_lowered_and_recovers_step_by_step(self) -> None:
-        """A refusal halves the slots once a period; five calm periods give one back."""
+        """A refusal halves the slots once a period; five calm periods give a slot back."""
 
         async def main() -> None:
             line = pacer(8)
@@ -415,8 +415,8 @@ class TestOverSpeed:
 
         run(main())
 
-    def test_an_episode_is_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
-        """However many requests are refused until full speed is reached again, one line is logged."""
+    def test_consecutive_refusals_are_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Any number of refusals until full speed is reached again gives a single log record."""
 
         async def main() -> None:
             line = pacer(2)
@@ -431,7 +431,7 @@ class TestOverSpeed:
         assert "ERROR_OVER_SPEED" in caplog.messages[0]
 
     def test_two_processes_on_one_account_both_get_through(self) -> None:
-        """Two pacers that know nothing of each other adapt, and most requests are not refused."""
+        """Two independent pacers adapt, and most requests are accepted."""
         service = Service(N, W)
 
         async def main() -> None:
@@ -442,7 +442,7 @@ class TestOverSpeed:
         assert service.refused < 150
 
     def test_an_unlimited_kind_has_no_limit(self) -> None:
-        """None is shown as it is, also after a refusal for speed."""
+        """The limit of an unlimited kind is None, also after a refusal for speed."""
 
         async def main() -> None:
             line = pacer()

@@ -7,20 +7,18 @@ from heapq import heappop, heappush
 from itertools import count
 
 import pytest
-from attrs import evolve, frozen
+from attrs import frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.endpoints import Call
-from emay_voice_async.model.limits import RateLimit, RateLimits
+from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import HOST_TICK, Window, tolerance
 
 N, W = 10, 1.0
 
 
 class Service:
-    """The service's window: an exact log of what it counted, on a clock of milliseconds."""
+    """The service's window: an exact log of counted requests, on a clock of milliseconds."""
 
     def __init__(self, limit: RateLimit) -> None:
         self.requests = limit.requests
@@ -40,7 +38,7 @@ class Service:
 
 @frozen
 class Trip:
-    """Seconds to the service and back; without a way back the answer is lost."""
+    """Seconds to the service and back; None: the response is lost."""
 
     out: float
     back: float | None
@@ -48,7 +46,7 @@ class Trip:
 
 @frozen
 class World:
-    """Two clocks that do not run alike, a limit, and what becomes of each request."""
+    """Two clocks with a drift, a limit, and the trip of each request."""
 
     limit: RateLimit
     trips: tuple[Trip, ...]
@@ -57,18 +55,18 @@ class World:
     phase: float = 0.0
 
     def host(self, at: float) -> float:
-        """Read our own clock: it drifts, and it stands still in between."""
+        """Read our clock, which drifts and ticks."""
         moment = at * (1 + self.drift)
         return moment // self.tick * self.tick if self.tick else moment
 
 
 PATIENCE = 30.0
-"""Seconds after which an answer is given up; by then the request has arrived if it ever does."""
+"""Seconds after which the client gives up; by then the request has arrived, if ever."""
 
 
 @frozen
 class Played:
-    """When the requests arrived, when the last one was over, and the most slots in use at any moment."""
+    """The arrivals, the end of the last request, and the maximum of slots in use."""
 
     arrivals: list[float]
     ended: float
@@ -76,9 +74,9 @@ class Played:
 
 
 def play(world: World, ends_at: Callable[[float, float], float] = lambda _, done: done) -> Played:
-    """Send as fast as the window lets us.
+    """Send as fast as the window allows.
 
-    ``ends_at`` tells which moment a lease is ended with, from those of sending and of the answer.
+    ``ends_at`` returns the instant that ends a lease, from the instants of sending and response.
     """
     window = Window(world.limit, world.tick)
     hold = world.limit.period + tolerance(world.limit.period, world.tick)
@@ -98,7 +96,7 @@ def play(world: World, ends_at: Callable[[float, float], float] = lambda _, done
             most = max(most, len(under_way) + sum(end > world.host(now) for end in held))
         later = [under_way[0][0]] if under_way else []
         if left and window.next_change() < math.inf:
-            # The earliest moment at which our own clock shows that the time has come.
+            # The earliest instant at which our clock shows that a slot is free.
             later.append(max(now, window.next_change() / (1 + world.drift)) + world.tick + 1e-6)
         if later:
             now = min(later)
@@ -126,72 +124,21 @@ alternating = tuple(Trip(0.3 * (place // N % 2 == 0), 0.0) for place in range(40
 
 
 class TestTolerance:
-    """How much longer than the period a slot is held."""
+    """The time beyond the period that a slot is held."""
 
     def test_its_three_parts(self) -> None:
-        """A tick of the service's clock, one of ours, and a thousandth of the period."""
+        """A tick of the service's clock, a tick of ours, and a thousandth of the period."""
         assert tolerance(1.0, 0.0156) == pytest.approx(0.001 + 0.0156 + 0.001)
         assert tolerance(60.0, 0.0) == pytest.approx(0.001 + 0.06)
 
     def test_our_own_clock(self) -> None:
-        """Unless told otherwise, our tick is that of this host's clock."""
+        """By default our tick is the tick of this host's clock."""
         assert tolerance(1.0) == tolerance(1.0, HOST_TICK)
         assert 0 < HOST_TICK < 0.1
 
 
-class TestRateLimit:
-    """What a limit may be."""
-
-    @given(st.integers(1), st.floats(0, 86_400, exclude_min=True) | st.integers(1, 86_400))
-    def test_good_ones(self, requests: int, period: float) -> None:
-        """At least one request, in any time above 0, up to a day."""
-        limit = RateLimit(requests, period)
-        assert (limit.requests, limit.period) == (requests, period)
-
-    @pytest.mark.parametrize("requests", [0, -1, True, 1.0, "10", None, math.inf], ids=repr)
-    def test_requests(self, requests: object) -> None:
-        """The number of requests is a whole number of at least 1."""
-        with pytest.raises(InvalidRequestError) as caught:
-            RateLimit(requests, 1.0)  # type: ignore[arg-type]
-        assert (caught.value.field, caught.value.limit) == ("rate limit requests", 1)
-
-    @pytest.mark.parametrize(
-        "period", [0, 0.0, -1.0, True, 86_401, 10**400, math.inf, -math.inf, math.nan, "1", None], ids=repr
-    )
-    def test_period(self, period: object) -> None:
-        """The period is a finite number above 0."""
-        with pytest.raises(InvalidRequestError) as caught:
-            RateLimit(10, period)  # type: ignore[arg-type]
-        assert (caught.value.field, caught.value.limit) == ("rate limit period", 0)
-
-    def test_limits_are_values(self) -> None:
-        """A changed copy is checked like any other."""
-        with pytest.raises(InvalidRequestError):
-            evolve(RateLimit(1, 1), requests=0)
-
-
-class TestRateLimits:
-    """The limits of one account."""
-
-    def test_unless_told_otherwise(self) -> None:
-        """Each kind of call has 10 requests a second."""
-        assert [RateLimits().of(call) for call in Call] == [RateLimit(10, 1.0)] * 3
-
-    @given(*[st.none() | limits] * 3)
-    def test_each_kind_has_its_own(
-        self, send: RateLimit | None, reports: RateLimit | None, balance: RateLimit | None
-    ) -> None:
-        """A kind of call has the limit that was given for it, or none."""
-        given_limits = RateLimits(send, reports, balance)
-        assert [given_limits.of(call) for call in (Call.SEND, Call.REPORTS, Call.BALANCE)] == [
-            send,
-            reports,
-            balance,
-        ]
-
-
 class TestNeverTooFast:
-    """The promise: whatever the network does, the service refuses nothing."""
+    """In any network, the service refuses no request."""
 
     @settings(max_examples=200, deadline=None)
     @given(worlds)
@@ -202,20 +149,20 @@ class TestNeverTooFast:
     @example(World(RateLimit(N, W), alternating, 0.001, 0.0009, 0.5))
     @example(World(RateLimit(1, 60.0), (Trip(2.0, 0.0), Trip(0.0, 0.0)) * 5, 0.0, 0.0009))
     def test_nothing_is_refused_in_any_world(self, world: World) -> None:
-        """However long requests and answers take or stay away, and however the clocks run: 0 refusals."""
+        """Any latencies, lost responses and clock drifts: 0 refusals."""
         played = play(world)
         assert len(played.arrivals) == len(world.trips)
         assert refusals(world, played.arrivals) == 0
         assert played.most <= world.limit.requests
 
     def test_the_service_here_does_refuse(self) -> None:
-        """Slots that are freed from the moment of sending are refused by the same service."""
+        """Slots timed from the send are refused by the same service."""
         world = World(RateLimit(N, W), alternating)
         arrivals = play(world, lambda sent, _: sent).arrivals
         assert refusals(world, arrivals) > len(arrivals) / 4
 
     def test_the_tolerance_is_needed(self) -> None:
-        """Slots that are freed a period after the answer and not a tick later are refused, too."""
+        """Slots freed exactly a period after the response, without the tolerance, are refused as well."""
         world = World(RateLimit(N, W), (Trip(0.0, 0.0),) * 100)
         arrivals = play(world, lambda _, done: done - tolerance(W, 0.0)).arrivals
         assert refusals(world, arrivals) > 0
@@ -229,7 +176,7 @@ class TestNeverTooFast:
 
 
 class Model:
-    """What a window must do, written down plainly: open leases, and the moments when others are free."""
+    """The rules of a window, written plainly: open leases, and the instants that free slots."""
 
     def __init__(self, limit: RateLimit, tick: float) -> None:
         self.limit = limit
@@ -241,18 +188,18 @@ class Model:
         self.lowered = -math.inf
 
     def at(self, now: float) -> None:
-        """Let the time pass."""
+        """Advance the time."""
         self.ends = [end for end in self.ends if end > now]
         while self.steps and self.steps[0] <= now:
             self.steps.pop(0)
             self.slots = min(self.limit.requests, self.slots + 1)
 
     def free(self) -> bool:
-        """Tell whether there is a free slot."""
+        """Tell whether a slot is free."""
         return self.open + len(self.ends) < self.slots
 
     def lower(self, now: float) -> None:
-        """Halve the slots, if that was not done within a period, and recover one by one."""
+        """Halve the slots, at most once a period, and recover a slot at a time."""
         if now >= self.lowered + self.hold:
             self.lowered = now
             self.slots = max(1, self.slots // 2)
@@ -265,7 +212,7 @@ class Model:
 
 
 class TestWindow:
-    """Each step of a window."""
+    """Each method of a window."""
 
     @settings(max_examples=200, deadline=None)
     @given(
@@ -279,7 +226,7 @@ class TestWindow:
         ),
     )
     def test_any_history(self, limit: RateLimit, steps: list[tuple[str, float]]) -> None:
-        """After any history a slot is free exactly if the plain model has one."""
+        """After any history a slot is free exactly if the plain model has a free slot."""
         window, model = Window(limit, 0.001), Model(limit, 0.001)
         now = 5000.0
         for step, pause in steps:
@@ -316,7 +263,7 @@ class TestWindow:
                 window.give_back()
 
     def test_a_slot_is_held_from_the_answer(self) -> None:
-        """A slot is free a period and the tolerance after the moment that its lease ended with."""
+        """A slot is free a period and the tolerance after the end of the lease."""
         window = Window(RateLimit(1, W), 0.0)
         assert window.take(100.0)
         assert not window.take(150.0)
@@ -328,7 +275,7 @@ class TestWindow:
         assert window.take(free)
 
     def test_leases_may_end_in_any_order(self) -> None:
-        """The slot that is free first is taken first, whichever lease it was."""
+        """The slot that is free first is taken first, in any order of the leases."""
         window = Window(RateLimit(3, W), 0.0)
         assert [window.take(0.0) for _ in range(4)] == [True, True, True, False]
         for at in (9.0, 3.0, 6.0):
@@ -347,7 +294,7 @@ class TestWindow:
             window.give_back()
 
     def test_filling(self) -> None:
-        """A filled window has no slot for a period and the tolerance, and then all of them at once."""
+        """A filled window has no free slot for a period and the tolerance, then all slots at once."""
         window = Window(RateLimit(N, W), 0.0)
         window.fill(7.0)
         free = 7.0 + W + tolerance(W, 0.0)
@@ -355,7 +302,7 @@ class TestWindow:
         assert [window.take(free) for _ in range(N + 1)] == [True] * N + [False]
 
     def test_a_full_window_stays_full(self) -> None:
-        """Filling a window that has leases adds only what is missing."""
+        """Filling a window with open leases takes only the free slots."""
         window = Window(RateLimit(2, W), 0.0)
         assert window.take(0.0)
         window.fill(0.0)
@@ -365,7 +312,7 @@ class TestWindow:
 
 
 class TestLower:
-    """Somebody else uses the account, too."""
+    """Another program uses the account as well."""
 
     @pytest.mark.parametrize(
         ("requests", "steps"),
@@ -379,12 +326,12 @@ class TestLower:
             now = turn * hold
             window.lower(now)
             assert window.slots(now) == slots
-            # More refusals of the same period say nothing new.
+            # Further refusals of the same period change no slot.
             assert not window.lower(now + hold * 0.99)
             assert window.slots(now + hold * 0.99) == slots
 
     def test_only_the_first_refusal_ends_full_speed(self) -> None:
-        """``lower`` is True when the slots were all there until then."""
+        """``lower`` is True when all slots were in force before."""
         window = Window(RateLimit(4, W), 0.0)
         hold = W + tolerance(W, 0.0)
         assert window.lower(0.0)
@@ -394,7 +341,7 @@ class TestLower:
         assert window.lower(recovered)
 
     def test_recovery(self) -> None:
-        """Each five calm periods give one slot back, up to the limit and no further."""
+        """Each five calm periods give a slot back, up to the limit."""
         window = Window(RateLimit(8, W), 0.0)
         hold = W + tolerance(W, 0.0)
         window.lower(0.0)
@@ -406,7 +353,7 @@ class TestLower:
                 break
 
     def test_a_refusal_puts_recovery_off(self) -> None:
-        """The five periods begin anew with each refusal that lowers the limit."""
+        """The five periods begin again with each refusal that lowers the limit."""
         window = Window(RateLimit(8, W), 0.0)
         hold = W + tolerance(W, 0.0)
         window.lower(0.0)
@@ -415,7 +362,7 @@ class TestLower:
         assert window.slots(9.1 * hold) == 3
 
     def test_recovery_is_a_change(self) -> None:
-        """Whoever waits is told of the slot that comes back, even while every lease is open."""
+        """``next_change`` names the recovery of a slot, even while every lease is open."""
         window = Window(RateLimit(2, W), 0.0)
         assert window.take(0.0)
         window.lower(0.0)
@@ -424,7 +371,7 @@ class TestLower:
         assert window.take(window.next_change())
 
     def test_leases_outlive_the_lowering(self) -> None:
-        """Open leases beyond the lowered limit stay, and no slot is free until enough have ended."""
+        """Open leases beyond the lowered limit stay; a slot is free once enough leases have ended."""
         window = Window(RateLimit(4, W), 0.0)
         assert [window.take(0.0) for _ in range(4)] == [True] * 4
         window.lower(0.0)

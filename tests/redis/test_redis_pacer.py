@@ -1,4 +1,4 @@
-"""The pacer of several processes, over a real server: its connection, its keys, and whole processes."""
+"""RedisPacer over a real server: connection, keys, and whole processes."""
 
 import asyncio
 import importlib
@@ -20,9 +20,9 @@ from support import servers
 from emay_voice_async import AsyncEmayVoice, InvalidRequestError, NotSentError, RateLimit, RateLimits
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.redis import RedisPacer
-from emay_voice_async.redis.backoff import OutageError
-from emay_voice_async.redis.connection import _is_lasting
-from emay_voice_async.redis.protocol import Ask
+from emay_voice_async.redis.backoff import UnavailableError
+from emay_voice_async.redis.connection import _is_permanent
+from emay_voice_async.redis.protocol import SyncRequest
 from emay_voice_async.sandbox import Sandbox
 
 WORKER = Path(__file__).parent.parent / "support" / "redis_worker.py"
@@ -31,7 +31,7 @@ SHORT = RateLimits(send=RateLimit(2, 0.2), reports=None)
 
 
 class Account:
-    """An account of one test's own, on a server that others may use."""
+    """An account used by one test only, on a server that others may use."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -43,14 +43,14 @@ class Account:
         return RedisPacer(client or self.url, app_id=self.app_id, rate_limits=limits, prefix=self.prefix)
 
     def written(self) -> list[str]:
-        """List what is on the server of this account."""
+        """List the keys of this account."""
         with redis.Redis.from_url(self.url, decode_responses=True) as client:
             return sorted(str(key) for key in client.scan_iter(f"{self.prefix}:*", count=10_000))
 
 
 @pytest.fixture
 def account() -> Iterator[Account]:
-    """Give the test an account, and remove what it left."""
+    """Give the test an account, and delete the keys."""
     one = Account(servers.url(servers.REDIS))
     yield one
     with redis.Redis.from_url(one.url) as client:
@@ -59,18 +59,18 @@ def account() -> Iterator[Account]:
 
 
 class TestConstructor:
-    """What is checked before anything is asked."""
+    """Arguments are checked before any I/O."""
 
     def test_it_needs_no_server_and_no_loop(self) -> None:
-        """Making one does nothing: not even an address that nobody has is noticed."""
+        """The constructor does no I/O: even an unknown host is not noticed."""
         pacer = RedisPacer("redis://nobody.invalid:1", app_id="a", rate_limits=SHORT)
         assert pacer.limit(Call.SEND) == SHORT.send
         assert pacer.limit(Call.REPORTS) is None
 
-    def test_a_grant_may_be_under_way_for_as_long_as_a_command(self) -> None:
-        """A lease is counted from when its slot was granted on the server, the request from here."""
+    def test_longest_includes_the_timeout(self) -> None:
+        """A lease begins with the grant on the server, at most one timeout before the request is sent."""
         pacer = RedisPacer("redis://host", app_id="a", longest=50, timeout=3)
-        assert desk_of(pacer).terms.longest == 53_000_000
+        assert server_of(pacer).terms.longest == 53_000_000
 
     @pytest.mark.parametrize(
         ("field", "arguments"),
@@ -89,14 +89,14 @@ class TestConstructor:
         ],
     )
     def test_a_bad_argument_is_named(self, field: str, arguments: dict[str, Any]) -> None:
-        """Each bad argument is an error that names it, and shows no secret."""
+        """The error of a bad argument names the argument and shows no secret."""
         with pytest.raises(InvalidRequestError, match=field) as found:
             RedisPacer(**{"client_or_url": "redis://host", "app_id": "a", **arguments})
         assert found.value.field == field
         assert "secret" not in str(found.value)
 
     def test_without_the_extra_the_error_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """One line, with the command."""
+        """The error is one line with the command to install the extra."""
         monkeypatch.setitem(sys.modules, "redis", None)
         monkeypatch.delitem(sys.modules, "emay_voice_async.redis")
         with pytest.raises(ImportError, match=r'needs redis: pip install "emay_voice_async\[redis\]"'):
@@ -107,7 +107,7 @@ class TestServer:
     """One process and a real server."""
 
     def test_a_new_account_waits_one_period(self, account: Account) -> None:
-        """The first request of all waits as if the limit had just been used up; then all slots are there."""
+        """The first request waits as if the limit had just been used up; then all slots are free."""
 
         async def main() -> None:
             loop = asyncio.get_running_loop()
@@ -124,7 +124,7 @@ class TestServer:
         asyncio.run(main())
 
     def test_kinds_of_call_do_not_wait_for_each_other(self, account: Account) -> None:
-        """Each kind has slots of its own; one without a limit needs no server at all."""
+        """Each kind of call has slots of its own; an unlimited kind needs no server."""
 
         async def main() -> None:
             async with account.pacer() as pacer:
@@ -142,8 +142,8 @@ class TestServer:
         kinds = Counter(name.split("}")[0].split(":")[-1] for name in account.written())
         assert set(kinds) == {"send", "balance"}
 
-    def test_the_keys_of_a_line_are_on_one_node_and_tell_nothing(self, account: Account) -> None:
-        """All keys of a kind of call share what is in braces; the account is not in them."""
+    def test_the_keys_are_on_one_node_and_hide_the_account(self, account: Account) -> None:
+        """All keys of a kind of call have the same text in braces; the appId is not in them."""
 
         async def main() -> None:
             async with account.pacer() as pacer:
@@ -160,7 +160,7 @@ class TestServer:
 
     @pytest.mark.parametrize("decoded", [False, True])
     def test_a_client_passed_in_stays_open(self, account: Account, decoded: bool) -> None:
-        """The pacer works with it however it reads texts, and does not close it."""
+        """A client passed in works with and without decode_responses, and is not closed."""
 
         async def main() -> None:
             async with Redis.from_url(account.url, decode_responses=decoded) as client:
@@ -173,7 +173,7 @@ class TestServer:
         asyncio.run(main())
 
     def test_another_limit_for_the_same_account(self, account: Account) -> None:
-        """Two processes that do not agree keep to the stricter limit of the two."""
+        """Two processes with different limits keep to the stricter limit."""
 
         async def main() -> None:
             wide, narrow = RateLimits(send=RateLimit(9, 0.2)), RateLimits(send=RateLimit(2, 0.3))
@@ -190,21 +190,21 @@ class TestServer:
 
 @pytest.fixture(scope="module")
 def private() -> Iterator[str]:
-    """Start a server whose settings the tests may change."""
+    """Start a server with settings that the tests may change."""
     with servers.own(servers.REDIS) as (_, own_url):
         yield own_url
 
 
-def desk_of(pacer: RedisPacer) -> Any:
-    """Return where the line of the sends has its turns."""
-    return pacer._lines[Call.SEND]._desk
+def server_of(pacer: RedisPacer) -> Any:
+    """Return the server of the queue of the sends."""
+    return pacer._queues[Call.SEND]._server
 
 
 class TestErrors:
-    """What the server may answer instead."""
+    """Errors of the server."""
 
     def test_a_script_that_was_forgotten_is_sent_again(self, private: str) -> None:
-        """A server that was restarted, or told to flush its scripts, is given them anew."""
+        """A server that was restarted, or whose scripts were flushed, is sent the scripts again."""
 
         async def main() -> None:
             async with RedisPacer(private, app_id=secrets.token_hex(4), rate_limits=SHORT) as pacer:
@@ -225,10 +225,10 @@ class TestErrors:
         ],
         ids=["read-only", "without replicas"],
     )
-    def test_a_server_that_is_well_again_later_is_waited_for(
+    def test_a_transient_error_is_waited_out(
         self, private: str, caplog: pytest.LogCaptureFixture, broken: list[str], mended: list[str]
     ) -> None:
-        """The request waits meanwhile, and goes out then."""
+        """The request waits until the server recovers, then gets a slot."""
 
         async def main() -> None:
             async with RedisPacer(private, app_id=secrets.token_hex(4), rate_limits=SHORT) as pacer:
@@ -258,12 +258,12 @@ class TestErrors:
         ],
         ids=lambda one: type(one).__name__,
     )
-    def test_what_passes_by_itself_is_told_from_what_does_not(self, error: Exception, lasting: bool) -> None:
-        """Waiting helps against load and lost connections, not against rights and settings."""
-        assert _is_lasting(error) is lasting
+    def test_transient_errors_are_told_from_permanent_errors(self, error: Exception, lasting: bool) -> None:
+        """Load and lost connections are transient; missing rights and wrong settings are permanent."""
+        assert _is_permanent(error) is lasting
 
     def test_a_wrong_password_is_told_at_once(self, private: str) -> None:
-        """What will not pass by itself is an error of the request, and the client makes it NotSent."""
+        """A permanent error fails the request at once, and the client makes it NotSent."""
 
         async def main() -> None:
             async with Redis.from_url(private) as admin:
@@ -280,39 +280,39 @@ class TestErrors:
 
         asyncio.run(main())
 
-    def test_a_key_of_somebody_elses_is_told_at_once(self, private: str) -> None:
-        """A key that is something else is an error, and is left as it is."""
+    def test_a_foreign_key_is_told_at_once(self, private: str) -> None:
+        """A key of another type is a permanent error, and is not overwritten."""
 
         async def main() -> None:
             async with RedisPacer(private, app_id=secrets.token_hex(4), rate_limits=SHORT) as pacer:
-                await pacer._connection.command("SET", f"{desk_of(pacer)._line}:state", "mine")
+                await pacer._connection.command("SET", f"{server_of(pacer)._key}:state", "mine")
                 with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
                     await pacer.acquire(Call.SEND)
-                assert await pacer._connection.command("GET", f"{desk_of(pacer)._line}:state") == b"mine"
+                assert await pacer._connection.command("GET", f"{server_of(pacer)._key}:state") == b"mine"
 
         asyncio.run(main())
 
-    def test_an_answer_to_something_else_is_none(self, private: str) -> None:
-        """A turn that was overtaken, or that has another's answer, counts as lost."""
+    def test_a_response_to_another_request_is_refused(self, private: str) -> None:
+        """A request that came too late, or that got another response, counts as lost."""
 
         async def main() -> None:
             async with RedisPacer(private, app_id=secrets.token_hex(4), rate_limits=SHORT) as pacer:
-                desk = desk_of(pacer)
-                first, second = (Ask("p", seq, 0, "", 0, 1) for seq in (1, 2))
-                answer = await desk.turn(second)
-                assert answer == await desk.turn(second)
-                with pytest.raises(OutageError, match="a later command"):
-                    await desk.turn(first)
-                key = f"{desk._line}:process:p"
-                await pacer._connection.command("HSET", key, "answer", '[1,"e",0,-1,2,2,200000]')
-                with pytest.raises(OutageError, match="another command"):
-                    await desk.turn(second)
+                server = server_of(pacer)
+                first, second = (SyncRequest("p", sequence, 0, "", 0, 1) for sequence in (1, 2))
+                answer = await server.sync(second)
+                assert answer == await server.sync(second)
+                with pytest.raises(UnavailableError, match="a later command"):
+                    await server.sync(first)
+                key = f"{server._key}:process:p"
+                await pacer._connection.command("HSET", key, "response", '[1,"e",0,-1,2,2,200000]')
+                with pytest.raises(UnavailableError, match="another command"):
+                    await server.sync(second)
 
         asyncio.run(main())
 
 
 def test_a_deadline_ends_the_waiting_for_a_server() -> None:
-    """Without a server, a request waits for as long as its caller lets it, and is not sent."""
+    """Without a server a request waits until its deadline, and is not sent."""
 
     async def main() -> None:
         pacer = RedisPacer("redis://127.0.0.1:1", app_id="a", rate_limits=SHORT)
@@ -327,7 +327,7 @@ def test_a_deadline_ends_the_waiting_for_a_server() -> None:
 
 
 class Fleet:
-    """Processes that send through one account to a local service."""
+    """Processes that send with the same account to a local service."""
 
     def __init__(self, sandbox: Sandbox, base_url: str, redis_url: str) -> None:
         self.sandbox = sandbox
@@ -360,17 +360,17 @@ class Fleet:
         return started
 
     async def accepted(self, process: asyncio.subprocess.Process) -> int:
-        """Wait for a process to end; return how many requests of it were accepted."""
+        """Wait for a process to end; return the number of its accepted requests."""
         told, _ = await process.communicate()
         return int(told)
 
     async def seen(self, calls: int) -> None:
-        """Wait until the service has taken so many requests."""
+        """Wait until the service has accepted this many requests."""
         while len(self.sandbox.calls) < calls:
             await asyncio.sleep(0.01)
 
     async def end(self) -> None:
-        """Leave nothing running."""
+        """Kill the processes that still run."""
         for one in self._processes:
             if one.returncode is None:
                 one.kill()
@@ -379,7 +379,7 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(redis_url: str) -> AsyncIterator[Fleet]:
-    """Serve a local service on a socket, with answers that take their time."""
+    """Serve a local service on a socket, with random latencies."""
     chance = random.Random(7)
     sandbox = Sandbox(
         app_id=f"EUCP-{secrets.token_hex(8)}",
@@ -399,7 +399,7 @@ class TestProcesses:
     """Whole processes on one account, with a real service behind a socket."""
 
     def test_all_get_through_in_fair_shares(self) -> None:
-        """Three processes send everything, each once, without a refusal, side by side."""
+        """Three processes send all their requests once each, without a refusal, in equal shares."""
 
         async def main(redis_url: str) -> None:
             async with fleet(redis_url) as one:
@@ -414,8 +414,8 @@ class TestProcesses:
         with servers.own(servers.REDIS) as (_, redis_url):
             asyncio.run(main(redis_url))
 
-    def test_whatever_dies_nothing_is_refused(self) -> None:
-        """The server is stopped, then killed and empty; a process is killed, and another one begins."""
+    def test_no_refusal_when_redis_or_a_process_dies(self) -> None:
+        """Redis is paused, then killed and restarted empty; a process is killed, and another begins."""
 
         async def main(server: servers.Temporary, redis_url: str) -> None:
             async with fleet(redis_url) as one:

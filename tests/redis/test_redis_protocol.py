@@ -1,4 +1,4 @@
-"""A turn at a line: its wire, and the script on the server against the arithmetic it must repeat."""
+"""The wire format, and the script on the server against the same rules in Python."""
 
 import secrets
 from collections.abc import Iterator
@@ -10,96 +10,100 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import servers
-from support.redis_model import Office
+from support.redis_model import ServerModel
 
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import Window
 from emay_voice_async.redis.connection import Script
-from emay_voice_async.redis.protocol import Answer, Ask, Terms, decode, encode, terms
+from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, Terms, decode, encode, terms
 
 BEGIN = 1_700_000_000_000_000
 """Microseconds of a POSIX clock, which is what servers have."""
-TURN = Script("turn.lua")
+SYNC = Script("sync.lua")
 LIMIT = RateLimit(3, 1.0)
 TERMS = terms(LIMIT, longest=20.0, grace=0.5)
 
 
-def ask(process: str = "a", seq: int = 1, want: int = 0, **more: Any) -> Ask:
-    """Make a turn; the leases that it asks for are numbered by the turn."""
-    return Ask(process, seq, more.pop("acked", 0), more.pop("epoch", ""), want, seq * 100, **more)
+def request(process: str = "a", sequence: int = 1, wanted: int = 0, **more: Any) -> SyncRequest:
+    """Make a request; the leases that are asked for are numbered by the sequence number."""
+    return SyncRequest(
+        process, sequence, more.pop("acknowledged", 0), more.pop("epoch", ""), wanted, sequence * 100, **more
+    )
 
 
 class Server:
-    """A line on the real server, under a name of its own, at instants that the test names."""
+    """Keys of their own on the real server, at instants that the test names."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
-        self.line = f"emay_voice_test:{{{secrets.token_hex(8)}}}"
+        self.key = f"emay_voice_test:{{{secrets.token_hex(8)}}}"
 
     def keys(self, process: str) -> list[str]:
-        """Name the keys of the line."""
+        """Return the keys of a process."""
         return [
-            f"{self.line}:{name}" for name in ("leases", "state", "queue", "waiting", f"process:{process}")
+            f"{self.key}:{name}" for name in ("leases", "state", "queue", "waiting", f"process:{process}")
         ]
 
-    def turn(self, one: Ask, terms: Terms, time: int | None = None) -> Answer | None:
-        """Have a turn, on the server's own clock if no time is named."""
+    def sync(self, one: SyncRequest, terms: Terms, time: int | None = None) -> SyncResponse | None:
+        """Execute a request, by the server's clock unless a time is given."""
         more = {} if time is None else {"now": time}
-        told = self.client.eval(TURN.text, 5, *self.keys(one.process), encode(one, terms, **more))
-        return None if told is None else decode(told)
+        text = self.client.eval(SYNC.text, 5, *self.keys(one.process), encode(one, terms, **more))
+        return None if text is None else decode(text)
 
     def names(self) -> list[bytes]:
-        """List what is there of the line."""
-        pattern = self.line.replace("{", "[{]").replace("}", "[}]")
+        """List the existing keys."""
+        pattern = self.key.replace("{", "[{]").replace("}", "[}]")
         return list(self.client.scan_iter(f"{pattern}:*", count=10_000))
 
     def wipe(self) -> None:
-        """Lose everything."""
+        """Delete all keys."""
         if names := self.names():
             self.client.delete(*names)
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[redis.Redis]:
-    """Connect to the server, without anything of this package in between."""
+    """Connect to the server without this package."""
     with redis.Redis.from_url(servers.url(servers.REDIS)) as one:
         yield one
 
 
 @pytest.fixture
 def server(client: redis.Redis) -> Iterator[Server]:
-    """Have a line that is used by this test alone, and nothing of it left."""
+    """Give the test keys of its own, and delete them."""
     one = Server(client)
     yield one
     one.wipe()
 
 
 class TestWire:
-    """What is written and read."""
+    """Requests and responses as text."""
 
     @given(
         limit=st.builds(RateLimit, st.integers(1, 1000), st.floats(0.001, 86_400)),
         longest=st.floats(0.1, 1000),
     )
     def test_times_are_rounded_up(self, limit: RateLimit, longest: float) -> None:
-        """No slot is free too early because a time was written in microseconds."""
+        """No slot is free too early because of the conversion to microseconds."""
         found = terms(limit, longest=longest, grace=0.5)
         assert found.hold >= (limit.period * 1.001 + 0.001) * 1e6
         assert found.hold - limit.period * 1.001e6 < 20_000
         assert found.longest >= longest * 1e6 - 0.001
         assert found.requests == limit.requests
-        assert found.keep >= 86_400_000
-        assert found.fence * 1000 >= found.longest
+        assert found.keep_ms >= 86_400_000
+        assert found.keep_process_ms * 1000 >= found.longest
 
-    def test_an_answer_is_read(self) -> None:
-        """Every field has its place, and nothing to wait for is None."""
-        assert decode('[7,"e",2,1500000,9,10,1000000]') == Answer(7, "e", 2, 1.5, 9, 10, 1.0)
+    def test_a_response_is_read(self) -> None:
+        """Each field has its place; a negative wait is None."""
+        assert decode('[7,"e",2,1500000,9,10,1000000]') == SyncResponse(7, "e", 2, 1.5, 9, 10, 1.0)
         assert decode(b'[7,"e",2,-1,9,10,1000000]').wait is None
 
 
-def both(server: Server, office: Office, one: Ask, terms: Terms, time: int) -> Answer | None:
-    """Have the same turn on the server and on paper; they must answer the same."""
-    real, paper = server.turn(one, terms, time), office.turn(one, terms, time)
+def both(
+    server: Server, model: ServerModel, one: SyncRequest, terms: Terms, time: int
+) -> SyncResponse | None:
+    """Execute the same request on the server and in the model; the responses must be equal."""
+    real, paper = server.sync(one, terms, time), model.sync(one, terms, time)
     assert real == paper
     return real
 
@@ -119,48 +123,48 @@ STEPS = st.lists(
 
 
 class TestScript:
-    """The rule on the server is the rule on paper."""
+    """The script follows the same rules as the model and the window."""
 
     @settings(max_examples=300)
     @given(steps=STEPS, other=st.sampled_from([TERMS, terms(RateLimit(2, 1.5), longest=20.0, grace=0.5)]))
-    def test_the_script_does_what_the_office_does(
+    def test_the_script_does_the_same_as_the_model(
         self, client: redis.Redis, steps: list[tuple[int, int, int, str, str]], other: Terms
     ) -> None:
-        """Whatever three processes do, in whatever order, script and paper answer alike."""
-        server, office = Server(client), Office()
+        """For any history of three processes, script and model respond alike."""
+        server, model = Server(client), ServerModel()
         time = BEGIN
-        last: dict[str, Ask] = {}
-        answers: dict[str, Answer] = {}
+        last: dict[str, SyncRequest] = {}
+        answers: dict[str, SyncResponse] = {}
         held: dict[str, list[int]] = {"p0": [], "p1": [], "p2": []}
         try:
-            for later, who, want, what, loss in steps:
+            for later, who, wanted, what, loss in steps:
                 time += later
                 name = f"p{who}"
                 if loss == "wiped":
                     server.wipe()
-                    office = Office()
+                    model = ServerModel()
                 elif loss == "older":
                     client.delete(server.keys(name)[-1])
-                    office.turns.pop(name, None)
+                    model.answered.pop(name, None)
                 before, known = last.get(name), answers.get(name)
-                some = tuple(held[name][:want])
+                some = tuple(held[name][:wanted])
                 pairs = tuple((number, 2_000_000 if what == "end late" else -1000) for number in some)
-                one = Ask(
+                one = SyncRequest(
                     process=name,
-                    seq=1 if before is None else before.seq + 1,
-                    acked=0 if known is None else known.seq,
+                    sequence=1 if before is None else before.sequence + 1,
+                    acknowledged=0 if known is None else known.sequence,
                     epoch="" if known is None else known.epoch,
-                    want=want,
-                    first=1 if before is None else before.first + before.want,
-                    ends=pairs if what.startswith("end") or what == "refused" else (),
-                    mine=pairs if what == "mine" else (),
-                    backs=some if what == "give back" else (),
+                    wanted=wanted,
+                    first=1 if before is None else before.first + before.wanted,
+                    ended=pairs if what.startswith("end") or what == "refused" else (),
+                    registered=pairs if what == "mine" else (),
+                    returned=some if what == "give back" else (),
                     over_speed=what == "refused",
                     fill=700_000 if what == "fill" else 0,
                 )
                 if before is not None and what in ("again", "stale"):
-                    one = evolve(before, seq=before.seq - (what == "stale"))
-                answer = both(server, office, one, other if who == 2 else TERMS, time)
+                    one = evolve(before, sequence=before.sequence - (what == "stale"))
+                answer = both(server, model, one, other if who == 2 else TERMS, time)
                 if answer is not None and what not in ("again", "stale"):
                     last[name], answers[name] = one, answer
                     held[name] += range(one.first, one.first + answer.granted)
@@ -177,35 +181,35 @@ class TestScript:
             max_size=60,
         )
     )
-    def test_the_script_does_what_the_window_does(
+    def test_the_script_does_the_same_as_the_window(
         self, client: redis.Redis, steps: list[tuple[int, str]]
     ) -> None:
-        """For one process, script and window grant the same slots and name the same moments."""
+        """For one process, script and window grant the same slots and name the same instants."""
         limit = RateLimit(4, 1.0)
-        line = Server(client)
+        server = Server(client)
         window = Window(limit)
         own = terms(limit, longest=1e6, grace=0.5)
         open_: list[int] = []
-        seconds, seq, epoch = 0.0, 0, ""
+        seconds, sequence, epoch = 0.0, 0, ""
         window.fill(seconds)
         try:
             for later, what in [(0, "take"), *steps]:
                 seconds += later / 4
-                seq += 1
-                one = ask(seq=seq, epoch=epoch, acked=seq - 1)
+                sequence += 1
+                one = request(sequence=sequence, epoch=epoch, acknowledged=sequence - 1)
                 if what == "take":
-                    one = evolve(one, want=1)
+                    one = evolve(one, wanted=1)
                 elif open_:
                     number, after = open_.pop(0), 2.0 if what == "end late" else 0.0
                     if what == "give back":
                         window.give_back()
-                        one = evolve(one, backs=(number,))
+                        one = evolve(one, returned=(number,))
                     else:
                         window.end(seconds + after)
-                        one = evolve(one, ends=((number, int(after * 1e6)),), over_speed=what == "refused")
+                        one = evolve(one, ended=((number, int(after * 1e6)),), over_speed=what == "refused")
                     if what == "refused":
                         window.lower(seconds)
-                answer = line.turn(one, own, BEGIN + round(seconds * 1e6))
+                answer = server.sync(one, own, BEGIN + round(seconds * 1e6))
                 assert answer is not None
                 epoch = answer.epoch
                 assert answer.slots == window.slots(seconds)
@@ -215,79 +219,83 @@ class TestScript:
                 elif what == "take":
                     assert answer.wait is not None
                     soonest = min(window.next_change() - seconds, own.hold / 1e6)
-                    # With fewer slots than leases, the first one that ends makes room for nobody.
+                    # With fewer slots than leases, the end of the first lease makes no slot free.
                     assert answer.wait > soonest - 1e-5
                     if answer.slots == limit.requests:
                         assert answer.wait < soonest + 1e-5
         finally:
-            line.wipe()
+            server.wipe()
 
 
 class TestServer:
-    """What only a server can show."""
+    """Properties that only a real server shows."""
 
     def test_the_clock_is_the_servers(self, server: Server) -> None:
-        """Without a time in the question, the server's own is taken."""
-        answer = server.turn(ask(want=1), TERMS)
+        """Without a time in the request, the server's clock is used."""
+        answer = server.sync(request(wanted=1), TERMS)
         state = server.client.hgetall(server.keys("a")[1])
         seconds, microseconds = server.client.time()
         assert answer is not None
         assert answer.granted == 0
         assert 0 <= seconds * 1_000_000 + microseconds - int(state[b"latest"]) < 60_000_000
 
-    def test_everything_expires(self, server: Server) -> None:
-        """Whatever is written has an end of its own, the turns of a process the soonest."""
-        server.turn(ask(want=1), TERMS)
+    def test_all_keys_expire(self, server: Server) -> None:
+        """Each key has an expiry, the key of a process the shortest."""
+        server.sync(request(wanted=1), TERMS)
         names = server.names()
         assert len(names) == 5
         for name in names:
             left = server.client.pttl(name)
-            most = TERMS.fence if b":process:" in name else TERMS.keep
+            most = TERMS.keep_process_ms if b":process:" in name else TERMS.keep_ms
             assert 0.9 * most < left <= most
 
     @pytest.mark.parametrize("key", [0, 1])
-    def test_half_a_state_is_none(self, server: Server, key: int) -> None:
-        """A state of which the server has evicted a part counts as used up."""
-        first = server.turn(ask(seq=1), TERMS, BEGIN)
+    def test_a_partly_evicted_state_is_lost(self, server: Server, key: int) -> None:
+        """If the server evicted one of the keys, the state counts as new: all slots are used."""
+        first = server.sync(request(sequence=1), TERMS, BEGIN)
         assert first is not None
-        again = server.turn(ask(seq=2, want=1, acked=1, epoch=first.epoch), TERMS, BEGIN + 2_000_000)
+        again = server.sync(
+            request(sequence=2, wanted=1, acknowledged=1, epoch=first.epoch), TERMS, BEGIN + 2_000_000
+        )
         assert again is not None
         assert (again.granted, again.epoch) == (1, first.epoch)
         server.client.delete(server.keys("a")[key])
-        lost = server.turn(ask("b", want=1), TERMS, BEGIN + 2_000_000)
+        lost = server.sync(request("b", wanted=1), TERMS, BEGIN + 2_000_000)
         assert lost is not None
         assert lost.granted == 0
         assert lost.epoch != first.epoch
 
     def test_an_open_lease_ends_by_itself_in_time(self, server: Server) -> None:
-        """It holds its slot for as long as its request may take, and a period more."""
-        first = server.turn(ask(seq=1), TERMS, BEGIN)
+        """A lease holds its slot for as long as the request may take, and a hold more."""
+        first = server.sync(request(sequence=1), TERMS, BEGIN)
         assert first is not None
-        granted = server.turn(ask(seq=2, want=1, acked=1, epoch=first.epoch), TERMS, BEGIN + 2_000_000)
+        granted = server.sync(
+            request(sequence=2, wanted=1, acknowledged=1, epoch=first.epoch), TERMS, BEGIN + 2_000_000
+        )
         assert granted is not None
         assert granted.granted == 1
         free = server.client.zscore(server.keys("a")[0], "a:200")
         assert free == BEGIN + 2_000_000 + TERMS.longest + TERMS.hold
 
-    def test_who_is_served_goes_behind_the_others(self, server: Server) -> None:
-        """Of two that want two slots each, the first one has one, and then waits for the other."""
+    def test_a_process_that_was_served_goes_behind_the_others(self, server: Server) -> None:
+        """Of two processes that wanted two slots each, the first gets one, then queues behind the second."""
         one = terms(RateLimit(1, 1.0), longest=20.0, grace=0.5)
-        first = server.turn(ask("a"), one, BEGIN)
+        first = server.sync(request("a"), one, BEGIN)
         assert first is not None
         later = BEGIN + one.hold
         for process, time in (("a", BEGIN), ("b", BEGIN + 1), ("a", later)):
-            answer = server.turn(ask(process, 2 + time - BEGIN, 2, epoch=first.epoch), one, time)
+            answer = server.sync(request(process, 2 + time - BEGIN, 2, epoch=first.epoch), one, time)
             assert answer is not None
             assert answer.granted == (time == later)
         assert server.client.zrange(server.keys("a")[2], 0, -1) == [b"b", b"a"]
 
     def test_the_slots_are_halved_once_a_period(self, server: Server) -> None:
-        """However many processes are refused in one period: it is one reason to go slower."""
+        """Any number of refusals within one period halves the slots once."""
         one = terms(RateLimit(8, 1.0), longest=20.0, grace=0.5)
         epoch, slots = "", []
-        for seq, after in enumerate([0, 1, one.hold - 1, one.hold, one.hold + 1], start=1):
-            refused = ask("a", seq, epoch=epoch, over_speed=True)
-            answer = server.turn(refused, one, BEGIN + after)
+        for sequence, after in enumerate([0, 1, one.hold - 1, one.hold, one.hold + 1], start=1):
+            refused = request("a", sequence, epoch=epoch, over_speed=True)
+            answer = server.sync(refused, one, BEGIN + after)
             assert answer is not None
             epoch = answer.epoch
             slots.append(answer.slots)

@@ -1,4 +1,4 @@
-"""Waiters of several processes at one line, in virtual time: no refusal, no leak, nobody starved."""
+"""The shared queues of several processes, in virtual time: no refusal, no leak, no starvation."""
 
 import asyncio
 import logging
@@ -10,65 +10,65 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pacing.test_local import Service
-from support.redis_model import Fate, Office, PaperDesk
+from support.redis_model import Fate, ModelServer, ServerModel
 from support.virtual_time import CancellingLoop, cancel_everywhere, now, run
 
 from emay_voice_async.errors import UsageError
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.protocol import Lease
 from emay_voice_async.pacing.window import tolerance
-from emay_voice_async.redis.protocol import Ask, terms
-from emay_voice_async.redis.queue import Line
+from emay_voice_async.redis.protocol import SyncRequest, terms
+from emay_voice_async.redis.queue import SharedQueue
 
 N, W = 10, 1.0
 HOLD = W + tolerance(W)
 LONGEST = 8.0
 
 
-def well(_: Ask) -> str:
-    """Let every turn go well."""
+def well(_: SyncRequest) -> str:
+    """Execute every request."""
     return "well"
 
 
-def line(
-    office: Office,
+def queue(
+    model: ServerModel,
     requests: int = N,
     period: float = W,
     *,
-    share: RateLimit | None = None,
+    fallback: RateLimit | None = None,
     delay: float = 0.0,
     fate: Fate = well,
     longest: float = LONGEST,
-) -> Line:
-    """Make the line of one process."""
+) -> SharedQueue:
+    """Make the queue of one process."""
     limit = RateLimit(requests, period)
-    desk = PaperDesk(office, terms(limit, longest=longest, grace=0.5), delay=delay, fate=fate)
-    return Line(desk, limit, share)
+    server = ModelServer(model, terms(limit, longest=longest, grace=0.5), delay=delay, fate=fate)
+    return SharedQueue(server, limit, fallback)
 
 
-def desk(one: Line) -> PaperDesk:
-    """Return the desk of a line."""
-    assert isinstance(one._desk, PaperDesk)
-    return one._desk
+def server_of(one: SharedQueue) -> ModelServer:
+    """Return the server of a queue."""
+    assert isinstance(one._server, ModelServer)
+    return one._server
 
 
-async def warm(office: Office, one: Line) -> None:
-    """Have the first period of a new state over."""
+async def warm(model: ServerModel, one: SharedQueue) -> None:
+    """Wait until the first period of a new state is over."""
     (await one.acquire(again=False)).give_back()
     await asyncio.sleep(0.1)
-    assert not office.leases
+    assert not model.leases
 
 
-async def kill(one: Line) -> None:
-    """End a process without notice, as far as the line is concerned."""
+async def kill(one: SharedQueue) -> None:
+    """End a process without notice, as far as the queue is concerned."""
     one._closed = True
     assert one._task is not None
     one._task.cancel()
     await asyncio.wait({one._task})
 
 
-async def exchange(one: Line, service: Service, up: float, down: float) -> float:
-    """Wait for a slot, travel, and end the lease as the client does; return when it arrived."""
+async def exchange(one: SharedQueue, service: Service, up: float, down: float) -> float:
+    """Wait for a slot, send, and end the lease as the client does; return the time of arrival."""
     lease = await one.acquire(again=False)
     await asyncio.sleep(up)
     arrived = now()
@@ -78,15 +78,15 @@ async def exchange(one: Line, service: Service, up: float, down: float) -> float
     return arrived
 
 
-class Outages:
-    """A network that is down at certain times; a turn that hangs is lost there, or on the way back."""
+class Downtimes:
+    """A network that is down at certain times: requests are lost on the way there, or back."""
 
     def __init__(self, spans: Sequence[tuple[float, float]], back: bool = False) -> None:
         self.spans = spans
         self.back = back
 
-    def __call__(self, _: Ask) -> str:
-        """Say what becomes of a turn that begins now."""
+    def __call__(self, _: SyncRequest) -> str:
+        """Decide the fate of a request that begins now."""
         down = any(begin <= now() < end for begin, end in self.spans)
         return ("lost back" if self.back else "lost there") if down else "well"
 
@@ -104,29 +104,29 @@ TRIPS = st.lists(
 
 
 class World:
-    """Three processes that send through one office to one service."""
+    """Three processes that share a model server and send to one service."""
 
     def __init__(self, requests: int, period: float, fates: Callable[[int], Fate], delay: float) -> None:
         self.service = Service(requests, period)
-        self.office = Office()
-        self.lines = [
-            line(self.office, requests, period, fate=fates(one), delay=delay, longest=100.0)
+        self.model = ServerModel()
+        self.queues = [
+            queue(self.model, requests, period, fate=fates(one), delay=delay, longest=100.0)
             for one in range(3)
         ]
         self.flying: set[asyncio.Task[None]] = set()
 
-    async def send(self, who: int, begins: float, up: float, down: float, fate: str) -> None:
-        """Play one request, and what its caller does meanwhile."""
+    async def send(self, process: int, begins: float, up: float, down: float, fate: str) -> None:
+        """Play one request and its caller."""
         await asyncio.sleep(begins)
-        task = asyncio.ensure_future(self._send(self.lines[who], up, down, fate))
+        task = asyncio.ensure_future(self._send(self.queues[process], up, down, fate))
         if fate == "cancel early":
             await asyncio.sleep(up)
             task.cancel()
         await asyncio.wait([task])
 
-    async def _send(self, one: Line, up: float, down: float, fate: str) -> None:
+    async def _send(self, one: SharedQueue, up: float, down: float, fate: str) -> None:
         lease = await one.acquire(again=False)
-        # From here on the request belongs to the client, which reads on when its caller leaves.
+        # From here on the request belongs to the client, which reads on when the caller is cancelled.
         task = asyncio.ensure_future(self._travel(lease, up, down, fate))
         self.flying.add(task)
         await asyncio.shield(task)
@@ -137,7 +137,7 @@ class World:
             lease.give_back()
             return
         if fate == "give up":
-            # Given up at once, while the request is still on its way for so long.
+            # The client gives up at once, while the request is still in flight.
             lease.end(after=up)
         await asyncio.sleep(up)
         self.service.arrive(now())
@@ -146,25 +146,25 @@ class World:
             lease.end()
 
     async def play(self, trips: Sequence[tuple[int, float, float, float, str]]) -> None:
-        """Send everything, then see that nothing is left of it."""
+        """Send all requests, then check that no lease and no waiter is left."""
         await asyncio.gather(*(self.send(*trip) for trip in trips))
         if self.flying:
             await asyncio.wait(self.flying)
-        # Until the last news was told; before that, no lease has ended by itself.
+        # Until the last change was sent; before that, no lease has ended by itself.
         began = now()
-        for one in self.lines:
+        for one in self.queues:
             if one._task is not None:
                 await one._task
         assert now() - began < 60
-        await asyncio.sleep(self.lines[0]._ledger.hold + 2)
+        await asyncio.sleep(self.queues[0]._ledger.hold + 2)
         moment = round(now() * 1e6)
-        assert not [name for name, free in self.office.leases.items() if free > moment]
+        assert not [name for name, free in self.model.leases.items() if free > moment]
         assert self.service.refused == 0
-        assert not any(one._waiters for one in self.lines)
+        assert not any(one._waiters for one in self.queues)
 
 
 class TestWorlds:
-    """Whatever happens, the service refuses nothing, and no slot is lost."""
+    """In any history the service refuses no request, and no slot is lost."""
 
     @settings(max_examples=300)
     @given(
@@ -199,10 +199,10 @@ class TestWorlds:
         losses: list[list[str]],
         trips: list[tuple[int, float, float, float, str]],
     ) -> None:
-        """Turns that are lost, on either way: no refusal, and no slot is missing afterwards."""
+        """Lost requests and responses: no refusal, and no slot is missing afterwards."""
 
-        def fates(who: int) -> Fate:
-            left = iter(losses[who])
+        def fates(process: int) -> Fate:
+            left = iter(losses[process])
             return lambda _: next(left, "well")
 
         run(World(requests, period, fates, 0.001).play(trips))
@@ -218,7 +218,7 @@ class TestWorlds:
         requests=2,
         period=0.5,
         losses=[2.0],
-        # Counted between the last turn of its process and the next one, in which it is over.
+        # Counted between two syncs of the process, and over at the second.
         trips=[
             (0, 1.0, 0.0, 0.0, "cancel early"),
             (0, 0.5, 1.5, 0.0, "give up"),
@@ -234,7 +234,7 @@ class TestWorlds:
         losses: list[float],
         trips: list[tuple[int, float, float, float, str]],
     ) -> None:
-        """A state that is lost, over and over: what is under way is told before a slot is granted."""
+        """A state lost again and again: requests in flight are registered before a slot is granted."""
         world = World(requests, period, lambda _: well, 0.001)
 
         async def forget() -> None:
@@ -245,13 +245,13 @@ class TestWorlds:
                     "leases",
                     "limits",
                     "queue",
-                    "turns",
+                    "answered",
                     "hold",
                     "slots",
                     "recovers",
                     "lowers",
                 ):
-                    setattr(world.office, name, getattr(Office(), name))
+                    setattr(world.model, name, getattr(ServerModel(), name))
 
         async def main() -> None:
             forgetting = asyncio.ensure_future(forget())
@@ -266,38 +266,38 @@ class TestSharing:
 
     @pytest.mark.parametrize("processes", [1, 2, 4, 12])
     def test_full_speed_in_fair_shares_for_few_commands(self, processes: int) -> None:
-        """Together they use what is safely possible, each its share, with few turns a request."""
-        office, service = Office(), Service(N, W)
+        """Together they use all that is safely possible, in equal shares, with few commands per request."""
+        model, service = ServerModel(), Service(N, W)
         chance = random.Random(7)
-        lines = [line(office, delay=0.0005) for _ in range(processes)]
+        queues = [queue(model, delay=0.0005) for _ in range(processes)]
         each = 1200 // processes
         served: list[tuple[float, int]] = []
         trips: list[float] = []
 
-        async def one(who: int) -> None:
+        async def one(process: int) -> None:
             up, down = chance.uniform(0.005, 0.06), chance.uniform(0.005, 0.06)
-            served.append((await exchange(lines[who], service, up, down), who))
+            served.append((await exchange(queues[process], service, up, down), process))
             trips.append(up + down)
 
         async def main() -> None:
-            await asyncio.gather(*(one(who) for _ in range(each) for who in range(processes)))
-            for who in lines:
-                await who.aclose()
+            await asyncio.gather(*(one(process) for _ in range(each) for process in range(processes)))
+            for process in queues:
+                await process.aclose()
 
         run(main())
         served.sort()
         assert service.refused == 0
         took = served[-1][0] - served[0][0]
         assert len(served) / took >= 0.97 * N / (W + sum(trips) / len(trips))
-        half = Counter(who for _, who in served[: len(served) // 2])
+        half = Counter(process for _, process in served[: len(served) // 2])
         assert min(half.values()) >= 0.8 * each / 2
-        turns = sum(len(desk(who).asked) for who in lines)
-        assert turns <= 2 * len(served) + processes * took / HOLD
+        commands = sum(len(server_of(process).requests) for process in queues)
+        assert commands <= 2 * len(served) + processes * took / HOLD
 
-    def test_one_of_many_is_not_starved_by_a_crowd(self) -> None:
-        """A process that wants one slot at a time has one each period, beside one that wants thousands."""
-        office, service = Office(), Service(N, W)
-        crowd, single = line(office), line(office)
+    def test_a_single_waiter_is_not_starved_by_many(self) -> None:
+        """A process with one waiter gets a slot each period, beside a process with thousands of waiters."""
+        model, service = ServerModel(), Service(N, W)
+        crowd, single = queue(model), queue(model)
 
         async def main() -> None:
             waiting = [asyncio.ensure_future(exchange(crowd, service, 0.01, 0.01)) for _ in range(5000)]
@@ -316,9 +316,9 @@ class TestSharing:
         assert service.refused == 0
 
     def test_first_come_first_served_in_one_process(self) -> None:
-        """Slots go to the waiters in the order in which they came; a refused one goes to the front."""
-        office = Office()
-        one = line(office, 2)
+        """Slots go to the waiters in order of arrival; a retry after a refusal goes to the front."""
+        model = ServerModel()
+        one = queue(model, 2)
         served: list[int] = []
 
         async def wait(name: int) -> None:
@@ -332,35 +332,35 @@ class TestSharing:
 
         run(main())
         assert served == [100, *range(30)]
-        # What is asked for may be lost, and then has to be given back.
-        assert max(ask.want for ask in desk(one).asked) == 2
+        # Slots that were asked for may be lost, and are then returned: never request for more than the limit.
+        assert max(request.wanted for request in server_of(one).requests) == 2
 
     def test_many_slots_are_taken_in_one_command(self) -> None:
-        """A hundred free slots for a hundred waiters cost one turn, and their ends another."""
-        office = Office()
-        one = line(office, 100)
+        """A hundred free slots for a hundred waiters cost one command, and the ends another."""
+        model = ServerModel()
+        one = queue(model, 100)
 
         async def main() -> None:
-            await warm(office, one)
-            before = len(desk(one).asked)
+            await warm(model, one)
+            before = len(server_of(one).requests)
             leases = await asyncio.gather(*(one.acquire(again=False) for _ in range(100)))
-            assert len(desk(one).asked) == before + 1
+            assert len(server_of(one).requests) == before + 1
             for lease in leases:
                 await asyncio.sleep(0.0004)
                 lease.end()
             await asyncio.sleep(0.2)
-            assert len(desk(one).asked) == before + 2
+            assert len(server_of(one).requests) == before + 2
             await one.aclose()
 
         run(main())
 
     def test_a_slot_given_back_wakes_the_next_at_once(self) -> None:
-        """Whoever waits in the same process has the slot in the same moment."""
-        office = Office()
-        one = line(office, 1)
+        """The next waiter of the same process has the slot in the same moment."""
+        model = ServerModel()
+        one = queue(model, 1)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             lease = await one.acquire(again=False)
             waiting = asyncio.ensure_future(one.acquire(again=False))
             await asyncio.sleep(0.3)
@@ -372,35 +372,35 @@ class TestSharing:
 
         run(main())
 
-    def test_nothing_is_asked_while_nobody_wants_anything(self) -> None:
-        """A process at rest says nothing, and one that waits does not ask before its time."""
-        office = Office()
-        one, other = line(office, 1), line(office, 1)
+    def test_an_idle_process_sends_no_command(self) -> None:
+        """An idle process is silent, and a waiting process does not sync before the announced time."""
+        model = ServerModel()
+        one, other = queue(model, 1), queue(model, 1)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             (await one.acquire(again=False)).end()
             await asyncio.sleep(0.2)
-            before = len(desk(one).asked)
+            before = len(server_of(one).requests)
             waiting = asyncio.ensure_future(other.acquire(again=False))
             await asyncio.sleep(0.7)
-            assert len(desk(other).asked) == 1
+            assert len(server_of(other).requests) == 1
             lease = await waiting
-            assert len(desk(other).asked) == 2
-            assert len(desk(one).asked) == before
+            assert len(server_of(other).requests) == 2
+            assert len(server_of(one).requests) == before
             lease.end()
             await one.aclose()
             await other.aclose()
 
         run(main())
 
-    def test_a_process_that_dies_in_the_queue_holds_up_nobody_for_long(self) -> None:
-        """The others wait for it half a second once, and go on without it."""
-        office = Office()
-        dead, alive = line(office, 1), line(office, 1)
+    def test_a_process_that_dies_in_the_queue_delays_the_others_once(self) -> None:
+        """The others wait half a second, once, and go on without the dead process."""
+        model = ServerModel()
+        dead, alive = queue(model, 1), queue(model, 1)
 
         async def main() -> None:
-            await warm(office, alive)
+            await warm(model, alive)
             (await alive.acquire(again=False)).end()
             await asyncio.sleep(0.2)
             waiting = asyncio.ensure_future(dead.acquire(again=False))
@@ -417,12 +417,12 @@ class TestSharing:
         run(main())
 
     def test_the_leases_of_a_process_that_died_end_by_themselves(self) -> None:
-        """Not before its request can have been counted, a period ago; then they do."""
-        office = Office()
-        dead, alive = line(office, 2), line(office, 2)
+        """They end when the last request can have been counted a period ago."""
+        model = ServerModel()
+        dead, alive = queue(model, 2), queue(model, 2)
 
         async def main() -> None:
-            await warm(office, alive)
+            await warm(model, alive)
             for _ in range(2):
                 await dead.acquire(again=False)
             began = now()
@@ -434,13 +434,13 @@ class TestSharing:
 
         run(main())
 
-    def test_a_request_that_takes_longer_than_anybody_thought_keeps_its_slot(self) -> None:
-        """While its process lives, a lease is renewed."""
-        office = Office()
-        slow, other = line(office, 1), line(office, 1)
+    def test_a_request_longer_than_longest_keeps_its_slot(self) -> None:
+        """The lease of a live process is renewed."""
+        model = ServerModel()
+        slow, other = queue(model, 1), queue(model, 1)
 
         async def main() -> None:
-            await warm(office, slow)
+            await warm(model, slow)
             lease = await slow.acquire(again=False)
             waiting = asyncio.ensure_future(other.acquire(again=False))
             await asyncio.sleep(5 * LONGEST)
@@ -457,12 +457,12 @@ class TestSharing:
     def test_the_strictest_limit_holds_for_all_while_it_is_in_use(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Two limits for one account: the lower one wins, both hear of it, and it is forgotten in time."""
-        office = Office()
-        wide, narrow = line(office, 10), line(office, 3)
+        """Of two limits for an account the lower holds, both processes log that, and a minute later the higher."""
+        model = ServerModel()
+        wide, narrow = queue(model, 10), queue(model, 3)
 
         async def main() -> None:
-            await warm(office, wide)
+            await warm(model, wide)
             (await narrow.acquire(again=False)).give_back()
             await asyncio.sleep(1)
             leases = [await wide.acquire(again=False) for _ in range(3)]
@@ -481,20 +481,20 @@ class TestSharing:
 
         with caplog.at_level(logging.WARNING, "emay_voice_async"):
             run(main())
-        assert [text.split()[5] for text in caplog.messages if "strictest" in text] == ["3", "10"]
+        assert [text.split()[7] for text in caplog.messages if "strictest" in text] == ["3", "10"]
 
 
 class TestCancelling:
     """Cancelled waiters."""
 
     def test_at_any_moment_nothing_is_lost(self) -> None:
-        """Cancelling one of three at any turn of the loop leaves the others their slots, and no lease."""
+        """Cancelling one of three at any turn of the loop leaves the others their slots and no lease taken."""
 
         def scenario() -> Callable[[CancellingLoop], Awaitable[None]]:
             async def play(loop: CancellingLoop) -> None:
-                office = Office()
-                one = line(office, 1, delay=0.001)
-                await warm(office, one)
+                model = ServerModel()
+                one = queue(model, 1, delay=0.001)
+                await warm(model, one)
 
                 async def use() -> None:
                     lease = await one.acquire(again=False)
@@ -513,46 +513,46 @@ class TestCancelling:
                 assert all(task.exception() is None for task in tasks)
                 assert now() - began < 0.1
                 await one.aclose()
-                assert not office.leases
-                assert not office.queue
+                assert not model.leases
+                assert not model.queue
 
             return play
 
         assert cancel_everywhere(scenario) > 10
 
-    def test_what_was_granted_to_nobody_is_given_back(self) -> None:
-        """All are cancelled while the command is under way: the slots are free again at once."""
-        office = Office()
-        one = line(office, 5, delay=0.1)
+    def test_slots_granted_after_the_waiters_left_are_returned(self) -> None:
+        """All waiters are cancelled while the command is in flight: the slots are free again at once."""
+        model = ServerModel()
+        one = queue(model, 5, delay=0.1)
 
         async def main() -> None:
             (await one.acquire(again=False)).give_back()
             await asyncio.sleep(1)
             waiting = [asyncio.ensure_future(one.acquire(again=False)) for _ in range(5)]
             await asyncio.sleep(0.15)
-            assert len(office.leases) == 5
+            assert len(model.leases) == 5
             for task in waiting:
                 task.cancel()
             await asyncio.sleep(0.3)
-            assert not office.leases
+            assert not model.leases
             await one.aclose()
 
         run(main())
 
     def test_the_queue_is_left_at_once(self) -> None:
-        """When the last waiter of a process is cancelled, the others do not wait for it."""
-        office = Office()
-        one, other = line(office, 1), line(office, 1)
+        """When the last waiter of a process is cancelled, other processes do not wait for that process."""
+        model = ServerModel()
+        one, other = queue(model, 1), queue(model, 1)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             lease = await other.acquire(again=False)
             waiting = asyncio.ensure_future(one.acquire(again=False))
             await asyncio.sleep(0.1)
-            assert len(office.queue) == 1
+            assert len(model.queue) == 1
             waiting.cancel()
             await asyncio.sleep(0.01)
-            assert not office.queue
+            assert not model.queue
             lease.end()
             await one.aclose()
             await other.aclose()
@@ -561,33 +561,33 @@ class TestCancelling:
 
 
 class TestClosing:
-    """The end of a line."""
+    """Closing a queue."""
 
-    def test_what_is_left_is_told(self) -> None:
-        """Closing tells what has ended without waiting for more."""
-        office = Office()
-        one = line(office)
+    def test_pending_changes_are_sent(self) -> None:
+        """Closing sends the ended leases without waiting for more of them."""
+        model = ServerModel()
+        one = queue(model)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             leases = [await one.acquire(again=False) for _ in range(3)]
             leases[0].end()
             leases[1].give_back()
             began = now()
             await one.aclose()
             assert now() == began
-            assert len(office.leases) == 2
-            # The one that is still under way is on its own.
+            assert len(model.leases) == 2
+            # A lease still open ends by itself on the server.
             leases[2].end()
             await one.aclose()
 
         run(main())
-        assert len(office.leases) == 2
+        assert len(model.leases) == 2
 
-    def test_those_who_wait_are_told(self) -> None:
-        """A waiter of a closed pacer is not left hanging, and no new one is taken."""
-        office = Office()
-        one = line(office, 1)
+    def test_waiters_fail(self) -> None:
+        """The waiters of a closed pacer fail, and new ones are refused."""
+        model = ServerModel()
+        one = queue(model, 1)
 
         async def main() -> None:
             waiting = [asyncio.ensure_future(one.acquire(again=False)) for _ in range(2)]
@@ -599,19 +599,19 @@ class TestClosing:
                 await waiting[1]
             with pytest.raises(UsageError, match="is closed"):
                 await one.acquire(again=False)
-            assert not office.queue
+            assert not model.queue
 
         run(main())
 
-    def test_a_line_that_was_never_used(self) -> None:
-        """There is nothing to tell, nor to wait for."""
-        one = line(Office())
+    def test_a_queue_that_was_never_used(self) -> None:
+        """Closing an unused queue sends no command."""
+        one = queue(ServerModel())
         run(one.aclose())
-        assert not desk(one).asked
+        assert not server_of(one).requests
 
     def test_another_event_loop(self) -> None:
-        """A line belongs to the loop that used it first."""
-        one = line(Office())
+        """A queue belongs to the first event loop that used it."""
+        one = queue(ServerModel())
 
         async def use() -> None:
             (await one.acquire(again=False)).give_back()
@@ -622,24 +622,24 @@ class TestClosing:
             run(use())
 
 
-class TestOutage:
-    """A server that is away."""
+class TestUnavailable:
+    """A Redis server that does not answer."""
 
     @pytest.mark.parametrize("back", [False, True])
     def test_requests_wait_and_go_on(self, caplog: pytest.LogCaptureFixture, back: bool) -> None:
-        """After three seconds without the server, all go on, without a refusal or a flood of lines."""
-        office, service = Office(), Service(N, W)
-        lines = [line(office, fate=Outages([(1003, 1006)], back)) for _ in range(2)]
+        """After three seconds without Redis all requests go on, without a refusal, with two log queues each."""
+        model, service = ServerModel(), Service(N, W)
+        queues = [queue(model, fate=Downtimes([(1003, 1006)], back)) for _ in range(2)]
         arrived: list[float] = []
 
-        async def one(who: Line) -> None:
-            arrived.append(await exchange(who, service, 0.02, 0.02))
+        async def one(process: SharedQueue) -> None:
+            arrived.append(await exchange(process, service, 0.02, 0.02))
 
         async def main() -> None:
-            await asyncio.gather(*(one(who) for who in lines for _ in range(50)))
+            await asyncio.gather(*(one(process) for process in queues for _ in range(50)))
             assert now() < 1000 + HOLD + 100 / N * (HOLD + 0.04) + 3 + 3
-            for who in lines:
-                await who.aclose()
+            for process in queues:
+                await process.aclose()
 
         with caplog.at_level(logging.WARNING, "emay_voice_async"):
             run(main())
@@ -649,13 +649,13 @@ class TestOutage:
         assert len([text for text in caplog.messages if "is back" in text]) == 2
         assert len(caplog.messages) == 4
 
-    def test_what_ended_meanwhile_is_told_later_with_its_time(self) -> None:
-        """A lease that ended two seconds ago when the server is back is free at once."""
-        office = Office()
-        one = line(office, 1, fate=Outages([(1002, 1005)]))
+    def test_leases_that_ended_meanwhile_are_sent_with_their_time(self) -> None:
+        """A lease that ended two seconds before Redis is back is free at once."""
+        model = ServerModel()
+        one = queue(model, 1, fate=Downtimes([(1002, 1005)]))
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             lease = await one.acquire(again=False)
             await asyncio.sleep(1002.5 - now())
             lease.end()
@@ -665,15 +665,15 @@ class TestOutage:
 
         run(main())
 
-    def test_what_the_server_has_forgotten_in_time_is_no_loss(self) -> None:
-        """After a long rest a process does not expect the server to remember its last turn."""
-        office = Office()
-        one = line(office)
+    def test_an_expired_record_of_a_process_is_no_lost_state(self) -> None:
+        """After a long pause a process does not expect the server to remember its last request."""
+        model = ServerModel()
+        one = queue(model)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             await asyncio.sleep(LONGEST)
-            office.turns.clear()
+            model.answered.clear()
             began = now()
             (await one.acquire(again=False)).give_back()
             assert now() == began
@@ -681,61 +681,61 @@ class TestOutage:
 
         run(main())
 
-    def test_a_late_turn_is_overtaken(self) -> None:
-        """A turn that the server plays after a later one does nothing: its slots are not lost."""
-        office = Office()
-        one = line(office, 2)
-        late: list[Ask] = []
+    def test_a_late_request_is_ignored(self) -> None:
+        """A request that is executed after a later request grants no slot, so none is lost."""
+        model = ServerModel()
+        one = queue(model, 2)
+        late: list[SyncRequest] = []
 
-        def fate(ask: Ask) -> str:
-            if not late and ask.want and ask.seq > 2:
-                late.append(ask)
+        def fate(request: SyncRequest) -> str:
+            if not late and request.wanted and request.sequence > 2:
+                late.append(request)
                 return "lost there"
             return "well"
 
         async def main() -> None:
-            await warm(office, one)
-            desk(one).fate = fate
+            await warm(model, one)
+            server_of(one).fate = fate
             lease = await one.acquire(again=False)
-            assert office.turn(late[0], desk(one).terms, round(now() * 1e6)) is None
-            assert len(office.leases) == 1
+            assert model.sync(late[0], server_of(one).terms, round(now() * 1e6)) is None
+            assert len(model.leases) == 1
             lease.end()
             await one.aclose()
 
         run(main())
 
-    def test_an_error_that_will_not_pass_is_raised(self) -> None:
-        """Whoever waits is told, nobody hangs, and the next one tries again."""
-        office = Office()
-        one = line(office)
+    def test_a_permanent_error_is_raised(self) -> None:
+        """All waiters fail, and the next request tries again."""
+        model = ServerModel()
+        one = queue(model)
 
-        def fate(_: Ask) -> str:
+        def fate(_: SyncRequest) -> str:
             raise PermissionError("wrong password")
 
         async def main() -> None:
-            desk(one).fate = fate
+            server_of(one).fate = fate
             for _ in range(2):
                 waiting = [asyncio.ensure_future(one.acquire(again=False)) for _ in range(3)]
                 await asyncio.wait(waiting)
                 assert all(isinstance(task.exception(), PermissionError) for task in waiting)
-            desk(one).fate = well
+            server_of(one).fate = well
             (await one.acquire(again=False)).end()
             await one.aclose()
 
         run(main())
 
-    def test_a_waiter_that_is_cancelled_as_it_is_told(self) -> None:
-        """An error that reaches a waiter in the moment of its cancellation leaves nothing behind."""
-        office = Office()
-        one = line(office)
+    def test_a_waiter_cancelled_as_it_fails(self) -> None:
+        """An error that reaches a waiter in the moment of cancellation leaves no trace."""
+        model = ServerModel()
+        one = queue(model)
 
-        def fate(_: Ask) -> str:
-            # After the waiter has been told, and before it runs on.
+        def fate(_: SyncRequest) -> str:
+            # After the waiter has failed, and before the task runs again.
             asyncio.get_running_loop().call_soon(waiting[0].cancel)
             raise PermissionError("wrong password")
 
         async def main() -> None:
-            desk(one).fate = fate
+            server_of(one).fate = fate
             waiting.append(asyncio.ensure_future(one.acquire(again=False)))
             await asyncio.wait(waiting)
             assert waiting[0].cancelled()
@@ -744,41 +744,41 @@ class TestOutage:
         waiting: list[asyncio.Future[Lease]] = []
         run(main())
 
-    def test_news_that_nobody_can_use_any_more_is_dropped(self) -> None:
-        """A server that is gone for good is tried ever more rarely, and then not at all."""
-        office = Office()
-        one = line(office)
+    def test_outdated_changes_are_discarded(self) -> None:
+        """A server that is gone for good is tried with growing pauses, and in the end no more."""
+        model = ServerModel()
+        one = queue(model)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             lease = await one.acquire(again=False)
             await asyncio.sleep(0.01)
-            desk(one).fate = lambda _: "lost there"
-            before = len(desk(one).asked)
+            server_of(one).fate = lambda _: "lost there"
+            before = len(server_of(one).requests)
             lease.end()
             await asyncio.sleep(1000)
-            assert 5 < len(desk(one).asked) - before < 40
+            assert 5 < len(server_of(one).requests) - before < 40
             assert one._task is not None
             assert one._task.done()
             await one.aclose()
 
         run(main())
 
-    def test_who_comes_while_attempts_are_rare_does_not_wait_for_the_next(self) -> None:
-        """A server that is back is found at once by a new request."""
-        office = Office()
-        one = line(office, longest=100.0)
+    def test_a_new_request_does_not_wait_for_a_long_backoff(self) -> None:
+        """A new request finds a server that is back, without waiting for the end of the backoff."""
+        model = ServerModel()
+        one = queue(model, longest=100.0)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             lease = await one.acquire(again=False)
-            desk(one).fate = lambda _: "lost there"
+            server_of(one).fate = lambda _: "lost there"
             lease.end()
             await asyncio.sleep(100)
-            before = len(desk(one).asked)
+            before = len(server_of(one).requests)
             await asyncio.sleep(6.5)
-            desk(one).fate = well
-            assert len(desk(one).asked) - before <= 2
+            server_of(one).fate = well
+            assert len(server_of(one).requests) - before <= 2
             began = now()
             (await one.acquire(again=False)).end()
             assert now() - began <= 1.0 + HOLD / 2
@@ -786,15 +786,15 @@ class TestOutage:
 
         run(main())
 
-    def test_closing_does_not_wait_for_it_for_ever(self) -> None:
-        """Two timeouts are enough: the leases end by themselves."""
-        office = Office()
-        one = line(office)
+    def test_closing_is_bounded(self) -> None:
+        """Closing takes two timeouts at most: the leases end by themselves."""
+        model = ServerModel()
+        one = queue(model)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             lease = await one.acquire(again=False)
-            desk(one).fate = lambda _: "lost there"
+            server_of(one).fate = lambda _: "lost there"
             lease.end()
             began = now()
             await one.aclose()
@@ -802,19 +802,19 @@ class TestOutage:
 
         run(main())
 
-    def test_a_server_that_lost_its_last_seconds(self, caplog: pytest.LogCaptureFixture) -> None:
-        """A replica that knows less than this process has heard is told all, and a period is waited."""
-        office = Office()
-        one, other = line(office, 1), line(office, 1)
+    def test_a_replica_that_lags(self, caplog: pytest.LogCaptureFixture) -> None:
+        """A replica that knows less than this process is sent all leases, and requests wait one period."""
+        model = ServerModel()
+        one, other = queue(model, 1), queue(model, 1)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             lease = await one.acquire(again=False)
             await asyncio.sleep(0.1)
-            # As it was before the slot was granted.
-            office.leases.clear()
-            seq, answer = office.turns[one._ledger.process]
-            office.turns[one._ledger.process] = seq - 1, answer
+            # The state from before the grant.
+            model.leases.clear()
+            seq, answer = model.answered[one._ledger.process]
+            model.answered[one._ledger.process] = seq - 1, answer
             await asyncio.sleep(1.5)
             waiting = asyncio.ensure_future(other.acquire(again=False))
             await asyncio.sleep(3)
@@ -828,20 +828,20 @@ class TestOutage:
             run(main())
         assert [text for text in caplog.messages if "was lost" in text]
 
-    def test_what_a_new_state_is_told_is_told_again_if_that_was_lost(self) -> None:
-        """The leases of a process are known there in the end, whatever is lost on the way."""
-        office = Office()
-        one, other = line(office, 1), line(office, 1)
+    def test_registering_is_retried(self) -> None:
+        """A new state knows the leases of a process in the end, even if requests are lost on the way."""
+        model = ServerModel()
+        one, other = queue(model, 1), queue(model, 1)
         losses = iter(["lost there", "lost there"])
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             lease = await one.acquire(again=False)
-            desk(one).fate = lambda ask: next(losses, "well") if ask.mine else "well"
-            for name in ("epoch", "leases", "turns"):
-                setattr(office, name, getattr(Office(), name))
+            server_of(one).fate = lambda request: next(losses, "well") if request.registered else "well"
+            for name in ("epoch", "leases", "answered"):
+                setattr(model, name, getattr(ServerModel(), name))
             await asyncio.sleep(5)
-            assert len(office.leases) == 1
+            assert len(model.leases) == 1
             waiting = asyncio.ensure_future(other.acquire(again=False))
             await asyncio.sleep(2)
             assert not waiting.done()
@@ -853,43 +853,43 @@ class TestOutage:
         run(main())
 
 
-class TestShare:
-    """A share of one's own while the server is away."""
+class TestFallback:
+    """The fallback limit while Redis does not answer."""
 
     @pytest.mark.parametrize("back", [False, True])
-    def test_it_is_used_until_the_server_is_back(self, back: bool) -> None:
-        """Both go on with their shares, the service refuses nothing, and full speed is found again."""
-        office, service = Office(), Service(N, W)
-        network = Outages([(1005, 1025)], back)
-        lines = [line(office, share=RateLimit(5, W), fate=network) for _ in range(2)]
+    def test_it_applies_until_redis_is_back(self, back: bool) -> None:
+        """Two processes go on with their fallback limits, without a refusal, and reach full speed again."""
+        model, service = ServerModel(), Service(N, W)
+        network = Downtimes([(1005, 1025)], back)
+        queues = [queue(model, fallback=RateLimit(5, W), fate=network) for _ in range(2)]
         arrived: list[float] = []
 
-        async def one(who: Line) -> None:
-            arrived.append(await exchange(who, service, 0.02, 0.02))
+        async def one(process: SharedQueue) -> None:
+            arrived.append(await exchange(process, service, 0.02, 0.02))
 
         async def main() -> None:
-            await asyncio.gather(*(one(who) for who in lines for _ in range(200)))
-            for who in lines:
-                await who.aclose()
+            await asyncio.gather(*(one(process) for process in queues for _ in range(200)))
+            for process in queues:
+                await process.aclose()
 
         run(main())
         assert service.refused == 0
         without = [moment for moment in arrived if 1005.1 < moment < 1025]
         assert len(without) > 0.9 * 10 / (W + 0.04) * (20 - 1 - 2 * HOLD)
-        # The first turn that is lost begins then, and is given up after its timeout of a second.
+        # The first lost request begins then, and times out after a second.
         assert min(without) >= 1005 + 1 + 1 + HOLD
         after = [moment for moment in arrived if 1030 < moment < 1034]
         assert len(after) > 28
 
-    def test_what_is_under_way_counts_against_the_share(self) -> None:
-        """Leases from before the outage are slots of the share until their requests are answered."""
-        office = Office()
-        one = line(office, 4, share=RateLimit(2, W))
+    def test_open_leases_count_against_the_fallback_limit(self) -> None:
+        """Leases from before count against the fallback limit until their requests are answered."""
+        model = ServerModel()
+        one = queue(model, 4, fallback=RateLimit(2, W))
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             leases = [await one.acquire(again=False) for _ in range(3)]
-            desk(one).fate = lambda _: "lost there"
+            server_of(one).fate = lambda _: "lost there"
             waiting = [asyncio.ensure_future(one.acquire(again=False)) for _ in range(2)]
             await asyncio.sleep(20)
             assert not any(task.done() for task in waiting)
@@ -907,10 +907,10 @@ class TestShare:
 
         run(main())
 
-    def test_too_much_is_halved(self) -> None:
-        """A refusal while the share is used halves it, as it does any limit."""
-        office = Office()
-        one = line(office, share=RateLimit(4, W), fate=lambda _: "lost there")
+    def test_a_refusal_halves_it(self) -> None:
+        """A refusal for speed halves the fallback limit."""
+        model = ServerModel()
+        one = queue(model, fallback=RateLimit(4, W), fate=lambda _: "lost there")
 
         async def main() -> None:
             for lease in [await one.acquire(again=False) for _ in range(4)]:
@@ -928,16 +928,16 @@ class TestShare:
 
         run(main())
 
-    def test_leases_taken_alone_are_known_when_the_server_is_back(self) -> None:
-        """What was taken without the server counts there, too, until it has ended."""
-        office = Office()
-        one = line(office, 2, share=RateLimit(2, W))
-        other = line(office, 2)
+    def test_fallback_leases_are_registered_when_redis_is_back(self) -> None:
+        """Slots taken without Redis count there as well until they are free."""
+        model = ServerModel()
+        one = queue(model, 2, fallback=RateLimit(2, W))
+        other = queue(model, 2)
 
         async def main() -> None:
-            desk(one).fate = lambda _: "lost there"
+            server_of(one).fate = lambda _: "lost there"
             leases = [await one.acquire(again=False) for _ in range(2)]
-            desk(one).fate = well
+            server_of(one).fate = well
             waiting = asyncio.ensure_future(one.acquire(again=False))
             await asyncio.sleep(6)
             assert not waiting.done()
@@ -957,15 +957,15 @@ class TestShare:
 
 
 class TestOverSpeed:
-    """Somebody else uses the account, too."""
+    """Another program uses the account as well."""
 
     def test_all_processes_go_slower_together_and_recover(self, caplog: pytest.LogCaptureFixture) -> None:
-        """One refusal halves the slots of all; five calm periods give one back; each logs it once."""
-        office = Office()
-        one, other = line(office, 4), line(office, 4)
+        """A refusal halves the slots of all; five calm periods give a slot back; each process logs the refusal once."""
+        model = ServerModel()
+        one, other = queue(model, 4), queue(model, 4)
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             for lease in [await one.acquire(again=False) for _ in range(4)]:
                 lease.end(over_speed=True)
             await asyncio.sleep(2 * HOLD)
@@ -984,21 +984,21 @@ class TestOverSpeed:
 
         with caplog.at_level(logging.WARNING, "emay_voice_async"):
             run(main())
-        assert [text.split(";")[1] for text in caplog.messages] == [" going on with 2 slots"] * 2
+        assert [text.split(";")[1] for text in caplog.messages] == [" continuing with 2 slots"] * 2
 
-    def test_a_refusal_is_told_again_if_that_was_lost(self) -> None:
-        """A turn that is lost takes nothing with it: the slots are halved all the same."""
-        office = Office()
-        one = line(office, 4)
+    def test_a_refusal_is_sent_again_when_the_request_was_lost(self) -> None:
+        """A lost request does not lose the refusal: the slots are halved."""
+        model = ServerModel()
+        one = queue(model, 4)
         losses = iter(["lost there"])
 
         async def main() -> None:
-            await warm(office, one)
+            await warm(model, one)
             lease = await one.acquire(again=False)
-            desk(one).fate = lambda _: next(losses, "well")
+            server_of(one).fate = lambda _: next(losses, "well")
             lease.end(over_speed=True)
             await asyncio.sleep(2)
-            assert office.slots == 2
+            assert model.slots == 2
             assert one.limit == RateLimit(2, W)
             await one.aclose()
 

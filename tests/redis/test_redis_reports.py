@@ -1,4 +1,4 @@
-"""The store of receivers on many machines, over a real server."""
+"""RedisReports, the report store of receivers on many machines, over a real server."""
 
 import asyncio
 import secrets
@@ -15,15 +15,15 @@ from support import servers
 from emay_voice_async import InvalidRequestError, Report
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
-from emay_voice_async.receiver.deduplication import Claim, RecentReports, ReportStore, deliver_once
+from emay_voice_async.receiver.deduplication import ClaimResult, RecentReports, ReportStore, deliver_once
 from emay_voice_async.redis import RedisReports
-from emay_voice_async.redis.backoff import OutageError
+from emay_voice_async.redis.backoff import UnavailableError
 
-YOURS, HELD, HANDLED = Claim.YOURS, Claim.HELD, Claim.HANDLED
+YOURS, HELD, HANDLED = ClaimResult.CLAIMED, ClaimResult.HELD, ClaimResult.HANDLED
 
 
-class Shelf:
-    """A place of one test's own, on a server that others may use."""
+class Keys:
+    """Keys used by one test only, on a server that others may use."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -47,7 +47,7 @@ class Shelf:
         )
 
     def wipe(self) -> list[str]:
-        """Remove what is there; return its names."""
+        """Delete the keys; return their names."""
         with redis.Redis.from_url(self.url, decode_responses=True) as client:
             names = [str(name) for name in client.scan_iter(f"{self.prefix}:*", count=10_000)]
             for name in names:
@@ -56,45 +56,45 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    """Give the test a place, and remove what it left."""
-    one = Shelf(servers.url(servers.REDIS))
+def keys() -> Iterator[Keys]:
+    """Give the test keys of its own, and delete them."""
+    one = Keys(servers.url(servers.REDIS))
     yield one
     one.wipe()
 
 
 def between(
-    shelf: Shelf, play: Callable[[RedisReports, RedisReports], Awaitable[None]], *, claimed_for: float = 60.0
+    keys: Keys, play: Callable[[RedisReports, RedisReports], Awaitable[None]], *, claimed_for: float = 60.0
 ) -> None:
     """Play with the stores of two machines; ``claimed_for`` is the first one's."""
 
     async def main() -> None:
-        async with shelf.store(claimed_for=claimed_for) as one, shelf.store() as other:
+        async with keys.store(claimed_for=claimed_for) as one, keys.store() as other:
             await play(one, other)
 
     asyncio.run(main())
 
 
 class TestClaims:
-    """Who handles a report."""
+    """Claims of reports."""
 
-    def test_it_is_a_store(self) -> None:
-        """A receiver takes it as it is, before any server is asked."""
+    def test_it_is_a_report_store(self) -> None:
+        """RedisReports follows the protocol that a receiver asks for; making one does no I/O."""
         assert isinstance(RedisReports("redis://nobody.invalid"), ReportStore)
 
-    def test_each_key_has_one_owner(self, shelf: Shelf) -> None:
-        """Of many who claim at once, on two machines, exactly one is told that it is theirs."""
+    def test_each_key_has_one_owner(self, keys: Keys) -> None:
+        """Of many concurrent claims on two machines exactly one succeeds."""
 
         async def play(one: RedisReports, other: RedisReports) -> None:
             keys = [f"{number:032}" for number in range(100)]
             claims = await asyncio.gather(*(store.claim(keys) for _ in range(4) for store in (one, other)))
             for each in zip(*claims, strict=True):
-                assert sorted(claim.value for claim in each) == ["held"] * 7 + ["yours"]
+                assert sorted(claim.value for claim in each) == ["claimed"] + ["held"] * 7
 
-        between(shelf, play)
+        between(keys, play)
 
-    def test_what_was_handled_stays_handled(self, shelf: Shelf) -> None:
-        """A settled claim is told to all; one that failed is there for the next one."""
+    def test_handled_reports_stay_handled(self, keys: Keys) -> None:
+        """All machines see a handled report; a failed report can be claimed again."""
 
         async def play(one: RedisReports, other: RedisReports) -> None:
             assert await one.claim(["a", "b", "c"]) == [YOURS, YOURS, YOURS]
@@ -103,10 +103,10 @@ class TestClaims:
             assert await other.claim(["c", "b", "a", "d"]) == [YOURS, HANDLED, HANDLED, YOURS]
             assert await one.claim(["a", "c", "d"]) == [HANDLED, HELD, HELD]
 
-        between(shelf, play)
+        between(keys, play)
 
-    def test_a_key_that_is_there_twice(self, shelf: Shelf) -> None:
-        """Only the first one is claimed, as in the store of one process; none at all is no question."""
+    def test_a_key_given_twice(self, keys: Keys) -> None:
+        """Only the first of equal keys is claimed, as in RecentReports; no keys need no command."""
 
         async def play(one: RedisReports, other: RedisReports) -> None:
             assert await one.claim(["a", "a"]) == [YOURS, HELD]
@@ -114,26 +114,26 @@ class TestClaims:
             assert await other.claim(["a", "a"]) == [HANDLED, HANDLED]
             assert await other.claim([]) == []
 
-        between(shelf, play)
+        between(keys, play)
 
-    def test_a_claim_ends_by_itself(self, shelf: Shelf) -> None:
-        """A machine that died holds a report for as long as it was told, and no longer."""
+    def test_a_claim_ends_by_itself(self, keys: Keys) -> None:
+        """A machine that died holds a report for ``claimed_for`` seconds and no longer."""
 
         async def play(one: RedisReports, other: RedisReports) -> None:
             assert await one.claim(["a"]) == [YOURS]
             assert await other.claim(["a"]) == [HELD]
             await other.wait("a")
             assert await other.claim(["a"]) == [YOURS]
-            # Its owner was only slow: the claim is not its own any more.
+            # The first owner was only slow: the claim now belongs to the other machine.
             await one.settle(["a"], handled=False)
             assert await one.claim(["a"]) == [HELD]
             await one.settle(["a"], handled=True)
             assert await one.claim(["a"]) == [HELD]
 
-        between(shelf, play, claimed_for=1.0)
+        between(keys, play, claimed_for=1.0)
 
-    def test_a_late_owner_whom_nobody_followed(self, shelf: Shelf) -> None:
-        """What was handled after its claim had ended is remembered if nobody has claimed it since."""
+    def test_a_late_owner_without_a_successor(self, keys: Keys) -> None:
+        """A report handled after the end of a claim is remembered, unless another machine has claimed it."""
 
         async def play(one: RedisReports, other: RedisReports) -> None:
             await one.claim(["a"])
@@ -141,17 +141,17 @@ class TestClaims:
             await one.settle(["a"], handled=True)
             assert await other.claim(["a"]) == [HANDLED]
 
-        between(shelf, play, claimed_for=0.1)
+        between(keys, play, claimed_for=0.1)
 
-    def test_it_is_forgotten_in_time(self, shelf: Shelf) -> None:
-        """Claims and handled reports have an end on the server, in the seconds that were given."""
+    def test_keys_expire(self, keys: Keys) -> None:
+        """Claims and handled reports expire on the server after the given seconds."""
 
         async def main() -> None:
-            async with Redis.from_url(shelf.url) as client:
-                store = shelf.store(client, claimed_for=100, remembered_for=200)
+            async with Redis.from_url(keys.url) as client:
+                store = keys.store(client, claimed_for=100, remembered_for=200)
                 await store.claim(["a", "b"])
                 await store.settle(["a"], handled=True)
-                left = [await client.pttl(f"{shelf.prefix}:{{reports}}:{key}") for key in ("a", "b")]
+                left = [await client.pttl(f"{keys.prefix}:{{reports}}:{key}") for key in ("a", "b")]
             assert 190_000 < left[0] <= 200_000
             assert 90_000 < left[1] <= 100_000
 
@@ -164,9 +164,9 @@ class TestClaims:
             max_size=20,
         )
     )
-    def test_it_does_what_the_store_of_one_process_does(self, steps: list[tuple[str, str]]) -> None:
-        """Whatever is claimed and settled, in whatever order, both stores say the same."""
-        place = Shelf(servers.url(servers.REDIS))
+    def test_it_does_the_same_as_the_store_of_one_process(self, steps: list[tuple[str, str]]) -> None:
+        """For any history of claims and settlements, both stores give the same results."""
+        place = Keys(servers.url(servers.REDIS))
 
         async def main() -> None:
             stores: list[ReportStore] = [RecentReports(), place.store()]
@@ -189,19 +189,19 @@ class TestClaims:
 
 
 class TestWaiting:
-    """Those who wait for somebody else."""
+    """Waiting for another owner."""
 
     @pytest.mark.parametrize("handled", [True, False])
     @pytest.mark.parametrize("same", [True, False])
     @pytest.mark.parametrize("decoded", [True, False])
-    def test_they_go_on_when_the_claim_has_ended(
-        self, shelf: Shelf, handled: bool, same: bool, decoded: bool
+    def test_a_waiter_goes_on_when_the_claim_has_ended(
+        self, keys: Keys, handled: bool, same: bool, decoded: bool
     ) -> None:
-        """However it ended, on this machine or another, and not before."""
+        """A waiter on any machine goes on when the claim has ended in any way, and not before."""
 
         async def main() -> None:
-            async with Redis.from_url(shelf.url, decode_responses=decoded) as client:
-                one, other = shelf.store(client), shelf.store(client)
+            async with Redis.from_url(keys.url, decode_responses=decoded) as client:
+                one, other = keys.store(client), keys.store(client)
                 await one.claim(["a"])
                 waiting = asyncio.ensure_future((one if same else other).wait("a"))
                 await asyncio.sleep(0.1)
@@ -213,13 +213,13 @@ class TestWaiting:
 
         asyncio.run(main())
 
-    def test_nobody_has_it(self, shelf: Shelf) -> None:
-        """There is nothing to wait for."""
+    def test_without_an_owner(self, keys: Keys) -> None:
+        """Waiting for an unclaimed report ends at once."""
 
         async def play(one: RedisReports, _: RedisReports) -> None:
             await one.wait("a")
 
-        between(shelf, play)
+        between(keys, play)
 
 
 def report(name: str) -> Report:
@@ -241,10 +241,10 @@ def report(name: str) -> Report:
 
 
 class TestDelivery:
-    """As the receiver uses it."""
+    """The store as the receiver uses it."""
 
-    def test_two_machines_hand_over_each_report_once(self, shelf: Shelf) -> None:
-        """The same pushes at both, again and again, with handlers that fail: each is handled once."""
+    def test_two_machines_hand_over_each_report_once(self, keys: Keys) -> None:
+        """Equal pushes at two machines, with handlers that fail: each report is handled once."""
         handled: list[str] = []
         failures = iter([True, False, True, True])
 
@@ -266,28 +266,28 @@ class TestDelivery:
             pushes = ["abc", "bcd", "a", "dab", "abc"]
             await asyncio.gather(*(push(store, names) for names in pushes for store in (one, other)))
 
-        between(shelf, play)
+        between(keys, play)
         assert sorted(handled) == ["a", "b", "c", "d"]
 
 
 class TestFailure:
-    """A server that is away."""
+    """A server that does not answer."""
 
     def test_a_lost_answer_does_not_lose_the_claim(self) -> None:
-        """Whoever did not hear that the report was theirs can claim it again; others cannot."""
+        """A machine that did not hear of its claim can claim again; other machines cannot."""
 
         async def main(server: servers.Temporary, url: str) -> None:
-            shelf = Shelf(url)
-            async with shelf.store(timeout=0.2) as one, shelf.store() as other:
+            keys = Keys(url)
+            async with keys.store(timeout=0.2) as one, keys.store() as other:
                 await one.claim(["before"])
                 server.pause()
                 for _ in range(2):
-                    with pytest.raises(OutageError):
+                    with pytest.raises(UnavailableError):
                         await one.claim(["a", "before"])
-                with pytest.raises(OutageError):
+                with pytest.raises(UnavailableError):
                     await one.settle(["before"], handled=True)
                 server.resume()
-                # Only once the command that timed out was carried out is there anything to see.
+                # The claim is visible once the command that timed out was executed.
                 while await other.claim(["a"]) != [HELD]:
                     await other.settle(["a"], handled=False)
                 assert await one.claim(["a"]) == [YOURS]
@@ -306,7 +306,7 @@ class TestFailure:
         ],
     )
     def test_a_bad_argument_is_named(self, field: str, arguments: dict[str, Any]) -> None:
-        """Each bad argument is an error that names it."""
+        """The error of a bad argument names the argument."""
         with pytest.raises(InvalidRequestError) as found:
             RedisReports(**{"client_or_url": "redis://host", **arguments})
         assert found.value.field == field

@@ -1,11 +1,10 @@
-"""Reports that arrived, until somebody takes them."""
+"""The mailbox: order, searches and waiters."""
 
 import asyncio
 import tempfile
-from collections import deque
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from attrs import define, field
@@ -20,29 +19,37 @@ from hypothesis.stateful import (
 )
 from support.virtual_time import now, run
 
-from emay_voice_async import InvalidRequestError, Product, Report, ReportTimeoutError, Ticket
+from emay_voice_async import Product, Report, ReportTimeoutError, Ticket
 from emay_voice_async.errors import UsageError
-from emay_voice_async.reports.mailbox import Found, Mailbox, jittered, keys_of
-from emay_voice_async.reports.pages import Entry, Key, Page, keys_in
+from emay_voice_async.reports.mailbox import Mailbox
+from emay_voice_async.reports.pages import Page, StoredReport
+from emay_voice_async.reports.searches import ReportId, Search, ids_of, search_for
 from emay_voice_async.reports.spool import SpooledAnswer
+
+_Result = TypeVar("_Result")
 
 
 def page(*numbers: int, custom: str = "", product: Product = Product.VOICE) -> Page:
-    """Make a page of reports that can be told from others."""
-    return Page(deque(Report(product, message_id=f"m{number}", custom_id=custom) for number in numbers))
+    """Make a page of distinguishable reports."""
+    return Page(product, [Report(product, message_id=f"m{number}", custom_id=custom) for number in numbers])
 
 
-def first(mailbox: Mailbox, product: Product = Product.VOICE) -> str | None:
-    """Take the foremost report out."""
-    foremost = mailbox.front(product)
-    return None if foremost is None else foremost.reports.popleft().message_id
+def by_message(message_id: str) -> Search:
+    """Search by message id."""
+    return Search((("message", message_id),))
+
+
+def take(mailbox: Mailbox, product: Product = Product.VOICE) -> str | None:
+    """Take the oldest report of a product; None: no report is stored."""
+    pages = mailbox.pages(product)
+    return pages[0].take(1)[0].message_id if pages else None
 
 
 def ids(mailbox: Mailbox, product: Product = Product.VOICE) -> list[str]:
-    """Take everything out."""
+    """Take all reports of a product."""
     taken = []
-    while (one := first(mailbox, product)) is not None:
-        taken.append(one)
+    while (message_id := take(mailbox, product)) is not None:
+        taken.append(message_id)
     return taken
 
 
@@ -64,30 +71,30 @@ class TestOrder:
         assert ids(mailbox, Product.JOIN) == ["m1", "m11", "m3", "m13"]
 
     def test_one_custom_id_for_several_calls(self) -> None:
-        """Reports with the same custom id are found one after the other, the oldest first."""
+        """Reports with the same custom id are found in order, the oldest first."""
 
         async def main() -> None:
             mailbox = Mailbox()
             for number in range(3):
                 mailbox.put(page(number, custom="again"))
-            found = [(await mailbox.find((("custom", "again"),), 1)).report.message_id for _ in range(3)]
+            found = [(await mailbox.find(search_for("again"), 1)).report.message_id for _ in range(3)]
             assert found == ["m0", "m1", "m2"]
 
         run(main())
 
 
 class TestSearchedAndUnsearched:
-    """A mailbox that was never searched knows no places; one that was goes on knowing them."""
+    """A mailbox without an index of ids, and a mailbox with an index."""
 
-    @given(st.lists(st.sampled_from(["put", "join", "pop", "back", "find"]), max_size=40))
+    @given(st.lists(st.sampled_from(["put", "join", "take", "back", "find"]), max_size=40))
     def test_no_difference(self, steps: list[str]) -> None:
-        """Whether a mailbox was searched before changes nothing that comes out of it."""
+        """A search before changes neither the reports that are taken later nor their order."""
 
         async def main() -> None:
             plain, searched = Mailbox(), Mailbox()
             searched.put(page(-1))
             searched.put(page(-2, product=Product.JOIN))
-            await searched.find((("message", "m-1"),), 1)
+            await searched.find(by_message("m-1"), 1)
             for number, step in enumerate(steps):
                 for mailbox in (plain, searched):
                     if step in ("put", "join"):
@@ -96,12 +103,12 @@ class TestSearchedAndUnsearched:
                     elif step == "back":
                         mailbox.put_back([page(number, custom="c0")])
                 results: list[str | None] = []
-                is_there = any(one.custom_id == "c0" for one in plain.reports)
+                is_there = any(report.custom_id == "c0" for report in plain.reports)
                 for mailbox in (plain, searched):
-                    if step == "pop":
-                        results.append(first(mailbox))
+                    if step == "take":
+                        results.append(take(mailbox))
                     elif step == "find" and is_there:
-                        results.append((await mailbox.find((("custom", "c0"),), 1)).report.message_id)
+                        results.append((await mailbox.find(search_for("c0"), 1)).report.message_id)
                 assert len(set(results)) <= 1
             assert ids(plain) == ids(searched)
             assert ids(plain, Product.JOIN) == ids(searched, Product.JOIN)[1:]
@@ -112,12 +119,12 @@ class TestSearchedAndUnsearched:
 class TestFind:
     """Waiting for the report of one call."""
 
-    def test_it_comes_later(self) -> None:
-        """A report that is awaited goes to whoever waits, and is not kept besides."""
+    def test_a_report_arrives_later(self) -> None:
+        """An awaited report is handed to its waiter and not stored."""
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
+            waiting = asyncio.ensure_future(mailbox.find(by_message("m1"), 60))
             await asyncio.sleep(5)
             mailbox.put(page(0, 1))
             assert (await waiting).report.message_id == "m1"
@@ -127,13 +134,13 @@ class TestFind:
         run(main())
 
     def test_it_does_not_come(self) -> None:
-        """After the patience an error says how long it was; a late report is kept for others."""
+        """After the timeout a ReportTimeoutError names the seconds; a late report is stored."""
 
         async def main() -> None:
             mailbox = Mailbox()
             began = now()
             with pytest.raises(ReportTimeoutError, match="within 60 seconds") as caught:
-                await mailbox.find((("message", "m1"),), 60)
+                await mailbox.find(by_message("m1"), 60)
             assert now() - began == 60
             assert isinstance(caught.value, TimeoutError)
             assert not mailbox.is_awaited
@@ -143,12 +150,12 @@ class TestFind:
         run(main())
 
     def test_several_wait_for_one(self) -> None:
-        """Everybody who waits for the same report gets it."""
+        """All waiters for a report get the report."""
 
         async def main() -> None:
             mailbox = Mailbox()
             waiting = [
-                asyncio.ensure_future(mailbox.find((key,), 60))
+                asyncio.ensure_future(mailbox.find(Search((key,)), 60))
                 for key in (("message", "m1"), ("message", "m1"), ("custom", "c"))
             ]
             await asyncio.sleep(1)
@@ -162,13 +169,11 @@ class TestFind:
 
     @pytest.mark.parametrize("receivers", [1, 2])
     def test_cancelled_in_the_moment_it_comes(self, receivers: int) -> None:
-        """A report whose every receiver is cancelled as it comes is there for the next one, in front."""
+        """A report whose waiters are all cancelled in the turn of its arrival is put back in front."""
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = [
-                asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(receivers)
-            ]
+            waiting = [asyncio.ensure_future(mailbox.find(by_message("m1"), 60)) for _ in range(receivers)]
             await asyncio.sleep(1)
             mailbox.put(page(0, 1))
             for one in waiting:
@@ -179,12 +184,12 @@ class TestFind:
         run(main())
 
     def test_one_of_two_is_cancelled_in_the_moment_it_comes(self) -> None:
-        """A report that somebody else got all the same is not kept besides."""
+        """A report that another waiter got is not put back when this waiter is cancelled."""
 
         async def main() -> None:
             mailbox = Mailbox()
-            first = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
-            second = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
+            first = asyncio.ensure_future(mailbox.find(by_message("m1"), 60))
+            second = asyncio.ensure_future(mailbox.find(by_message("m1"), 60))
             await asyncio.sleep(1)
             mailbox.put(page(1))
             second.cancel()
@@ -195,13 +200,13 @@ class TestFind:
 
         run(main())
 
-    def test_none_will_come(self) -> None:
-        """When waiting makes no sense any more, everybody gets the error, also who is just leaving."""
+    def test_failing_the_waiters(self) -> None:
+        """``fail`` raises its error in all waiters, and a cancelled waiter stays cancelled."""
 
         async def main() -> None:
             mailbox = Mailbox()
             waiting = [
-                asyncio.ensure_future(mailbox.find((("message", "m1"), ("nameless", "c")), 60))
+                asyncio.ensure_future(mailbox.find(Search((("message", "m1"), ("nameless", "c"))), 60))
                 for _ in range(2)
             ]
             await asyncio.sleep(1)
@@ -215,27 +220,17 @@ class TestFind:
 
         run(main())
 
-    def test_what_can_be_awaited(self) -> None:
-        """A ticket is found by its message id, one without by its custom id, a text as a custom id."""
-        assert keys_of(Ticket("13800000000", "m1", "c")) == (("message", "m1"), ("nameless", "c"))
-        assert keys_of(Ticket("13800000000", "m1", "")) == (("message", "m1"),)
-        assert keys_of(Ticket("13800000000", "", "c")) == (("custom", "c"),)
-        assert keys_of("c") == (("custom", "c"),)
-        for nothing in ("", None, 5, Ticket("13800000000", "", "")):
-            with pytest.raises(InvalidRequestError, match="awaited"):
-                keys_of(nothing)  # type: ignore[arg-type]
-
     def test_a_report_without_message_id(self) -> None:
         """A ticket's custom id finds a report that has no message id, and none of another call."""
 
         async def main() -> None:
             mailbox = Mailbox()
-            keys = keys_of(Ticket("13800000000", "m1", "c"))
-            waiting = asyncio.ensure_future(mailbox.find(keys, 60))
+            search = search_for(Ticket("13800000000", "m1", "c"))
+            waiting = asyncio.ensure_future(mailbox.find(search, 60))
             await asyncio.sleep(1)
             mailbox.put(page(0, custom="c"))
             assert mailbox.is_awaited
-            mailbox.put(Page(deque([Report(Product.VOICE, custom_id="c")])))
+            mailbox.put(Page(Product.VOICE, [Report(Product.VOICE, custom_id="c")]))
             assert (await waiting).report.message_id == ""
             assert not mailbox.is_awaited
             assert ids(mailbox) == ["m0"]
@@ -244,16 +239,16 @@ class TestFind:
 
     @pytest.mark.parametrize("keeper", [None, 0, 1])
     def test_giving_back_what_several_got(self, keeper: int | None) -> None:
-        """A report goes back only when everybody who got it gives it back."""
+        """A report is put back only when all holders give it back."""
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = [asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(2)]
+            waiting = [asyncio.ensure_future(mailbox.find(by_message("m1"), 60)) for _ in range(2)]
             await asyncio.sleep(1)
             mailbox.put(page(1))
             for place, one in enumerate(await asyncio.gather(*waiting)):
                 if place == keeper:
-                    one.take()
+                    one.confirm()
                 else:
                     mailbox.give_back(one)
             assert ids(mailbox) == (["m1"] if keeper is None else [])
@@ -262,11 +257,11 @@ class TestFind:
 
     @pytest.mark.parametrize("back", [None, 0, 1])
     def test_the_file_of_what_several_got(self, tmp_path: Path, back: int | None) -> None:
-        """Its file counts it once, whoever of them keeps it and whoever gives it back."""
+        """The file counts a shared report once, whichever holder confirms and whichever gives back."""
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = [asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(2)]
+            waiting = [asyncio.ensure_future(mailbox.find(by_message("m1"), 60)) for _ in range(2)]
             await asyncio.sleep(1)
             spooled = page(1, 2)
             spooled.answer = SpooledAnswer(tmp_path / "1.json", 2, broken=False)
@@ -276,30 +271,30 @@ class TestFind:
                 if place == back:
                     mailbox.give_back(one)
                 else:
-                    one.take()
+                    one.confirm()
             assert spooled.answer.file.exists()
-            spooled.take(1)
+            assert ids(mailbox)[-1:] == ["m2"]
             assert not spooled.answer.file.exists()
 
         run(main())
 
     def test_giving_back_what_was_there_already(self) -> None:
-        """A report that nobody had to wait for goes back to the front."""
+        """A report that was found without waiting is put back in front."""
 
         async def main() -> None:
             mailbox = Mailbox()
             mailbox.put(page(0, 1, 2))
-            mailbox.give_back(await mailbox.find((("message", "m1"),), 60))
+            mailbox.give_back(await mailbox.find(by_message("m1"), 60))
             assert ids(mailbox) == ["m1", "m0", "m2"]
 
         run(main())
 
 
 class TestNews:
-    """Waiting for anything at all."""
+    """Waiting until any report is stored."""
 
     def test_a_report_ends_the_waiting(self) -> None:
-        """All who wait for news go on at once when a report is kept."""
+        """A stored report ends all waiting for news at once."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -315,12 +310,12 @@ class TestNews:
         run(main())
 
     def test_a_page_ends_the_waiting_only_if_something_is_left_of_it(self) -> None:
-        """Reports that go to those who wait for them are no news; others are, also in the same page."""
+        """Reports that are handed to waiters are no news; stored reports are."""
 
         async def main() -> None:
             mailbox = Mailbox()
             waiting = asyncio.ensure_future(mailbox.news(60))
-            search = asyncio.ensure_future(mailbox.find((("message", "m0"),), 60))
+            search = asyncio.ensure_future(mailbox.find(by_message("m0"), 60))
             await asyncio.sleep(1)
             began = now()
             mailbox.put(page(0))
@@ -334,7 +329,7 @@ class TestNews:
         run(main())
 
     def test_the_interval(self) -> None:
-        """Without news it takes the interval."""
+        """Without news the waiting lasts for the given seconds."""
 
         async def main() -> None:
             mailbox = Mailbox()
@@ -345,20 +340,15 @@ class TestNews:
         run(main())
 
 
-def test_jitter() -> None:
-    """Intervals are about what they are to be, and not always the same."""
-    seconds = [jittered(10) for _ in range(100)]
-    assert 8 <= min(seconds) < max(seconds) <= 12
-
-
 _PRODUCTS = st.sampled_from(Product)
 _CUSTOM_IDS = st.sampled_from(["", "a", "b"])
+_MOBILES = st.sampled_from(["", "1", "2"])
 _ANY = st.integers(0, 99)
 
 
 @define(eq=False)
 class _File:
-    """What the model knows of a spooled answer: how many of its reports were not taken."""
+    """A spooled answer in the model: the number of its reports that were not taken."""
 
     path: Path
     left: int
@@ -367,7 +357,7 @@ class _File:
 
 @define(eq=False)
 class _Arrival:
-    """What the model knows of a report that went to those who waited for it."""
+    """A report in the model that was handed to its waiters."""
 
     report: Report
     holders: int
@@ -376,32 +366,36 @@ class _Arrival:
 
 @define(eq=False)
 class _Holder:
-    """Somebody who has a report in hand, and has not said yet what becomes of it."""
+    """A caller that has a report and has neither confirmed it nor given it back."""
 
-    got: Entry | Found
+    stored: StoredReport
     arrival: _Arrival | None = None
 
 
 @define(eq=False)
 class _Waiting:
-    keys: tuple[Key, ...]
-    task: asyncio.Task[Found]
+    """A caller that waits for a report."""
+
+    search: Search
+    task: asyncio.Task[StoredReport]
     arrival: _Arrival | None = None
 
 
 @define
 class _Model:
-    """All that is kept, as one list, and what became of each report and of each file."""
+    """All stored reports as one list, the reports that were taken, and the files."""
 
-    kept: list[Report] = field(factory=list)
+    stored: list[Report] = field(factory=list)
     files: list[_File] = field(factory=list)
     file_of: dict[str, _File] = field(factory=dict)
     taken: list[str] = field(factory=list)
 
     def of(self, product: Product) -> list[Report]:
-        return [report for report in self.kept if report.product is product]
+        """List the stored reports of a product."""
+        return [report for report in self.stored if report.product is product]
 
     def take(self, report: Report) -> None:
+        """Count a report as taken for good."""
         self.taken.append(report.message_id)
         if report.message_id in self.file_of:
             self.file_of[report.message_id].left -= 1
@@ -416,36 +410,54 @@ class Histories(RuleBasedStateMachine):
         self._runner = asyncio.Runner()
         self._mailbox = Mailbox()
         self._model = _Model()
-        self._came = 0
-        self._consumers: list[tuple[Product, Page]] = []
+        self._count = 0
         self._holders: list[_Holder] = []
         self._waiting: list[_Waiting] = []
+        self._idle: list[asyncio.Task[None]] = []
+        self._reserved: list[int] = []
+        self._places: dict[str, int] = {}
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(work)
 
     def _page(self, product: Product, custom_ids: list[str], spooled: bool, broken: bool) -> Page:
-        """Make a page as an answer brings it, with its file if it is spooled."""
+        """Make the page of an answer, with a file if the answer is spooled."""
         reports = [
-            Report(product, message_id=f"m{number}", custom_id=custom_id)
-            for number, custom_id in enumerate(custom_ids, self._came)
+            Report(product, message_id=f"m{number}", custom_id=custom_id, mobile=["1", "2", ""][number % 3])
+            for number, custom_id in enumerate(custom_ids, self._count)
         ]
-        self._came += len(reports)
+        self._count += len(reports)
         answer = None
         if spooled:
             path = Path(self._folder.name) / f"{len(self._model.files)}.json"
             path.write_bytes(b"{}")
             file = _File(path, len(reports), broken)
             self._model.files.append(file)
-            self._model.file_of.update(dict.fromkeys((one.message_id for one in reports), file))
+            self._model.file_of.update({report.message_id: file for report in reports})
             answer = SpooledAnswer(path, len(reports), broken)
             answer.close_if_empty()
-        return Page(deque(reports), answer)
+        return Page(product, reports, answer)
+
+    def _without_awaited(self, reports: list[Report]) -> list[Report]:
+        """Let the model hand reports to the callers that wait for them; return the others."""
+        others = []
+        for report in reports:
+            reached = [
+                caller
+                for caller in self._waiting
+                if caller.arrival is None and _accepting(caller.search, report)
+            ]
+            arrival = _Arrival(report, len(reached))
+            for caller in reached:
+                caller.arrival = arrival
+            if not reached:
+                others.append(report)
+        return others
 
     def _expect_front(self, product: Product, report: Report) -> None:
         expected = self._model.of(product)[0]
         assert report is expected
-        self._model.kept.remove(expected)
+        self._model.stored.remove(expected)
 
     @rule(
         product=_PRODUCTS,
@@ -454,111 +466,132 @@ class Histories(RuleBasedStateMachine):
         broken=st.booleans(),
     )
     def put(self, product: Product, custom_ids: list[str], spooled: bool, broken: bool) -> None:
-        """Let an answer come: whoever waits for a report in it gets it, and the rest is kept."""
-        page = self._page(product, custom_ids, spooled, broken)
-        for report in list(page.reports):
-            reached = [
-                one for one in self._waiting if one.arrival is None and set(one.keys) & set(keys_in(report))
-            ]
-            if reached:
-                arrival = _Arrival(report, len(reached))
-                for one in reached:
-                    one.arrival = arrival
-            else:
-                self._model.kept.append(report)
+        """Let an answer arrive: waiters get their reports, and the others are stored behind."""
+        self._put(self._page(product, custom_ids, spooled, broken), self._mailbox.reserve())
+
+    def _put(self, page: Page, place: int) -> None:
+        page.place = place
+        others = self._without_awaited(list(page))
+        self._places.update({report.message_id: place for report in page})
+        later = [report for report in self._model.stored if self._places.get(report.message_id, 0) > place]
+        position = self._model.stored.index(later[0]) if later else len(self._model.stored)
+        self._model.stored[position:position] = others
         self._mailbox.put(page)
+        self._expect_news(bool(others))
+
+    @rule()
+    def request(self) -> None:
+        """Make a request, whose answer comes later."""
+        self._reserved.append(self._mailbox.reserve())
+
+    @precondition(lambda self: self._reserved)
+    @rule(which=_ANY, product=_PRODUCTS, custom_ids=st.lists(_CUSTOM_IDS, max_size=3))
+    def answer_late(self, which: int, product: Product, custom_ids: list[str]) -> None:
+        """Let a late answer arrive: the reports are stored in the order of the requests."""
+        self._put(
+            self._page(product, custom_ids, False, False), self._reserved.pop(which % len(self._reserved))
+        )
 
     @rule(pages=st.lists(st.tuples(_PRODUCTS, st.lists(_CUSTOM_IDS, max_size=3), st.booleans()), max_size=3))
     def put_back(self, pages: list[tuple[Product, list[str], bool]]) -> None:
-        """Let come what a former process left: it is in front of everything."""
+        """Put pages back: waiters get their reports, and the others are stored in front."""
         made = [self._page(product, custom_ids, spooled, False) for product, custom_ids, spooled in pages]
-        self._model.kept[:0] = [report for page in made for report in page.reports]
+        others = self._without_awaited([report for page in made for report in page])
+        self._model.stored[:0] = others
         self._mailbox.put_back(made)
+        self._expect_news(bool(others))
 
     @rule(product=_PRODUCTS)
-    def begin(self, product: Product) -> None:
-        """One more consumer takes the foremost report, and keeps to its page."""
-        page = self._mailbox.front(product)
-        if page is None:
+    def take_one(self, product: Product) -> None:
+        """Let a stream take the oldest report, still unconfirmed."""
+        pages = self._mailbox.pages(product)
+        if not pages:
             assert not self._model.of(product)
             return
-        self._consumers.append((product, page))
-        self._take_from(product, page)
-
-    @precondition(lambda self: self._consumers)
-    @rule(which=_ANY)
-    def go_on(self, which: int) -> None:
-        """Take one more from a page that a consumer holds: it is the foremost, whatever came meanwhile."""
-        product, page = self._consumers[which % len(self._consumers)]
-        if page.reports:
-            self._take_from(product, page)
-        else:
-            self._consumers.remove((product, page))
-
-    def _take_from(self, product: Product, page: Page) -> None:
-        report = page.reports.popleft()
+        report = pages[0].reports.pop()
+        assert report is not None
         self._expect_front(product, report)
-        self._holders.append(_Holder(Entry(report, page.answer)))
+        self._holders.append(_Holder(StoredReport(report, pages[0].answer)))
 
     @rule(product=_PRODUCTS, number=st.integers(1, 6))
     def take(self, product: Product, number: int) -> None:
-        """Several are taken at once, from as many pages as it needs."""
+        """Take several reports at once, from as many pages as needed."""
         taken: list[Report] = []
-        while len(taken) < number and (page := self._mailbox.front(product)) is not None:
-            taken += page.take(number - len(taken))
+        while len(taken) < number and (pages := self._mailbox.pages(product)):
+            taken += pages[0].take(number - len(taken))
         assert len(taken) == min(number, len(self._model.of(product)))
         for report in taken:
             self._expect_front(product, report)
             self._model.take(report)
 
-    @rule(near=st.integers(-8, 4), custom_id=_CUSTOM_IDS, number=st.integers(1, 3))
-    def find(self, near: int, custom_id: str, number: int) -> None:
-        """Let so many look for a report that came lately or will come soon, and wait if there is none."""
-        keys: tuple[Key, ...] = (("message", f"m{self._came + near}"),)
-        keys += (("custom", custom_id),) if custom_id else ()
+    @rule(
+        near=st.integers(-8, 4),
+        custom_id=_CUSTOM_IDS,
+        number=st.integers(1, 3),
+        product=st.none() | _PRODUCTS,
+        mobile=_MOBILES,
+    )
+    def find(self, near: int, custom_id: str, number: int, product: Product | None, mobile: str) -> None:
+        """Let callers search for a report that was stored lately or comes soon."""
+        ids: tuple[ReportId, ...] = (("message", f"m{self._count + near}"),)
+        ids += (("custom", custom_id),) if custom_id else ()
+        search = Search(ids, mobile, product)
         for _ in range(number):
-            there = [report for one in keys for report in self._model.kept if one in keys_in(report)]
-            task: asyncio.Task[Found] = self._do(_begun(self._mailbox.find(keys, 3600)))
-            assert task.done() == bool(there)
-            if there:
+            stored = [
+                report for key in ids for report in self._model.stored if key in _accepting(search, report)
+            ]
+            task: asyncio.Task[StoredReport] = self._do(_begun(self._mailbox.find(search, 3600)))
+            assert task.done() == bool(stored)
+            if stored:
                 # The first of the ids counts most.
-                assert task.result().report is there[0]
-                self._model.kept.remove(there[0])
+                assert task.result().report is stored[0]
+                self._model.stored.remove(stored[0])
                 self._holders.append(_Holder(task.result()))
             else:
-                self._waiting.append(_Waiting(keys, task))
+                self._waiting.append(_Waiting(search, task))
+
+    @rule()
+    def wait_for_news(self) -> None:
+        """Let a follower wait until any report is stored."""
+        self._idle.append(self._do(_begun(self._mailbox.news(3600))))
+
+    def _expect_news(self, expected: bool) -> None:
+        """Expect that followers are woken when a report was stored."""
+        for task in self._idle if expected else ():
+            self._do(_ended(task))
+        if expected:
+            self._idle.clear()
 
     @precondition(lambda self: self._waiting)
     @rule(which=_ANY)
-    def come_to_know(self, which: int) -> None:
-        """Somebody who waited goes on with what came, if anything did."""
-        one = self._waiting[which % len(self._waiting)]
-        if one.arrival is not None:
-            found = self._do(_awaited(one.task))
-            assert found.report is one.arrival.report
-            self._holders.append(_Holder(found, one.arrival))
-            self._waiting.remove(one)
+    def receive(self, which: int) -> None:
+        """Let a caller that waited go on with the report that arrived."""
+        caller = self._waiting[which % len(self._waiting)]
+        if caller.arrival is not None:
+            stored = self._do(_result_of(caller.task))
+            assert stored.report is caller.arrival.report
+            self._holders.append(_Holder(stored, caller.arrival))
+            self._waiting.remove(caller)
 
     @precondition(lambda self: self._waiting)
     @rule(which=_ANY)
     def leave(self, which: int) -> None:
-        """Somebody who waits is cancelled, maybe in the moment in which a report comes."""
-        one = self._waiting.pop(which % len(self._waiting))
-        if one.task.done():
-            # It has got it already, and has to give it back itself.
-            self._holders.append(_Holder(one.task.result(), one.arrival))
+        """Cancel a caller that waits, perhaps in the turn in which its report arrived."""
+        caller = self._waiting.pop(which % len(self._waiting))
+        if caller.task.done():
+            self._holders.append(_Holder(caller.task.result(), caller.arrival))
             return
-        one.task.cancel()
-        self._do(_ended(one.task))
-        if one.arrival is not None:
-            self._give_back(one.arrival)
+        caller.task.cancel()
+        self._do(_ended(caller.task))
+        if caller.arrival is not None:
+            self._given_back(caller.arrival.report, caller.arrival)
 
     @precondition(lambda self: self._holders)
     @rule(which=_ANY)
-    def keep(self, which: int) -> None:
-        """Whoever has a report in hand has taken it."""
+    def confirm(self, which: int) -> None:
+        """Let a holder keep its report."""
         holder = self._holders.pop(which % len(self._holders))
-        report = holder.got.take()
+        report = holder.stored.confirm()
         if holder.arrival is None or not holder.arrival.taken:
             self._model.take(report)
         if holder.arrival is not None:
@@ -567,26 +600,24 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self._holders)
     @rule(which=_ANY)
     def give_back(self, which: int) -> None:
-        """Whoever has a report in hand gives it back to the front."""
+        """Let a holder give its report back."""
         holder = self._holders.pop(which % len(self._holders))
-        if isinstance(holder.got, Found):
-            self._mailbox.give_back(holder.got)
-        else:
-            self._mailbox.put_back([holder.got.as_page()])
-        if holder.arrival is None:
-            self._model.kept.insert(0, holder.got.report)
-        else:
-            self._give_back(holder.arrival)
+        self._mailbox.give_back(holder.stored)
+        self._given_back(holder.stored.report, holder.arrival)
 
-    def _give_back(self, arrival: _Arrival) -> None:
-        """Only when all of those who got it have given it back is it there again."""
-        arrival.holders -= 1
-        if not arrival.holders:
-            self._model.kept.insert(0, arrival.report)
+    def _given_back(self, report: Report, arrival: _Arrival | None) -> None:
+        """After its last holder, expect a report at its waiters, or in front."""
+        if arrival is not None:
+            arrival.holders -= 1
+        if arrival is None or not arrival.holders:
+            others = self._without_awaited([report])
+            self._places[report.message_id] = 0
+            self._model.stored[:0] = others
+            self._expect_news(bool(others))
 
     @invariant()
     def agree(self) -> None:
-        """Compare what is kept and its order, that nothing was taken twice, and which files there are."""
+        """Compare the stored reports and their order, and the files; no report was taken twice."""
         by_product = [report for product in Product for report in self._model.of(product)]
         assert list(self._mailbox.reports) == by_product
         for product in Product:
@@ -597,29 +628,38 @@ class Histories(RuleBasedStateMachine):
             assert file.path.with_suffix(".broken").exists() == (file.broken and not file.left)
 
     def teardown(self) -> None:
-        """Let go of everybody."""
-        for one in self._waiting:
-            one.task.cancel()
-            self._do(_ended(one.task))
+        """Cancel all callers that still wait."""
+        for task in [*self._idle, *(caller.task for caller in self._waiting)]:
+            task.cancel()
+            self._do(_ended(task))
         self._runner.close()
         self._folder.cleanup()
 
 
-async def _begun(work: Coroutine[Any, Any, Found]) -> asyncio.Task[Found]:
+def _accepting(search: Search, report: Report) -> list[ReportId]:
+    """Return the ids by which a search accepts a report."""
+    if search.product not in (None, report.product):
+        return []
+    same = not search.mobile or report.mobile in ("", search.mobile)
+    return [key for key in search.ids if key in ids_of(report) and (same or key[0] == "message")]
+
+
+async def _begun(work: "Coroutine[Any, Any, _Result]") -> "asyncio.Task[_Result]":
     task = asyncio.ensure_future(work)
-    # Whoever need not wait comes to its end in the first turn.
+    # A search that need not wait ends in the first turn.
     await asyncio.sleep(0)
     return task
 
 
-async def _awaited(task: asyncio.Task[Found]) -> Found:
+async def _result_of(task: asyncio.Task[StoredReport]) -> StoredReport:
     return await task
 
 
-async def _ended(task: asyncio.Task[Found]) -> None:
-    await asyncio.wait([task])
+async def _ended(task: asyncio.Task[Any]) -> None:
+    done, _ = await asyncio.wait([task], timeout=10)
+    assert done
 
 
 def test_histories() -> None:
-    """Each report comes out once, in order, and a file goes exactly with the last report in it."""
+    """Each report is handed out once, in order, and a file is removed exactly with the last report."""
     run_state_machine_as_test(Histories, settings=settings(deadline=None, stateful_step_count=40))

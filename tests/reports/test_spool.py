@@ -8,7 +8,7 @@ from emay_voice_async import InvalidRequestError, Product
 from emay_voice_async.reports.spool import Spool, SpooledAnswer
 
 
-def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
+def test_leftovers(tmp_path: Path) -> None:
     """Leftovers come back as they were written, with their product, oldest first."""
     spool = Spool(tmp_path / "new" / "folder")
     files = [
@@ -25,7 +25,7 @@ def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
 
 
 def test_only_whole_answers_are_leftovers(tmp_path: Path) -> None:
-    """Half-written answers, those put aside, and files of others are left alone."""
+    """Incomplete answers, broken answers and foreign files are no leftovers."""
     for name in ("00-aa-voice.part", "00-aa-voice.broken", "notes.json", "00-aa-other.json"):
         (tmp_path / name).write_bytes(b"x")
     assert list(Spool(tmp_path).leftovers()) == []
@@ -49,10 +49,10 @@ def test_on_windows_a_folder_is_not_flushed(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_a_file_goes_with_its_last_report(tmp_path: Path, broken: bool) -> None:
-    """It stays until everything in it was taken; with something unreadable in it, it is put aside then."""
+    """The file is removed, or renamed if an entry was broken, when the last report was taken."""
     answer = SpooledAnswer(Spool(tmp_path).write(Product.VOICE, b"1"), 3, broken)
     answer.close_if_empty()
-    answer.take()
+    answer.confirm()
     assert answer.file.exists()
-    answer.take(2)
+    answer.confirm(2)
     assert [file.suffix for file in tmp_path.iterdir()] == ([".broken"] if broken else [])

@@ -7,7 +7,7 @@ from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
-from emay_voice_async.wire.envelope import Answer
+from emay_voice_async.wire.envelope import HttpResponse
 
 __all__ = ["DOCUMENTED", "answer", "blob", "cases", "table"]
 
@@ -41,10 +41,10 @@ def blob(case: str, name: str = "body.*") -> bytes:
     return path.read_bytes()
 
 
-def answer(case: str) -> Answer:
+def answer(case: str) -> HttpResponse:
     """Return a case as an answer: the status that its head tells, 200 without one, and its body."""
     status = int(blob(case, "head.txt").split()[1]) if (_FOLDER / case / "head.txt").exists() else 200
-    return Answer(status, blob(case))
+    return HttpResponse(status, blob(case))
 
 
 def table(name: str) -> list[tuple[str, ...]]:

@@ -1,1 +1,1 @@
-"""Tests of the local service: nothing of the client is used here."""
+"""Tests of the local service, without code of the client."""

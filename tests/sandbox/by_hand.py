@@ -8,7 +8,7 @@ import httpx
 
 from emay_voice_async.model.endpoints import ENDPOINTS
 from emay_voice_async.sandbox.accounts import Account
-from emay_voice_async.sandbox.requests import Request
+from emay_voice_async.sandbox.requests import FormRequest
 from emay_voice_async.sandbox.service import Service
 
 APP_ID = "EUCP-EMY-HAND-00001"
@@ -33,12 +33,12 @@ _RIGHT: dict[str, dict[str, str | None]] = {
         "smsContent": "链接",
     },
 }
-# Making one of httpx's own for each client takes longer than most tests do.
+# Making a TLS context for each client takes longer than most tests.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def stamp(at: float) -> str:
-    """Write an instant as the service wants it: Beijing is eight hours ahead of UTC."""
+    """Write an instant as a timestamp: Beijing is eight hours ahead of UTC."""
     return time.strftime("%Y%m%d%H%M%S", time.gmtime(at + 8 * 3600))
 
 
@@ -53,12 +53,12 @@ def account() -> Account:
 
 
 def form(path: str, /, **changes: str | None) -> dict[str, str]:
-    """Write a request that is right in all things, but for ``changes``; None leaves a field out."""
+    """Write the form of a valid request with ``changes``; None omits a field."""
     return form_of(account(), path, NOW, **changes)
 
 
 def form_of(customer: Account, path: str, at: float, /, **changes: str | None) -> dict[str, str]:
-    """Write a right request of an account at an instant, but for ``changes``."""
+    """Write the form of a valid request of an account at an instant, with ``changes``."""
     fields: dict[str, str | None] = {"appId": customer.app_id}
     signed = customer.app_id + customer.secret_key
     if path in BALANCES:
@@ -70,13 +70,13 @@ def form_of(customer: Account, path: str, at: float, /, **changes: str | None) -
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def request(path: str, /, **changes: str | None) -> Request:
-    """Make a right request, but for ``changes``, as the rules of the service see it."""
-    return Request(ENDPOINT[path], form(path, **changes), "127.0.0.1")
+def request(path: str, /, **changes: str | None) -> FormRequest:
+    """Make a valid request with ``changes``, as the rules of the service see requests."""
+    return FormRequest(ENDPOINT[path], form(path, **changes), "127.0.0.1")
 
 
 def service(*accounts: Account) -> Service:
-    """Make the rules for some accounts, or for that of these requests."""
+    """Make the rules for some accounts; by default for the account of these requests."""
     return Service(accounts={one.app_id: one for one in accounts or (account(),)})
 
 

@@ -1,4 +1,4 @@
-"""Every refusal that a request can lead to, as data; run on the bare rules and over a socket."""
+"""Every refusal that a request can cause, as data; run on the bare rules and over a socket."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,7 +13,7 @@ from sandbox.by_hand import APP_ID, BALANCES, MOBILE, NOW, REPORTS, SENDS, accou
 
 @frozen
 class Refusal:
-    """A request that is refused: what is wrong with it, or with its account."""
+    """A request that is refused, for a fault of the request or of the account."""
 
     name: str
     path: str
@@ -53,7 +53,7 @@ def _wrong(name: str, path: str, code: str, /, **changes: str | None) -> Refusal
 def _of_every_path(path: str) -> list[Refusal]:
     refusals = [
         _wrong("no appId", path, "ERROR_APPID", appId=None),
-        _wrong("unknown appId", path, "ERROR_APPID", appId="EUCP-EMY-NOBODY-1"),
+        _wrong("unknown appId", path, "ERROR_APPID", appId="EUCP-EMY-UNKNOWN-1"),
         Refusal("too fast", path, "ERROR_OVER_SPEED", form(path), _slow, accepted_before=1),
         Refusal("wrong address", path, "ERROR_CLIENT_IP", form(path), _elsewhere),
         _wrong("no signature", path, "ERROR_PARAMS", sign=None),

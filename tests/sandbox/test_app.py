@@ -1,4 +1,4 @@
-"""The front: HTTP to requests, replies to HTTP; in process, in virtual time where time matters."""
+"""The ASGI application, in process; in virtual time where time matters."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def sandbox(**settings: float) -> Sandbox:
-    """Make a service whose clock stands still."""
+    """Make a service with a clock that stands still."""
     return Sandbox(app_id=APP_ID, secret_key=KEY, clock=lambda: NOW, **settings)  # type: ignore[arg-type]
 
 
 async def drive(local: Sandbox, messages: Sequence[Message], *, kind: str = "http") -> list[Message]:
-    """Call the application with a client that sends these messages and has then hung up."""
+    """Call the application with a client that sends these messages, then disconnects."""
     left, sent = list(messages), list[Message]()
 
     async def receive() -> Message:
@@ -37,15 +37,15 @@ async def drive(local: Sandbox, messages: Sequence[Message], *, kind: str = "htt
 
 
 def whole(path: str = "/voice/send") -> list[Message]:
-    """Make the messages of a right request."""
+    """Make the messages of a valid request."""
     return [{"type": "http.request", "body": urlencode(form(path)).encode()}]
 
 
 class TestHttp:
-    """What is asked, and how."""
+    """Methods, paths, bodies and addresses."""
 
     def test_a_request_is_answered(self) -> None:
-        """A form gets JSON, dated by the service's clock and by nobody else's."""
+        """The response to a form is JSON, with a Date header by the service's clock."""
 
         async def main() -> None:
             async with in_process(sandbox(clock_offset=90.0).app) as client:
@@ -62,7 +62,7 @@ class TestHttp:
     @pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS])
     @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD"])
     def test_only_post_is_answered(self, path: str, method: str) -> None:
-        """The document knows POST only."""
+        """Methods other than POST get 405, as the document has POST only."""
 
         async def main() -> None:
             local = sandbox()
@@ -77,7 +77,7 @@ class TestHttp:
 
     @pytest.mark.parametrize("path", ["/", "/voice/send/", "/voice/Send", "/join/secure/send"])
     def test_other_paths_are_unknown(self, path: str) -> None:
-        """There are eight endpoints and no more."""
+        """Paths other than the eight endpoints get 404."""
 
         async def main() -> None:
             local = sandbox()
@@ -89,7 +89,7 @@ class TestHttp:
         asyncio.run(main())
 
     def test_fields_are_read_from_the_body_only(self) -> None:
-        """What stands in the query is not part of the request."""
+        """Fields in the query are not part of the request."""
 
         async def main() -> None:
             async with in_process(sandbox().app) as client:
@@ -108,7 +108,7 @@ class TestHttp:
         ],
     )
     def test_a_form_must_say_so(self, content_type: str, code: str) -> None:
-        """Only what is declared as a form is read as one."""
+        """Only a body with the content type of a form is read as a form."""
 
         async def main() -> None:
             body = urlencode(form("/voice/send")).encode()
@@ -121,7 +121,7 @@ class TestHttp:
         asyncio.run(main())
 
     def test_addresses_are_those_of_the_connection(self) -> None:
-        """The client's address is what the account's list is compared with."""
+        """The client's address is compared with the account's list."""
 
         async def main() -> None:
             local = sandbox()
@@ -137,7 +137,7 @@ class TestHttp:
         asyncio.run(main())
 
     def test_it_can_be_mounted(self) -> None:
-        """Below another application, paths are those behind its prefix."""
+        """Mounted in another application, paths are relative to the mount."""
 
         async def main() -> None:
             local = sandbox()
@@ -166,14 +166,14 @@ class TestHttp:
 
         asyncio.run(main())
 
-    def test_other_scopes_are_passed_by(self) -> None:
-        """Whatever is not HTTP is none of its business."""
+    def test_other_scopes_are_ignored(self) -> None:
+        """Scopes other than HTTP get no response and no record."""
         local = sandbox()
         assert asyncio.run(drive(local, [], kind="lifespan")) == []
         assert list(local.received) == []
 
-    def test_half_a_request_is_none(self) -> None:
-        """A client that hangs up in the middle of its request has sent nothing."""
+    def test_half_a_request_is_no_request(self) -> None:
+        """A request whose client disconnects before the end is not recorded."""
         local = sandbox()
         half: Message = {"type": "http.request", "body": b"appId", "more_body": True}
         assert asyncio.run(drive(local, [half])) == []
@@ -181,10 +181,10 @@ class TestHttp:
 
 
 class TestRecord:
-    """What is kept of a request."""
+    """The records of requests."""
 
     def test_a_request_is_kept(self) -> None:
-        """The record tells what came, what was answered, and what was done."""
+        """The record has the request, the response, and whether the service acted."""
 
         async def main() -> None:
             local = sandbox()
@@ -200,7 +200,7 @@ class TestRecord:
         asyncio.run(main())
 
     def test_refusals_for_speed_are_counted(self) -> None:
-        """ERROR_OVER_SPEED is counted apart, also when it is a fault."""
+        """ERROR_OVER_SPEED is counted separately, also as a fault."""
 
         async def main() -> None:
             local = sandbox()
@@ -215,11 +215,11 @@ class TestRecord:
 
 
 class TestFaults:
-    """Faults without a socket; those of a socket are tested with the server."""
+    """Faults without a socket; faults of a socket are tested with the server."""
 
     @pytest.mark.parametrize("fault", [Fault.reset(), Fault.reset(acts=True), Fault.cut()], ids=repr)
     def test_a_broken_connection_is_raised(self, fault: Fault) -> None:
-        """Without a connection to break, the error of a broken one is raised."""
+        """Without a socket, a reset or a cut raises ConnectionResetError."""
 
         async def main() -> None:
             local = sandbox()
@@ -234,7 +234,7 @@ class TestFaults:
         asyncio.run(main())
 
     def test_unknown_paths_use_up_no_fault(self) -> None:
-        """A fault waits for a request that the service would have answered."""
+        """Requests to unknown paths use up no fault."""
 
         async def main() -> None:
             local = sandbox()
@@ -250,10 +250,10 @@ class TestFaults:
 
 
 class TestTime:
-    """Requests and answers on their way."""
+    """Latencies and delays."""
 
     def test_each_way_takes_its_time(self) -> None:
-        """The request acts when it has arrived, and the answer comes when it has come back."""
+        """The service acts after the latency, and the response comes after the answer latency."""
 
         async def main() -> None:
             local = Sandbox(
@@ -275,8 +275,8 @@ class TestTime:
 
         virtual_time.run(main())
 
-    def test_who_hangs_up_is_not_waited_for(self) -> None:
-        """The way back ends with the connection; the service has acted."""
+    def test_a_delay_ends_when_the_client_disconnects(self) -> None:
+        """A delay after acting ends with the connection; the service has acted."""
 
         async def main() -> None:
             local = sandbox()
@@ -287,8 +287,8 @@ class TestTime:
 
         virtual_time.run(main())
 
-    def test_who_hangs_up_does_not_stop_the_service(self) -> None:
-        """A request that arrived is acted on, however late, and whoever waits for the answer."""
+    def test_the_service_acts_after_the_client_has_disconnected(self) -> None:
+        """The service acts on a request after the delay, although the client has disconnected."""
 
         async def main() -> None:
             local = sandbox()
@@ -300,8 +300,8 @@ class TestTime:
 
         virtual_time.run(main())
 
-    def test_more_of_the_request_does_not_end_the_wait(self) -> None:
-        """Only hanging up does."""
+    def test_further_messages_do_not_end_the_delay(self) -> None:
+        """Only a disconnect ends a delay."""
 
         async def main() -> None:
             local = sandbox()

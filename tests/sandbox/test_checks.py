@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emay_voice_async.model.codes import JOIN_RESULT_CODES, VOICE_RESULT_CODES, ResultCode
 from emay_voice_async.sandbox import checks
-from emay_voice_async.sandbox.requests import Request
+from emay_voice_async.sandbox.requests import FormRequest
 from sandbox.by_hand import (
     BALANCES,
     ENDPOINT,
@@ -30,13 +30,13 @@ UNREACHABLE = {ResultCode.ERROR_TIMING, ResultCode.ERROR_TIMINGTIME, ResultCode.
 
 
 def code_of(path: str, /, **changes: str | None) -> str:
-    """Ask the service; return the result code."""
+    """Send a request; return the result code."""
     return service().answer(request(path, **changes), NOW).code
 
 
 @pytest.fixture(params=["America/New_York", "Asia/Tokyo"])
 def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Let the host be in another time zone."""
+    """Put the host into another time zone."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", request.param)
         time.tzset()
@@ -45,15 +45,15 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 class TestRefusals:
-    """What is refused."""
+    """Requests that are refused."""
 
     @pytest.mark.parametrize("refusal", REFUSALS, ids=name_of)
     def test_it_is_refused(self, refusal: Refusal) -> None:
-        """Each thing that can be wrong has its code, and nobody is called or charged."""
+        """Each fault has its result code; no number is called and no money is charged."""
         customer = account()
         refusal.prepare(customer)
         rules = service(customer)
-        asked = Request(ENDPOINT[refusal.path], refusal.fields, "127.0.0.1")
+        asked = FormRequest(ENDPOINT[refusal.path], refusal.fields, "127.0.0.1")
         for _ in range(refusal.accepted_before):
             assert rules.answer(asked, NOW).code == "SUCCESS"
         calls, balance = len(rules.calls), customer.balance
@@ -66,18 +66,18 @@ class TestRefusals:
         ids=["3.2", "3.4"],
     )
     def test_the_tables_are_covered(self, table: frozenset[ResultCode], paths: str) -> None:
-        """A request can lead to every code of a table, except those that the module explains."""
+        """A request can lead to every code of a table, except the codes that the module explains."""
         led_to = {refusal.code for refusal in REFUSALS if refusal.path.startswith(paths)}
         assert table - led_to - {"SUCCESS"} == table & UNREACHABLE
 
     @pytest.mark.parametrize("code", sorted(UNREACHABLE))
     def test_the_exceptions_are_explained(self, code: str) -> None:
-        """The module says which codes no request can lead to."""
+        """The docstring of the module names the codes that no request can lead to."""
         assert code in str(checks.__doc__)
 
 
 class TestOrder:
-    """Which of several mistakes is told."""
+    """The order of the checks."""
 
     @pytest.mark.parametrize(
         ("changes", "code"),
@@ -92,12 +92,12 @@ class TestOrder:
             ({"customVoiceIds": "a," + "b" * 65}, "ERROR_CUSTOM_VOICE_ID"),
         ],
     )
-    def test_the_first_mistake_is_told(self, changes: dict[str, str], code: str) -> None:
-        """The account comes first, the content of the send last."""
+    def test_the_first_fault_decides(self, changes: dict[str, str], code: str) -> None:
+        """The account is checked first, the content of the send last."""
         assert code_of("/voice/send", **changes) == code
 
     def test_the_address_comes_after_the_speed(self) -> None:
-        """A stranger is counted before the address is looked at."""
+        """Requests from a wrong address count for the speed limit."""
         customer = account()
         customer.allowed_ips = ["10.0.0.1"]
         rules = service(customer)
@@ -105,39 +105,39 @@ class TestOrder:
         assert codes == ["ERROR_CLIENT_IP"] * 10 + ["ERROR_OVER_SPEED"]
 
     def test_the_address_comes_before_the_rest(self) -> None:
-        """A stranger does not learn whether the signature was right."""
+        """A wrong address is refused before the signature is checked."""
         customer = account()
         customer.allowed_ips = ["10.0.0.1"]
         assert service(customer).answer(request("/voice/getBalance", sign="x"), NOW).code == "ERROR_CLIENT_IP"
 
 
 class TestAcceptance:
-    """What just passes."""
+    """Requests at the limits that are accepted."""
 
     @pytest.mark.parametrize("path", [*SENDS, *REPORTS, *BALANCES])
     def test_a_right_request_passes(self, path: str) -> None:
-        """Every endpoint accepts what the document asks for."""
+        """Every endpoint accepts a request as documented."""
         assert code_of(path) == "SUCCESS"
 
     @pytest.mark.parametrize("path", [*SENDS, *REPORTS, *BALANCES])
     def test_a_known_address_passes(self, path: str) -> None:
-        """An address on the list of the account is let in."""
+        """A client address on the account's list is accepted."""
         customer = account()
         customer.allowed_ips = ["127.0.0.1"]
         assert service(customer).answer(request(path), NOW).code == "SUCCESS"
 
     @given(st.integers(-60, 60))
     def test_a_minute_is_allowed(self, seconds: int) -> None:
-        """The timestamp may be off by 60 seconds, both included."""
+        """The timestamp may be off by up to 60 seconds, inclusive."""
         assert service().answer(request("/voice/getReport"), NOW + seconds).code == "SUCCESS"
 
     def test_the_skew_is_exact(self) -> None:
-        """A tenth of a second more than a minute is too much."""
+        """60.1 seconds are refused."""
         assert service().answer(request("/voice/getReport"), NOW + 60.1).code == "ERROR_TIMESTAMP"
 
     @pytest.mark.parametrize("path", ["/voice/send", "/voice/sendCTCode", "/join/send"])
     def test_lists_may_be_full(self, path: str) -> None:
-        """500 numbers with ids of 64 characters are one send; one good number among bad ones is enough."""
+        """A send may have 500 numbers with ids of 64 characters; a single good number is enough."""
         mobiles = ",".join([MOBILE] + ["bad"] * 499)
         ids = ",".join(["字" * 64] * 500)
         names = {"customJoinIds" if path == "/join/send" else "customVoiceIds": ids, "mobiles": mobiles}
@@ -146,7 +146,7 @@ class TestAcceptance:
 
     @pytest.mark.parametrize("path", ["/voice/send", "/voice/sendCTCode"])
     def test_contents_may_be_full(self, path: str) -> None:
-        """200 characters are said first, and 300 more in the end; all kinds of characters count as one."""
+        """200 characters of content and 300 further characters are accepted, counted as code points."""
         contents = {"content": "😀" * 200, "interactiveContent": "a" * 150, "acousticSignContent": "字" * 150}
         assert code_of(path, **contents) == "SUCCESS"
 
@@ -156,7 +156,7 @@ class TestAcceptance:
 
     @pytest.mark.parametrize("code", ["0000", "123456"])
     def test_codes_have_four_or_six_digits(self, code: str) -> None:
-        """Both lengths of a verification code pass."""
+        """Both lengths of a verification code are accepted."""
         assert code_of("/voice/sendVFCode", content=code) == "SUCCESS"
 
     @pytest.mark.parametrize("flag", ["", "0", "1", None])
@@ -175,16 +175,16 @@ class TestAcceptance:
         ],
     )
     def test_a_trigger_needs_its_own_field_only(self, trigger: dict[str, str | None]) -> None:
-        """A key counts for key presses, a time for the time connected."""
+        """A key trigger needs the key only, a connection trigger the time only."""
         assert code_of("/join/send", **trigger) == "SUCCESS"
 
     @pytest.mark.parametrize("number", ["", None, "1", "1000", "0", "-5", "99999"])
     def test_any_number_of_reports_may_be_asked_for(self, number: str | None) -> None:
-        """A number that is out of bounds is no mistake."""
+        """Any number of reports is accepted, also out of bounds."""
         assert code_of("/voice/getReport", number=number) == "SUCCESS"
 
     def test_money_may_be_used_up(self) -> None:
-        """A send that costs all there is passes, and the next one does not."""
+        """A send that costs the whole balance is accepted, and the next send is refused."""
         customer = account()
         customer.balance = customer.price
         rules = service(customer)
@@ -193,17 +193,17 @@ class TestAcceptance:
         assert customer.balance == 0
 
     def test_a_balance_is_signed_without_a_timestamp(self) -> None:
-        """A timestamp that comes with a balance query is not looked at."""
+        """The timestamp of a balance query is ignored."""
         assert code_of("/voice/getBalance", timestamp="whenever") == "SUCCESS"
 
     @pytest.mark.usefixtures("zone")
     def test_the_zone_of_the_host_does_not_matter(self) -> None:
-        """Timestamps are those of Beijing wherever the service runs."""
+        """Timestamps are in Beijing time in any time zone of the host."""
         assert code_of("/voice/getReport") == "SUCCESS"
 
 
 def test_the_forms_of_these_tests_are_right() -> None:
-    """The stamp and the signature written by hand are those of the document."""
+    """The timestamp and the signature of these helpers are the document's."""
     fields = form("/voice/getReport")
     assert fields["timestamp"] == "20231115061320"
     assert fields["sign"] == signature("EUCP-EMY-HAND-00001" + "FEDCBA9876543210" + "20231115061320")

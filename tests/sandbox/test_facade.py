@@ -1,4 +1,4 @@
-"""The local service as its users see it."""
+"""The local service as users see it."""
 
 import asyncio
 import importlib.util
@@ -13,7 +13,7 @@ from sandbox.by_hand import MOBILE, NOW, account, form_of, in_process
 
 
 def ask(local: Sandbox, path: str, customer: Account | None = None, **changes: str) -> dict[str, object]:
-    """Ask in process; return the JSON."""
+    """Send a request in process; return the JSON."""
 
     async def main() -> dict[str, object]:
         async with in_process(local.app) as http:
@@ -25,15 +25,15 @@ def ask(local: Sandbox, path: str, customer: Account | None = None, **changes: s
 
 
 def still(accounts: tuple[Account, ...] = ()) -> Sandbox:
-    """Make a service whose clock stands still."""
+    """Make a service with a clock that stands still."""
     return Sandbox(clock=lambda: NOW, accounts=accounts)
 
 
 class TestSettings:
-    """What can be chosen."""
+    """The settings."""
 
     def test_the_defaults(self) -> None:
-        """Without any settings there is one account for all services, with money."""
+        """The default is an account for all services, with a balance."""
         local = Sandbox()
         assert (local.app_id, local.secret_key) == ("EUCP-EMY-SANDBOX-00001", "0123456789ABCDEF")
         assert (local.balance, local.account.price) == (Decimal(10000), Decimal("0.1"))
@@ -41,7 +41,7 @@ class TestSettings:
         assert (local.report_delay, local.clock_offset) == (0.0, 0.0)
 
     def test_the_clock_is_the_hosts(self) -> None:
-        """Without a clock of the caller's, it is now."""
+        """The default clock is the host's."""
 
         async def main() -> None:
             local = Sandbox()
@@ -51,8 +51,8 @@ class TestSettings:
 
         asyncio.run(main())
 
-    def test_an_account_is_made_of_them(self) -> None:
-        """The settings of the first account reach it."""
+    def test_the_first_account(self) -> None:
+        """The settings of the first account are applied."""
         local = Sandbox(
             app_id="A",
             secret_key="K",
@@ -69,14 +69,14 @@ class TestSettings:
         assert {str(ask(local, "/voice/getBalance")["balance"]) for _ in range(20)} == {"0"}
 
     def test_there_may_be_more_accounts(self) -> None:
-        """Further accounts are served, too, each with its own purse."""
+        """Further accounts are served, each with a balance of its own."""
         other = account()
         local = still((other,))
         assert ask(local, "/voice/send", other)["code"] == "SUCCESS"
         assert (local.balance, other.balance) == (Decimal(10000), Decimal("9999.9"))
 
     def test_settings_can_change(self) -> None:
-        """Money, delay and clock can be set while the service runs."""
+        """Balance, delay and clock can be set while the service runs."""
         local = still()
         local.balance = Decimal("0.1")
         local.report_delay = 5.0
@@ -88,10 +88,10 @@ class TestSettings:
 
 
 class TestRecord:
-    """What can be looked up."""
+    """The records."""
 
-    def test_it_can_be_emptied(self) -> None:
-        """To forget is not to undo: reports still come, and money stays spent."""
+    def test_the_records_can_be_cleared(self) -> None:
+        """Clearing the records keeps the state: reports still come, and the balance stays."""
         local = still()
         local.fail_next(Fault.code("ERROR_OVER_SPEED"), on="balance")
         ask(local, "/voice/send")
@@ -104,7 +104,7 @@ class TestRecord:
         assert local.calls[0].message_id == "20180427000000000002"
 
     def test_it_shows_no_secret(self) -> None:
-        """The key is in no repr of it or of what it holds."""
+        """No repr shows the secretKey."""
         local = still()
         ask(local, "/voice/send")
         assert repr(local) == "<Sandbox EUCP-EMY-SANDBOX-00001: 1 requests, 1 calls>"
@@ -113,7 +113,7 @@ class TestRecord:
         assert MOBILE in shown
 
     def test_planned_faults_can_be_dropped(self) -> None:
-        """What is planned can be counted and cleared."""
+        """Planned faults can be counted and cleared."""
         local = still()
         local.fail_next(Fault.html(), skip=1, times=None)
         assert len(local.faults) == 1
@@ -122,16 +122,16 @@ class TestRecord:
 
 
 class TestFront:
-    """The package."""
+    """The package's public names."""
 
     def test_its_names_are_sorted(self) -> None:
-        """What is offered is there, in order: constants, then classes."""
+        """All names of ``__all__`` exist, sorted: constants, then classes."""
         assert sorted(front.__all__, key=lambda name: (not name.isupper(), name)) == front.__all__
         assert all(hasattr(front, name) for name in front.__all__)
 
     @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
     def test_without_its_extra(self, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Whoever has not installed the extra is told how to."""
+        """Without the extra, the error names the command to install it."""
         monkeypatch.setitem(sys.modules, missing, None)
         spec = importlib.util.spec_from_file_location("front_again", front.__file__)
         assert spec is not None

@@ -6,7 +6,7 @@ import pytest
 
 from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES
 from emay_voice_async.sandbox import outcomes
-from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, outcome
+from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, outcome_of
 
 
 @pytest.mark.parametrize(
@@ -28,30 +28,30 @@ from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, outcome
     ],
 )
 def test_the_last_four_digits_decide(digits: str, state: str, join_state: str) -> None:
-    """Each number has its end, in the states of both products."""
-    ending = outcome(f"1390000{digits}", "hello")
+    """Each magic number has its outcome, in the states of both products."""
+    ending = outcome_of(f"1390000{digits}", "hello")
     assert ending is not None
     assert (ending.state, ending.join_state) == (state, join_state)
 
 
-def test_every_listed_state_can_be_had() -> None:
-    """There is a number for each state of tables 3.1 and 3.3."""
+def test_every_listed_state_has_a_number() -> None:
+    """Each state of tables 3.1 and 3.3 has a magic number."""
     endings = [ending for ending in (*MAGIC_NUMBERS.values(), ANSWERED) if ending is not None]
     assert {ending.state for ending in endings} >= set(VOICE_STATES)
     assert {ending.join_state for ending in endings} >= set(JOIN_STATES)
 
 
-def test_an_unlisted_state_can_be_had() -> None:
-    """0012 ends in a state that the document does not know, for both products."""
-    ending = outcome("13900000012", "hello")
+def test_an_unlisted_state() -> None:
+    """0012 ends in a state outside the document, for both products."""
+    ending = outcome_of("13900000012", "hello")
     assert ending is not None
     assert ending.state not in VOICE_STATES
     assert ending.join_state not in JOIN_STATES
 
 
-def test_keys_and_recordings_can_be_had() -> None:
+def test_keys_and_recordings() -> None:
     """0010 presses 1 and leaves a recording with bytes that Java calls negative; 0011 presses 2."""
-    pressed, other = outcome("13900000010", "hello"), outcome("13900000011", "hello")
+    pressed, other = outcome_of("13900000010", "hello"), outcome_of("13900000011", "hello")
     assert pressed is not None
     assert pressed.recording is not None
     assert other is not None
@@ -61,27 +61,27 @@ def test_keys_and_recordings_can_be_had() -> None:
 
 def test_some_never_report() -> None:
     """0013 has no outcome."""
-    assert outcome("13900000013", "hello") is None
+    assert outcome_of("13900000013", "hello") is None
 
 
 @pytest.mark.parametrize("mobile", ["13900000000", "13900000013", "12"])
-def test_black_words_stop_everybody(mobile: str) -> None:
-    """The content decides before the number does."""
-    ending = outcome(mobile, "有黑词的内容")
+def test_black_words_stop_every_number(mobile: str) -> None:
+    """The black word decides before the number."""
+    ending = outcome_of(mobile, "有黑词的内容")
     assert ending is not None
     assert ending.state == "FAIL_BLACKDICTIONARY"
 
 
 @pytest.mark.parametrize("mobile", ["", "0001", "23900000000", "139000000000", "1390000000１"])
-def test_what_is_no_number_cannot_be_called(mobile: str) -> None:
+def test_a_bad_number_cannot_be_called(mobile: str) -> None:
     """A bad number in an accepted list ends in FAIL_MOBILE."""
-    ending = outcome(mobile, "hello")
+    ending = outcome_of(mobile, "hello")
     assert ending is not None
     assert (ending.state, ending.message, ending.duration) == ("FAIL_MOBILE", "手机号错误", None)
 
 
 def test_the_docstring_has_the_table() -> None:
-    """The documented table is the one in force."""
+    """The documented table is the table in force."""
     rows = re.findall(r"^(\d{4}) +(.*)$", outcomes.__doc__ or "", re.MULTILINE)
     assert [digits for digits, _ in rows] == list(MAGIC_NUMBERS)
     for digits, text in rows:

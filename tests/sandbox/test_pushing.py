@@ -23,14 +23,14 @@ URL = "http://customer/push"
 
 
 class Receiver:
-    """A customer's application: keeps what is pushed, and answers what it is told to."""
+    """A customer's application: keeps the pushes, and responds as told."""
 
     def __init__(self, *answers: tuple[int, str]) -> None:
         self.pushed: list[tuple[dict[str, str], bytes]] = []
         self._answers = list(answers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take one push."""
+        """Take a push."""
         request = Request(scope, receive)
         self.pushed.append((dict(request.headers), await request.body()))
         status, text = self._answers.pop(0) if self._answers else (200, "success")
@@ -66,7 +66,7 @@ def read(mode: PushMode, body: bytes) -> bytes:
 
 
 class TestPush:
-    """One push."""
+    """A single push."""
 
     @pytest.mark.parametrize("bare", [False, True])
     @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ class TestPush:
             ("form", "application/x-www-form-urlencoded;charset=utf-8"),
         ],
     )
-    def test_what_is_pushed(self, mode: PushMode, content_type: str, bare: bool) -> None:
-        """The reports of an account come in the form that was chosen, with its appId in a header."""
+    def test_the_body(self, mode: PushMode, content_type: str, bare: bool) -> None:
+        """The reports of an account come in the chosen form, with the appId in a header."""
 
         async def main() -> None:
             local, receiver = await called(MOBILE, "13800000001"), Receiver()
@@ -99,7 +99,7 @@ class TestPush:
         asyncio.run(main())
 
     def test_recordings_may_be_signed_bytes(self) -> None:
-        """A recording is pushed as reports write it."""
+        """A recording is pushed in the form of ``recordings``."""
 
         async def main() -> None:
             receiver = Receiver()
@@ -113,7 +113,7 @@ class TestPush:
         asyncio.run(main())
 
     def test_over_a_socket(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without a client of the caller's, a push makes one, which no proxy comes between."""
+        """Without a client, a push makes a client that ignores the proxies of the environment."""
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
         async def main() -> None:
@@ -127,10 +127,10 @@ class TestPush:
 
 
 class TestDelivery:
-    """What becomes of the reports."""
+    """Confirmed and unconfirmed reports."""
 
-    def test_what_is_confirmed_is_gone(self) -> None:
-        """A second push has nothing left to push."""
+    def test_confirmed_reports_are_removed(self) -> None:
+        """After a confirmation, a second push has no reports."""
 
         async def main() -> None:
             local, receiver = await called(MOBILE), Receiver()
@@ -153,7 +153,7 @@ class TestDelivery:
         ],
     )
     def test_only_success_confirms(self, answer: tuple[int, str], delivered: bool) -> None:
-        """Anything else leaves the reports where they are."""
+        """Reports stay unless the response is 200 and ``success``."""
 
         async def main() -> None:
             local, receiver = await called(MOBILE), Receiver(answer)
@@ -165,8 +165,8 @@ class TestDelivery:
 
         asyncio.run(main())
 
-    def test_nobody_is_there(self) -> None:
-        """A receiver that cannot be reached has confirmed nothing."""
+    def test_an_unreachable_receiver(self) -> None:
+        """An unreachable receiver confirms no report, and the delivery has the reason."""
 
         async def main() -> None:
             local = await called(MOBILE)
@@ -180,7 +180,7 @@ class TestDelivery:
         asyncio.run(main())
 
     def test_a_push_may_be_cancelled(self) -> None:
-        """The reports of a push that was broken off are still there."""
+        """The reports of a cancelled push are put back."""
 
         async def main() -> None:
             local, reached = await called(MOBILE), asyncio.Event()
@@ -201,7 +201,7 @@ class TestDelivery:
         asyncio.run(main())
 
     def test_many_reports_come_in_parts(self) -> None:
-        """A push has 1,000 reports at most, and the first that fails stops the account."""
+        """A push has at most 1,000 reports, and the first failure stops the account."""
 
         async def main() -> None:
             local = await called(*[MOBILE] * 500)
@@ -218,7 +218,7 @@ class TestDelivery:
         asyncio.run(main())
 
     def test_each_account_has_its_own(self) -> None:
-        """Each account pushes under its appId and with its key; one that fails does not stop the next."""
+        """Each account pushes with its appId and key; a failure does not stop the next account."""
 
         async def main() -> None:
             other = Account(app_id="OTHER", secret_key="0123456789ABCDEF")

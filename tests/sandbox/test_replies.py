@@ -1,4 +1,4 @@
-"""The JSON of the answers."""
+"""The JSON of the replies, and the HTTP response around the JSON."""
 
 from base64 import b64decode
 from decimal import Decimal
@@ -6,26 +6,25 @@ from decimal import Decimal
 import pytest
 
 from emay_voice_async.sandbox import replies
-from emay_voice_async.sandbox.answers import encode, page
-from emay_voice_async.sandbox.outcomes import outcome
+from emay_voice_async.sandbox.outcomes import outcome_of
 from emay_voice_async.sandbox.record import MadeCall
-from emay_voice_async.sandbox.replies import Recordings
+from emay_voice_async.sandbox.replies import Recordings, encode, page
 from sandbox.by_hand import ENDPOINT, NOW
 
 
 def report(path: str, mobile: str, recordings: Recordings = "base64") -> dict[str, object]:
-    """Write the report of a call that was made at NOW."""
+    """Write the report of a call made at NOW."""
     call = MadeCall(NOW, "A", ENDPOINT[path], mobile, "20180427000000000001", "mine", "hello")
-    ending = outcome(mobile, "hello")
+    ending = outcome_of(mobile, "hello")
     assert ending is not None
     return replies.report(call, ending, NOW, recordings)
 
 
 class TestReport:
-    """One status report."""
+    """A status report."""
 
     def test_a_voice_report(self) -> None:
-        """It has the fields of section 2.1.2, with numbers as numbers."""
+        """A voice report has the fields of section 2.1.2, with numbers as numbers."""
         assert report("/voice/send", "13900000011") == {
             "appId": "A",
             "customVoiceId": "mine",
@@ -40,7 +39,7 @@ class TestReport:
         }
 
     def test_a_join_report(self) -> None:
-        """It has the fields of section 2.4.2, with text in all of them."""
+        """A voice SMS report has the fields of section 2.4.2, with text in all of them."""
         assert report("/join/send", "13900000011") == {
             "appId": "A",
             "customJoinId": "mine",
@@ -52,8 +51,8 @@ class TestReport:
             "voiceSign": "",
         }
 
-    def test_who_was_never_called(self) -> None:
-        """Without a call there is no time of it."""
+    def test_a_number_that_was_never_called(self) -> None:
+        """Without a call, the report has no time of the call."""
         written = report("/voice/send", "13900000007")
         assert (written["callingTime"], written["callingDuration"], written["keyContent"]) == (
             None,
@@ -70,7 +69,7 @@ class TestReport:
 
     @pytest.mark.parametrize("path", ["/voice/send", "/join/send"])
     def test_recordings_as_signed_bytes(self, path: str) -> None:
-        """A recording is a list of Java's bytes, and the same sound."""
+        """A recording is a list of Java's bytes, with the same content."""
         numbers, text = (
             report(path, "13900000010", "signed")["voiceSign"],
             report(path, "13900000010")["voiceSign"],
@@ -82,7 +81,7 @@ class TestReport:
 
 
 class TestReply:
-    """The answer around it."""
+    """Replies around the data."""
 
     @pytest.mark.parametrize(
         ("path", "document"),
@@ -100,20 +99,20 @@ class TestReply:
         ],
     )
     def test_balances(self, path: str, document: dict[str, str]) -> None:
-        """A balance is text without an exponent, however small it is."""
+        """A balance is text without an exponent, even a tiny balance."""
         assert replies.balance(ENDPOINT[path], Decimal("1E-8")).document == document
 
 
-class TestAnswer:
-    """The answer as HTTP."""
+class TestHttpReply:
+    """The HTTP response."""
 
     def test_a_reply_is_json(self) -> None:
-        """A refusal is a 200 like any other, in UTF-8."""
+        """A refusal has status 200, like any reply, in UTF-8."""
         answer = encode(replies.refusal(ENDPOINT["/voice/send"], "错误"))
         assert (answer.status, answer.body, answer.code) == (200, '{"code":"错误"}'.encode(), "错误")
 
-    def test_a_page_is_not(self) -> None:
-        """A status of HTTP comes as HTML, without any code."""
+    def test_a_page_is_html(self) -> None:
+        """A page is HTML with the HTTP status, without a result code."""
         answer = page(502)
         assert (answer.status, answer.content_type, answer.code) == (502, "text/html;charset=utf-8", None)
         assert b"502 Bad Gateway" in answer.body

@@ -2,7 +2,7 @@
 
 import pytest
 
-from emay_voice_async.sandbox.requests import Request, read_fields
+from emay_voice_async.sandbox.requests import FormRequest, read_fields
 from sandbox.by_hand import ENDPOINT
 
 
@@ -21,7 +21,7 @@ from sandbox.by_hand import ENDPOINT
     ],
 )
 def test_forms_are_read(body: bytes, fields: dict[str, str]) -> None:
-    """Fields are decoded once; the first one of a name counts; bad UTF-8 can be told."""
+    """Fields are decoded once; the first of equal names counts; bad UTF-8 becomes surrogates."""
     assert read_fields(body) == fields
 
 
@@ -37,7 +37,7 @@ def test_forms_are_read(body: bytes, fields: dict[str, str]) -> None:
 def test_each_endpoint_has_its_names(path: str, mobiles: str, custom_ids: str, content: str) -> None:
     """The parts of a send are found by the names of the parameter tables."""
     fields = {mobiles: "1,2", custom_ids: "a,b", content: "hello", "appId": "A"}
-    request = Request(ENDPOINT[path], fields, "127.0.0.1")
+    request = FormRequest(ENDPOINT[path], fields, "127.0.0.1")
     assert (request.app_id, request.mobiles, request.custom_ids, request.content) == (
         "A",
         ["1", "2"],
@@ -46,7 +46,7 @@ def test_each_endpoint_has_its_names(path: str, mobiles: str, custom_ids: str, c
     )
 
 
-def test_what_is_missing_is_empty() -> None:
+def test_missing_fields_are_empty() -> None:
     """A request without fields has no numbers and no ids."""
-    request = Request(ENDPOINT["/voice/send"], {}, "127.0.0.1")
+    request = FormRequest(ENDPOINT["/voice/send"], {}, "127.0.0.1")
     assert (request.app_id, request.mobiles, request.custom_ids, request.content) == ("", [], [], "")

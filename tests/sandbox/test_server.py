@@ -21,12 +21,12 @@ RESET = httpx.ReadError
 
 
 def sandbox() -> Sandbox:
-    """Make a service whose clock stands still."""
+    """Make a service with a clock that stands still."""
     return Sandbox(app_id=APP_ID, secret_key=KEY, clock=lambda: NOW)
 
 
 def raw(path: str) -> bytes:
-    """Write a right request as bytes."""
+    """Write a valid request as bytes."""
     body = urlencode(form(path)).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
@@ -37,12 +37,12 @@ async def dial(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     return await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
 
 
-class TestAnswers:
-    """What comes back over the wire."""
+class TestResponses:
+    """Responses over a socket."""
 
     @pytest.mark.parametrize("path", [*SENDS, *REPORTS, *BALANCES])
     def test_every_endpoint_answers(self, path: str) -> None:
-        """A right request is accepted; no header but ours is in the answer."""
+        """A valid request is accepted; the response has our three headers only."""
 
         async def main() -> None:
             async with sandbox().serve() as url, client(url) as http:
@@ -54,7 +54,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize("refusal", REFUSALS, ids=name_of)
     def test_every_refusal_is_answered(self, refusal: Refusal) -> None:
-        """Each code that a request can lead to arrives, with status 200; nobody is called for it."""
+        """Each refusal arrives with its code and status 200; no number is called."""
 
         async def main() -> None:
             local = sandbox()
@@ -73,7 +73,7 @@ class TestAnswers:
         asyncio.run(main())
 
     def test_connections_are_kept(self) -> None:
-        """Many requests at once are answered, each with its own answer."""
+        """Concurrent requests get their own responses."""
 
         async def main() -> None:
             local = sandbox()
@@ -121,7 +121,7 @@ class TestFaults:
     def test_a_fault(
         self, fault: Fault, seen: type[Exception] | int | str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Each fault is what it says it is, and the service acts as it says."""
+        """A client sees each fault as described, and the service acts as described."""
 
         async def main() -> None:
             local = sandbox()
@@ -134,7 +134,7 @@ class TestFaults:
                     answer = await http.post("/voice/send", data=form("/voice/send"))
                     assert answer.status_code == seen or answer.text.startswith(str(seen))
                 assert len(local.calls) == fault.acts
-                # One fault, one request: the next one goes well.
+                # A fault applies to a single request: the next request succeeds.
                 after = await http.post("/voice/getBalance", data=form("/voice/getBalance"))
                 assert after.json()["balance"] == ("9999.9" if fault.acts else "10000")
 
@@ -142,7 +142,7 @@ class TestFaults:
         assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
     def test_the_headers_of_the_faults(self) -> None:
-        """Compression and content types are declared; an empty body is declared to be empty."""
+        """Compression, content type and length are declared in the headers."""
 
         async def main() -> None:
             local = sandbox()
@@ -196,8 +196,8 @@ class TestFaults:
 
         asyncio.run(main())
 
-    def test_a_mistake_of_our_own_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
-        """An error that nobody planned is a 500, and stands in the log."""
+    def test_an_unexpected_error_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        """An unexpected exception gives a 500 and a log record."""
 
         async def main() -> None:
             def broken() -> float:
@@ -211,10 +211,10 @@ class TestFaults:
 
 
 class TestEnd:
-    """The end of the service."""
+    """The end of the server."""
 
     def test_the_port_is_free_again(self) -> None:
-        """Nobody listens any more, and the same port can be taken anew."""
+        """After the end the port is closed, and can be used again."""
 
         async def main() -> None:
             async with sandbox().serve() as url:
@@ -227,7 +227,7 @@ class TestEnd:
         asyncio.run(main())
 
     def test_a_port_can_be_taken_once(self) -> None:
-        """A second service on a port is an error at once."""
+        """A second server on a port is an error at once."""
 
         async def main() -> None:
             async with sandbox().serve() as url:
@@ -240,8 +240,8 @@ class TestEnd:
     @pytest.mark.parametrize(
         "fault", [Fault.delay(before=3600), Fault.delay(after=3600)], ids=["before", "after"]
     )
-    def test_requests_are_cut_off(self, fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
-        """The end waits for nobody, and leaves nothing behind."""
+    def test_requests_are_cancelled(self, fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
+        """The end does not wait for requests in progress, and leaves no task."""
 
         async def main() -> None:
             arrived = asyncio.Event()
@@ -271,12 +271,12 @@ class TestEnd:
 
     @pytest.mark.parametrize("turns", range(8))
     def test_connections_are_closed_however_new(self, turns: int) -> None:
-        """A connection is closed whether the end comes before, while or after it is accepted."""
+        """A connection is closed if the server ends before, while or after accepting."""
 
         async def main() -> None:
             with socket.socket() as dialled:
                 async with sandbox().serve() as url:
-                    # The system connects it at once; the service learns of it some turns later.
+                    # The system connects at once; the server accepts some turns of the loop later.
                     dialled.connect((urlsplit(url).hostname, urlsplit(url).port))
                     for _ in range(turns):
                         await asyncio.sleep(0)
@@ -288,7 +288,7 @@ class TestEnd:
         asyncio.run(main())
 
     def test_clients_may_be_gone_already(self) -> None:
-        """A connection that ended by itself is no trouble at the end."""
+        """Connections that the client closed do not disturb the end."""
 
         async def main() -> None:
             async with sandbox().serve() as url:
@@ -304,7 +304,7 @@ class TestRun:
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_a_signal_ends_it(self, number: signal.Signals) -> None:
-        """The URL is told when it is ready; a signal ends it, and the old handlers are back."""
+        """``on_ready`` gets the URL; a signal ends the server and the old handlers are restored."""
         before = [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
         urls: list[str] = []
 
@@ -317,7 +317,7 @@ class TestRun:
         assert [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)] == before
 
     def test_it_answers(self) -> None:
-        """Until then it serves, on the port that was asked for."""
+        """Until the signal, the server answers on the given port."""
 
         async def main() -> None:
             ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""The rules of the service: what happens when, with given instants."""
+"""The rules of the service, with given instants."""
 
 from decimal import Decimal
 
@@ -6,7 +6,7 @@ import pytest
 
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.sandbox.accounts import Account
-from emay_voice_async.sandbox.requests import Request
+from emay_voice_async.sandbox.requests import FormRequest
 from emay_voice_async.sandbox.service import Service
 from emay_voice_async.sandbox.speed import Limits
 from sandbox.by_hand import (
@@ -42,14 +42,14 @@ def reports(
     fields = form_of(account(), path, now + rules.clock_offset, number=number)
     return [
         entry["mobile"]
-        for entry in data(rules.answer(Request(ENDPOINT[path], fields, "127.0.0.1"), now).document)
+        for entry in data(rules.answer(FormRequest(ENDPOINT[path], fields, "127.0.0.1"), now).document)
     ]
 
 
 def send(rules: Service, *mobiles: str, now: float = NOW) -> None:
     """Send a notice."""
     fields = form_of(account(), "/voice/send", now, mobiles=",".join(mobiles))
-    assert rules.answer(Request(ENDPOINT["/voice/send"], fields, "127.0.0.1"), now).code == "SUCCESS"
+    assert rules.answer(FormRequest(ENDPOINT["/voice/send"], fields, "127.0.0.1"), now).code == "SUCCESS"
 
 
 class TestSend:
@@ -65,7 +65,7 @@ class TestSend:
         ],
     )
     def test_the_answer_names_each_call(self, path: str, names: tuple[str, str, str, str]) -> None:
-        """There is an entry for each number with its two ids, under the names of the endpoint."""
+        """The reply has an entry for each number with two ids, under the names of the endpoint."""
         mobiles, custom_ids, message_id, custom_id = names
         changes = {mobiles: MOBILE, custom_ids: "mine"}
         rules = service()
@@ -74,7 +74,7 @@ class TestSend:
         assert entry == {"mobile": MOBILE, message_id: call.message_id, custom_id: "mine"}
 
     def test_each_call_is_remembered(self) -> None:
-        """A call is kept with all that a test wants to know of it."""
+        """A call is recorded with number, ids, time, path, product and content."""
         rules = service()
         rules.answer(request("/join/send", mobiles=f"{MOBILE},13800000001", customJoinIds="a,b"), NOW)
         first, second = rules.calls
@@ -108,8 +108,8 @@ class TestSend:
         service(customer).answer(request("/voice/send", mobiles=f"{MOBILE},bad,{MOBILE}"), NOW)
         assert customer.balance == Decimal("0.7")
 
-    def test_nothing_is_recognised(self) -> None:
-        """The same request twice makes two calls and two charges, custom ids or not."""
+    def test_a_repeated_send_is_a_new_send(self) -> None:
+        """The same request twice makes two calls and two charges, even with custom ids."""
         customer = account()
         rules = service(customer)
         again = request("/voice/send", customVoiceIds="same")
@@ -122,31 +122,32 @@ class TestSpeed:
     """The windows of an account."""
 
     def test_kinds_are_counted_apart(self) -> None:
-        """Ten of each kind pass at once, over both products; the eleventh does not."""
+        """Ten requests of each kind pass at once, over both products; the eleventh is refused."""
         rules = service()
         for paths in (SENDS[:1] + SENDS[3:], REPORTS, ("/voice/getBalance", "/join/getBalance")):
             codes = [rules.answer(request(paths[turn % 2]), NOW).code for turn in range(11)]
             assert codes == ["SUCCESS"] * 10 + ["ERROR_OVER_SPEED"]
 
     def test_accounts_are_counted_apart(self) -> None:
-        """One customer does not use up another one's requests."""
+        """The requests of an account do not count for another account."""
         other = Account(app_id="OTHER", secret_key="0123456789ABCDEF")
         rules = service(account(), other)
         for _ in range(11):
             rules.answer(request("/voice/getBalance"), NOW)
         fields = form_of(other, "/voice/getBalance", NOW)
         assert (
-            rules.answer(Request(ENDPOINT["/voice/getBalance"], fields, "127.0.0.1"), NOW).code == "SUCCESS"
+            rules.answer(FormRequest(ENDPOINT["/voice/getBalance"], fields, "127.0.0.1"), NOW).code
+            == "SUCCESS"
         )
 
     def test_refusals_for_other_reasons_count(self) -> None:
-        """A wrong signature uses up the window like a right one."""
+        """A request with a wrong signature counts like a valid request."""
         rules = service()
         codes = [rules.answer(request("/voice/getBalance", sign="x"), NOW).code for _ in range(11)]
         assert codes == ["ERROR_SIGN"] * 10 + ["ERROR_OVER_SPEED"]
 
     def test_without_a_limit(self) -> None:
-        """None lets everything in."""
+        """Without a limit all requests pass."""
         rules = unlimited()
         assert {rules.answer(request("/voice/getBalance"), NOW).code for _ in range(50)} == {"SUCCESS"}
 
@@ -164,14 +165,14 @@ class TestReports:
     """Status reports."""
 
     def test_they_are_handed_out_once(self) -> None:
-        """What was handed out is gone."""
+        """Reports that were handed out are removed."""
         rules = unlimited()
         send(rules, MOBILE, "13800000001")
         assert reports(rules) == [MOBILE, "13800000001"]
         assert reports(rules) == []
 
     def test_they_take_their_time(self) -> None:
-        """A report is there when the delay has passed, and not before."""
+        """A report is ready when the delay has passed, and not before."""
         rules = unlimited(report_delay=5.0)
         send(rules, MOBILE)
         assert reports(rules, NOW + 4.999) == []
@@ -201,7 +202,7 @@ class TestReports:
         ],
     )
     def test_how_many(self, number: str | None, taken: int) -> None:
-        """200 come unless told otherwise; a number out of bounds counts as 1,000."""
+        """The default is 200; a number out of bounds counts as 1,000."""
         rules = unlimited()
         for _ in range(3):
             send(rules, *[MOBILE] * 500)
@@ -217,12 +218,12 @@ class TestReports:
         assert reports(rules) == ["13800000001"]
 
     def test_accounts_have_their_own(self) -> None:
-        """One customer does not get another one's reports."""
+        """An account does not get the reports of another account."""
         other = Account(app_id="OTHER", secret_key="0123456789ABCDEF")
         rules = service(account(), other)
         send(rules, MOBILE)
         fields = form_of(other, "/voice/getReport", NOW)
-        asked = Request(ENDPOINT["/voice/getReport"], fields, "127.0.0.1")
+        asked = FormRequest(ENDPOINT["/voice/getReport"], fields, "127.0.0.1")
         assert data(rules.answer(asked, NOW).document) == []
         assert reports(rules) == [MOBILE]
 
@@ -234,18 +235,18 @@ class TestReports:
         assert reports(rules, NOW + 10**6) == [MOBILE]
 
     def test_times_are_those_of_the_service(self) -> None:
-        """The time of a call is told by the clock that clients see."""
+        """The time of a call is by the clock that clients see."""
         rules = unlimited()
         send(rules, MOBILE)
         rules.clock_offset = 90.0
         fields = form_of(account(), "/voice/getReport", NOW + 90)
         [report] = data(
-            rules.answer(Request(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).document
+            rules.answer(FormRequest(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).document
         )
         assert report["callingTime"] == "2023-11-15 06:14:50"
 
-    def test_what_is_put_back_is_where_it_was(self) -> None:
-        """Reports that were put back come again, before those that became ready later."""
+    def test_reports_put_back_keep_their_order(self) -> None:
+        """Reports that were put back come again, before reports that became ready later."""
         rules = unlimited()
         send(rules, "13800000001", "13800000002", "13800000003")
         taken = rules.take(account().app_id, Product.VOICE, 2, NOW)
@@ -262,12 +263,12 @@ class TestClock:
         rules = unlimited(clock_offset=600.0)
         wrong = rules.answer(request("/voice/getReport"), NOW).code
         fields = form_of(account(), "/voice/getReport", NOW + 600)
-        right = rules.answer(Request(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).code
+        right = rules.answer(FormRequest(ENDPOINT["/voice/getReport"], fields, "127.0.0.1"), NOW).code
         assert (wrong, right) == ("ERROR_TIMESTAMP", "SUCCESS")
 
 
 def test_a_balance_is_what_is_left() -> None:
-    """Both products tell the same purse."""
+    """Both products report the same balance."""
     rules = service()
     rules.answer(request("/voice/send"), NOW)
     assert rules.answer(request("/voice/getBalance"), NOW).document["balance"] == "9999.9"

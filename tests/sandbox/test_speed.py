@@ -6,39 +6,39 @@ from hypothesis import strategies as st
 
 from emay_voice_async import RateLimits
 from emay_voice_async.model.endpoints import Call
-from emay_voice_async.sandbox.speed import DEFAULT_LIMITS, Limit, Limits, Window, limit_of
+from emay_voice_async.sandbox.speed import DEFAULT_LIMITS, Limit, Limits, SpeedWindow, limit_of
 from sandbox.by_hand import NOW
 
 
 class TestWindow:
-    """What is let in."""
+    """Accepted and refused requests."""
 
     def test_the_limit_is_reached(self) -> None:
-        """Exactly as many requests as allowed come in at one instant."""
-        window = Window(Limit(3, 1.0))
+        """At a single instant, exactly as many requests as allowed are accepted."""
+        window = SpeedWindow(Limit(3, 1.0))
         assert [window.admit(NOW) for _ in range(5)] == [True, True, True, False, False]
 
     @pytest.mark.parametrize(("milliseconds", "admitted"), [(999, False), (1000, False), (1001, True)])
     def test_a_request_counts_for_the_whole_period(self, milliseconds: int, admitted: bool) -> None:
-        """After exactly one period a request still counts; a millisecond later it does not."""
-        window = Window(Limit(1, 1.0))
+        """A request counts until exactly a period later, and not a millisecond longer."""
+        window = SpeedWindow(Limit(1, 1.0))
         window.admit(NOW)
         assert window.admit(NOW + milliseconds / 1000) is admitted
 
     def test_what_is_refused_does_not_count(self) -> None:
-        """Refusals do not keep the window closed."""
-        window = Window(Limit(1, 1.0))
+        """Refused requests do not count."""
+        window = SpeedWindow(Limit(1, 1.0))
         assert [window.admit(NOW + tenth / 10) for tenth in range(12)] == [True, *[False] * 10, True]
 
     def test_the_clock_ticks_in_milliseconds(self) -> None:
-        """Parts of a millisecond are cut off before they are compared."""
-        window = Window(Limit(1, 1.0))
+        """Instants are compared in whole milliseconds."""
+        window = SpeedWindow(Limit(1, 1.0))
         window.admit(NOW + 0.0009)
         assert window.admit(NOW + 1.001)
 
     def test_milliseconds_are_not_lost(self) -> None:
-        """An instant that a float cannot hold exactly is still the millisecond that it stands for."""
-        window = Window(Limit(1, 1.0))
+        """An instant that a float cannot represent exactly is rounded to the right millisecond."""
+        window = SpeedWindow(Limit(1, 1.0))
         window.admit(0.0)
         assert 1.001 * 1000 < 1001
         assert window.admit(1.001)
@@ -50,8 +50,8 @@ class TestWindow:
         start=st.integers(0, 2_000_000_000_000),
     )
     def test_it_is_exact(self, requests: int, period: int, gaps: list[int], start: int) -> None:
-        """It decides as the plain definition does, at any instant of the clock."""
-        window = Window(Limit(requests, period / 1000))
+        """The window decides as the plain definition does, at any instant."""
+        window = SpeedWindow(Limit(requests, period / 1000))
         counted: list[int] = []
         now = start
         for gap in gaps:
@@ -70,7 +70,7 @@ class TestLimits:
         assert [limit_of(DEFAULT_LIMITS, call) for call in Call] == [Limit(10, 1.0)] * 3
 
     def test_each_kind_has_its_own(self) -> None:
-        """The limits are found by the kind of call."""
+        """Each kind of call has a limit of its own."""
         limits = Limits(send=Limit(1), reports=None, balance=Limit(3))
         assert [limit_of(limits, call) for call in (Call.SEND, Call.REPORTS, Call.BALANCE)] == [
             Limit(1),
@@ -78,14 +78,14 @@ class TestLimits:
             Limit(3),
         ]
 
-    def test_those_of_the_client_do(self) -> None:
-        """One object can set both sides."""
+    def test_limits_of_the_client(self) -> None:
+        """The client's RateLimits can be the limits of the service."""
         limit = limit_of(RateLimits(), Call.SEND)
         assert limit is not None
         assert (limit.requests, limit.period) == (10, 1.0)
 
     @pytest.mark.parametrize(("requests", "period"), [(0, 1.0), (1, 0.0), (1, -1.0)])
-    def test_a_limit_lets_something_through(self, requests: int, period: float) -> None:
-        """No request at all, or no time at all, is no limit."""
+    def test_bad_limits_are_refused(self, requests: int, period: float) -> None:
+        """A limit has at least one request and a positive period."""
         with pytest.raises(ValueError, match="must be >="):
             Limit(requests, period)

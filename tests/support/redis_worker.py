@@ -1,7 +1,7 @@
 """A process that sends: ``python redis_worker.py BASE_URL REDIS_URL APP_ID SECRET_KEY NAME COUNT LIMIT``.
 
-It says "ready" and waits for a line; then it sends to COUNT numbers, each in a request of its own,
-with custom ids that begin with NAME, and says how many were accepted.
+The process prints "ready" and waits for a line; then it sends to COUNT numbers, a request for each,
+with custom ids that begin with NAME, and prints the number of accepted requests.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ LONGEST = 3.0
 async def main(
     base_url: str, redis_url: str, app_id: str, secret_key: str, name: str, count: int, limit: str
 ) -> int:
-    """Send everything at once; return how many requests were accepted."""
+    """Send all requests at once; return the number of accepted requests."""
     requests, period = limit.split("/")
     limits = RateLimits(send=RateLimit(int(requests), float(period)))
     accepted = 0

@@ -1,4 +1,4 @@
-"""Encryption and compression against other tools, and everything that is neither."""
+"""Encryption and compression, compared with other tools; damaged and hostile input."""
 
 import gzip
 import subprocess
@@ -45,22 +45,22 @@ def stage(data: bytes, max_size: int = MAX_SIZE) -> str:
 
 
 class TestEncrypt:
-    """What the service does before it sends."""
+    """Encryption of a push, the service's side."""
 
     @pytest.mark.parametrize(("data", "sealed"), BLOCKS)
     def test_vectors(self, data: bytes, sealed: str) -> None:
-        """Encrypting gives the bytes of openssl: a whole block is padded by another one."""
+        """Encrypting gives the bytes of openssl; a full last block is followed by a block of padding."""
         assert encrypt(data, KEY) == b64decode(sealed)
 
     @pytest.mark.parametrize("case", [case for case in SEALED if "openssl" in case])
     def test_a_whole_push(self, case: str) -> None:
-        """What openssl encrypted is encrypted to the same bytes again, for each length of key."""
+        """A push decrypted and encrypted again gives openssl's bytes, for each key length."""
         key = blob(case, "key.txt")
         assert encrypt(decrypt(blob(case), key), key) == blob(case)
 
     @given(st.binary(max_size=100), keys)
     def test_there_and_back(self, data: bytes, key: bytes) -> None:
-        """Decrypting undoes it, and the padding is 1 to 16 bytes."""
+        """Decrypting reverses encrypting, and the padding is 1 to 16 bytes."""
         sealed = encrypt(data, key)
         assert decrypt(sealed, key) == data
         assert len(sealed) == len(data) // 16 * 16 + 16
@@ -71,24 +71,24 @@ class TestDecrypt:
 
     @pytest.mark.parametrize(("data", "sealed"), BLOCKS)
     def test_vectors(self, data: bytes, sealed: str) -> None:
-        """What openssl encrypted is decrypted."""
+        """Data encrypted by openssl is decrypted."""
         assert decrypt(b64decode(sealed), KEY) == data
 
     @pytest.mark.parametrize("case", SEALED)
     def test_other_languages(self, case: str) -> None:
-        """What Java and openssl compressed and encrypted comes out again, for each length of key."""
+        """Pushes made by Java and openssl are decrypted and inflated, for each key length."""
         assert gunzip(decrypt(blob(case), blob(case, "key.txt"))) == PLAIN
         assert gunzip(decrypt(blob(case), blob(case, "key.txt").decode())) == PLAIN
 
     @given(st.binary(max_size=20))
     def test_a_key_is_its_bytes(self, data: bytes) -> None:
-        """A key given as a text is its UTF-8 bytes, of which there may be more than characters."""
+        """A text key is used as its UTF-8 bytes, which may outnumber its characters."""
         key = "密钥密钥密a"  # 16 bytes in UTF-8
         assert decrypt(encrypt(data, key.encode()), key) == data
 
     @pytest.mark.parametrize("body", [b"", b"x", b"x" * 15, b"x" * 17, b"x" * 16, bytes(32)])
     def test_one_text_for_every_failure(self, body: bytes) -> None:
-        """A wrong length and a wrong padding cannot be told apart, and no cause is shown."""
+        """A wrong length and a wrong padding give the same text and no cause."""
         with pytest.raises(PushError) as caught:
             decrypt(body, KEY)
         error = caught.value
@@ -99,7 +99,7 @@ class TestDecrypt:
     @given(st.binary(max_size=64), keys)
     @example(b"x" * 16, b"0" * 16)
     def test_any_bytes(self, body: bytes, key: bytes) -> None:
-        """Any body is decrypted or is that one error."""
+        """Any body is decrypted, or raises PushError."""
         try:
             data = decrypt(body, key)
         except PushError as error:
@@ -109,7 +109,7 @@ class TestDecrypt:
 
     @pytest.mark.parametrize("case", SEALED)
     def test_truncated_at_every_byte(self, case: str) -> None:
-        """A push that is cut off never comes out as the whole, wherever it is cut."""
+        """A push cut off at any byte raises PushError."""
         key, whole = blob(case, "key.txt"), blob(case)
         for length in range(len(whole)):
             with pytest.raises(PushError) as caught:
@@ -119,7 +119,7 @@ class TestDecrypt:
     @pytest.mark.parametrize("size", [0, 1, 15, 17, 23, 25, 31, 33, 64])
     @pytest.mark.parametrize("kind", [str, bytes])
     def test_other_lengths_of_keys(self, size: int, kind: type) -> None:
-        """A key that AES does not have is the caller's error, which tells its length and not the key."""
+        """A key of an unsupported length is an InvalidRequestError that shows the length, not the key."""
         key = "k" * size if kind is str else b"k" * size
         for call in (encrypt, decrypt):
             with pytest.raises(InvalidRequestError) as caught:
@@ -128,7 +128,7 @@ class TestDecrypt:
             assert size < 2 or "k" * size not in repr(caught.value.args)
 
     def test_a_key_that_is_no_text(self) -> None:
-        """A key with half a character in it is the caller's error, and is not in the traceback."""
+        """A key with a lone surrogate is an InvalidRequestError, and the traceback hides the key."""
         key = "secret-secret-" + "\ud800"
         with pytest.raises(InvalidRequestError, match="secret_key: must be encodable") as caught:
             decrypt(bytes(16), key)
@@ -138,29 +138,29 @@ class TestDecrypt:
 
 
 class TestCompress:
-    """The other direction of inflating."""
+    """Compression of a push, the service's side."""
 
     @given(st.binary(max_size=300))
     def test_there_and_back(self, data: bytes) -> None:
-        """Inflating undoes it, and the standard library reads it, too."""
+        """The package and the standard library both inflate compressed data."""
         assert gunzip(compress(data)) == gzip.decompress(compress(data)) == data
 
     def test_no_time_in_it(self) -> None:
-        """The same data gives the same bytes at any time: the header's time is 0."""
+        """Equal data gives equal bytes: the time in the header is 0."""
         assert compress(PLAIN) == compress(PLAIN)
         assert compress(PLAIN)[4:8] == bytes(4)
 
 
 class TestGunzip:
-    """Inflating within bounds."""
+    """Inflating with a size limit."""
 
     def test_members_of_the_tool(self) -> None:
-        """Several members, one after the other, are one text."""
+        """Several members are joined."""
         assert gunzip(b64decode(MEMBERS)) == b"first second"
 
     @given(st.lists(st.binary(max_size=200), min_size=1, max_size=6), st.integers(0, 9))
     def test_any_members(self, pieces: list[bytes], level: int) -> None:
-        """Any members, empty ones included, at any level, are their texts joined."""
+        """Any members at any level, empty members too, are joined."""
         data = b"".join(gzip.compress(piece, level) for piece in pieces)
         whole = b"".join(pieces)
         assert gunzip(data) == gunzip(data, max_size=len(whole)) == whole
@@ -178,7 +178,7 @@ class TestGunzip:
         "data", [compress(PLAIN), b64decode(MEMBERS), gzip.compress(bytes(range(256)), 0)]
     )
     def test_truncated_at_every_byte(self, data: bytes) -> None:
-        """Gzip that is cut off is refused wherever it is cut, but for between two members."""
+        """Gzip data cut off at any byte is refused, except between two members."""
         for length in range(len(data)):
             if data[length:].startswith(b"\x1f\x8b\x08") and length:
                 assert gunzip(data[:length]) == b"first "
@@ -187,7 +187,7 @@ class TestGunzip:
 
     @pytest.mark.parametrize("wbits", [15, -15], ids=["zlib", "raw"])
     def test_other_formats(self, wbits: int) -> None:
-        """Deflated data in another envelope than gzip's is refused."""
+        """Deflated data in another format than gzip is refused."""
         assert stage(zlib.compress(PLAIN, wbits=wbits)) == "inflate"
 
     @given(st.binary(min_size=1, max_size=40))
@@ -197,20 +197,20 @@ class TestGunzip:
     @example(b"\x1f\x8b")
     @example(compress(b"")[:-1])
     def test_a_tail(self, tail: bytes) -> None:
-        """What follows the last member and is none itself is refused."""
+        """Trailing bytes that are no gzip member are refused."""
         assert stage(compress(PLAIN) + tail) == "inflate"
 
     @pytest.mark.parametrize("place", range(-8, 0))
     @pytest.mark.parametrize("bit", [0, 7])
     def test_a_damaged_trailer(self, place: int, bit: int) -> None:
-        """A checksum or a length that is wrong by one bit is refused."""
+        """A checksum or a length with a wrong bit is refused."""
         data = bytearray(compress(PLAIN))
         data[place] ^= 1 << bit
         assert stage(bytes(data)) == "inflate"
 
     @given(st.integers(0), st.integers(0, 7))
     def test_any_damaged_bit(self, place: int, bit: int) -> None:
-        """Data with one bit wrong is refused, unless the bit said nothing of the contents."""
+        """Data with a wrong bit is refused, unless the bit has no influence on the contents."""
         data = bytearray(compress(PLAIN))
         data[place % len(data)] ^= 1 << bit
         try:
@@ -222,7 +222,7 @@ class TestGunzip:
     @pytest.mark.parametrize("filler", [b"\0", b"0123456789"])
     @pytest.mark.parametrize("level", [0, 1, 9])
     def test_the_bound_is_exact(self, size: int, filler: bytes, level: int) -> None:
-        """What just fits is inflated, and one byte less of room is too little."""
+        """Output of exactly max_size bytes is inflated; a limit below that is refused."""
         text = (filler * size)[:size]
         data = gzip.compress(text, level)
         assert gunzip(data, max_size=size) == text
@@ -233,13 +233,13 @@ class TestGunzip:
 
     @pytest.mark.parametrize("max_size", [-1, -2, -MAX_SIZE])
     def test_a_bound_below_zero(self, max_size: int) -> None:
-        """A bound below 0 is the caller's error, not no bound at all."""
+        """A negative limit is an InvalidRequestError."""
         with pytest.raises(InvalidRequestError) as caught:
             gunzip(compress(b""), max_size=max_size)
         assert (caught.value.field, caught.value.actual) == ("max_size", max_size)
 
     def test_a_bomb_within_python(self) -> None:
-        """200 MiB of zeros in 200 KiB are refused before more than the bound is held."""
+        """A bomb of 200 MiB in 200 KiB is refused before the memory use passes the limit."""
         bomb = _bomb(200 * MIB)
         assert len(bomb) < 256 * 1024
         for max_size in (0, 1, MIB, 4 * MIB):
@@ -254,7 +254,7 @@ class TestGunzip:
             assert peak < max_size * 1.25 + 16 * CHUNK
 
     def test_a_bomb_within_the_process(self) -> None:
-        """The bomb is refused by a process that may not even have as much memory as it would take."""
+        """A process with less memory than the bomb's output refuses the bomb."""
         code = (
             "import resource, sys\n"
             "from emay_voice_async.errors import PushError\n"
@@ -278,7 +278,7 @@ class TestGunzip:
         st.binary(max_size=64), st.sampled_from([b"", b"\x1f\x8b\x08", compress(b"x")[:10], compress(b"x")])
     )
     def test_any_bytes(self, data: bytes, head: bytes) -> None:
-        """Any bytes, with or without the look of gzip, are inflated or are a PushError."""
+        """Any bytes, with or without a gzip header, are inflated or raise PushError."""
         try:
             gunzip(head + data, max_size=1000)
         except PushError as error:
@@ -287,7 +287,7 @@ class TestGunzip:
             assert (head + data).startswith(b"\x1f\x8b")
 
     def test_many_small_members(self) -> None:
-        """Ten thousand empty members take time in proportion, and end."""
+        """Ten thousand empty members are inflated in linear time."""
         assert gunzip(compress(b"") * 10_000 + compress(b"end")) == b"end"
 
 

@@ -1,11 +1,13 @@
-"""Answers: the document's own, their variants, and everything that is none."""
+"""Responses: the document's examples, variants, and responses outside the document."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from samples import DOCUMENTED, answer, blob, cases, table
@@ -16,6 +18,7 @@ from emay_voice_async.errors import (
     AnswerError,
     BalanceError,
     ContentError,
+    NotSentError,
     OverSpeedError,
     RefusedError,
 )
@@ -29,19 +32,19 @@ from emay_voice_async.model.endpoints import (
     VOICE_BALANCE,
     VOICE_REPORTS,
     VOICE_SEND,
-    VOICE_SEND_CODE,
-    VOICE_SEND_MARKETING,
     Call,
     Endpoint,
     Product,
 )
 from emay_voice_async.model.recipients import Recipient
-from emay_voice_async.model.results import Report, Ticket
-from emay_voice_async.wire.envelope import REFUSALS, Answer, read_balance, read_reports, read_tickets, refusal
+from emay_voice_async.model.results import Report
+from emay_voice_async.wire.envelope import REFUSALS, HttpResponse, read_balance, read_reports, refusal
 from emay_voice_async.wire.status_reports import structure_reports
+from emay_voice_async.wire.statuses import NOT_ACTED_ON
+from emay_voice_async.wire.tickets import read_tickets
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)
-READERS: dict[Call, Callable[[Endpoint, Answer], object]] = {
+READERS: dict[Call, Callable[[Endpoint, HttpResponse], object]] = {
     Call.SEND: lambda endpoint, got: read_tickets(endpoint, got, ONE),
     Call.REPORTS: read_reports,
     Call.BALANCE: read_balance,
@@ -73,18 +76,18 @@ FAILED_JOIN_REPORT = Report(
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
 
 
-def read(endpoint: Endpoint, got: Answer) -> object:
-    """Read an answer with the reader of its kind of call."""
+def read(endpoint: Endpoint, got: HttpResponse) -> object:
+    """Read a response with the reader for the endpoint's kind of request."""
     return READERS[endpoint.call](endpoint, got)
 
 
-def accepted(data: object, **more: object) -> Answer:
-    """Make an answer with the code SUCCESS."""
-    return Answer(200, json.dumps({"code": "SUCCESS", "data": data, **more}).encode())
+def accepted(data: object, **more: object) -> HttpResponse:
+    """Make a response with the code SUCCESS."""
+    return HttpResponse(200, json.dumps({"code": "SUCCESS", "data": data, **more}).encode())
 
 
 def of_case(case: str) -> Endpoint:
-    """Tell the endpoint that a recorded case answers, where it matters."""
+    """Return the endpoint of a recorded case."""
     if "balance" in case:
         return JOIN_BALANCE if "join" in case else VOICE_BALANCE
     if "reports" in case:
@@ -93,160 +96,21 @@ def of_case(case: str) -> Endpoint:
 
 
 class TestAnswer:
-    """What came back over HTTP."""
+    """An HTTP response."""
 
     def test_no_body_in_its_repr(self) -> None:
-        """A repr shows neither the body nor its numbers."""
+        """The repr shows no body and no phone number."""
         got = answer("send-data-object")
         assert "body" not in repr(got)
         assert "15538850000" not in repr(got)
 
 
-class TestReadTickets:
-    """The answer to a send."""
-
-    def test_the_example_of_a_notification(self) -> None:
-        """The document's answer to a notification has a ticket for each of its two numbers."""
-        to = (Recipient("15538850000", "20170392833833891100"), Recipient("15538850001", "another"))
-        assert read_tickets(VOICE_SEND, answer("document-2.1.1.2-send"), to) == (
-            Ticket("15538850000", "20170392833833891100", "20170392833833891100"),
-            Ticket("15538850001", "20170392833833892100", "another"),
-        )
-
-    def test_one_id_for_two_numbers(self) -> None:
-        """The document's example repeats an id, and in any order each number gets its own ticket."""
-        to = (Recipient("15538850001", "20170392833833891100"), Recipient("15538850000", "another"))
-        assert [
-            ticket.message_id for ticket in read_tickets(VOICE_SEND, answer("document-2.1.1.2-send"), to)
-        ] == ["20170392833833892100", "20170392833833891100"]
-
-    @pytest.mark.parametrize(
-        ("endpoint", "case"),
-        [
-            (VOICE_SEND_CODE, "document-2.2.1.2-send-code"),
-            (VOICE_SEND_MARKETING, "document-2.3.1.2-send-marketing"),
-            (JOIN_SEND, "document-2.4.1.2-send-join"),
-        ],
-    )
-    def test_the_other_examples(self, endpoint: Endpoint, case: str) -> None:
-        """The document's answers to the other sends have one ticket."""
-        expected = Ticket("15538850000", "20170392833833891100", "20170392833833891100")
-        assert read_tickets(endpoint, answer(case), ONE) == (expected,)
-
-    @pytest.mark.parametrize(
-        ("case", "custom_id", "message_id"),
-        [
-            ("send-data-object", "10001", "20170392833833891100"),
-            ("send-swapped-kinds", "10001", "20170392833833891100"),
-            ("send-extra-fields", "a", "1"),
-            ("send-null-fields", "a", ""),
-        ],
-    )
-    def test_variants(self, case: str, custom_id: str, message_id: str) -> None:
-        """An object for a list, numbers for texts, nulls and unknown fields are read."""
-        to = (Recipient("15538850000", custom_id),)
-        expected = Ticket("15538850000", message_id, custom_id)
-        assert read_tickets(VOICE_SEND_CODE, answer(case), to) == (expected,)
-
-    def test_another_order(self) -> None:
-        """Tickets stand in the order of the recipients, whatever the order of the answer."""
-        to = [Recipient(f"1553885000{place}", custom_id) for place, custom_id in enumerate("abc")]
-        tickets = read_tickets(VOICE_SEND, answer("send-other-order"), to)
-        assert [ticket.message_id for ticket in tickets] == ["1", "2", "3"]
-
-    @given(st.permutations(range(12)), st.sets(st.integers(0, 11)), st.sampled_from([VOICE_SEND, JOIN_SEND]))
-    def test_any_order_and_any_gap(self, order: list[int], missing: set[int], endpoint: Endpoint) -> None:
-        """Each recipient has a ticket of its own, without a message id if the answer left it out."""
-        # Four numbers, each called three times: only the ids tell the calls apart.
-        to = [Recipient(f"1380000000{place % 4}", f"id-{place}") for place in range(12)]
-        data = [
-            {
-                "mobile": to[place].mobile,
-                endpoint.message_id: f"m-{place}",
-                endpoint.custom_id: to[place].custom_id,
-            }
-            for place in order
-            if place not in missing
-        ]
-        assert read_tickets(endpoint, accepted(data), to) == tuple(
-            Ticket(one.mobile, "" if place in missing else f"m-{place}", f"id-{place}")
-            for place, one in enumerate(to)
-        )
-
-    @given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12))
-    def test_by_number(self, called: list[int], told: list[int]) -> None:
-        """Without ids in the answer, numbers decide: each entry goes to one recipient, first to first."""
-        to = [Recipient(f"1380000000{one}", f"id-{place}") for place, one in enumerate(called)]
-        data = [{"mobile": f"1380000000{one}", "voiceId": f"m-{place}"} for place, one in enumerate(told)]
-        queues = {one: [f"m-{place}" for place, other in enumerate(told) if other == one] for one in range(4)}
-        expected = [queues[one].pop(0) if queues[one] else "" for one in called]
-        assert [ticket.message_id for ticket in read_tickets(VOICE_SEND, accepted(data), to)] == expected
-
-    @given(
-        st.lists(st.tuples(st.sampled_from("012"), st.sampled_from(["a", "b", "c", "", None])), max_size=8),
-        st.lists(st.sampled_from("012"), min_size=1, max_size=3),
-    )
-    def test_any_mixture(self, told: list[tuple[str, str | None]], called: list[str]) -> None:
-        """However ids and numbers are mixed up, no entry serves two, and the best match wins."""
-        to = [Recipient(f"1380000000{one}", "abc"[place]) for place, one in enumerate(called)]
-        data = [
-            {"mobile": f"1380000000{one}", "voiceId": f"m-{place}", "customVoiceId": custom_id}
-            for place, (one, custom_id) in enumerate(told)
-        ]
-        tickets = read_tickets(VOICE_SEND, accepted(data), to)
-        assert [(one.mobile, one.custom_id) for one in tickets] == [(one.mobile, one.custom_id) for one in to]
-        used = [ticket.message_id for ticket in tickets if ticket.message_id]
-        assert len(set(used)) == len(used)
-        for one, ticket in zip(to, tickets, strict=True):
-            exact = [
-                entry["voiceId"]
-                for entry in data
-                if (entry["mobile"], entry["customVoiceId"]) == (one.mobile, one.custom_id)
-            ]
-            if exact:
-                assert ticket.message_id == exact[0]
-
-    def test_recipients_without_ids(self) -> None:
-        """Recipients without ids of their own get the tickets of their numbers."""
-        to = (Recipient("15538850001"), Recipient("15538850000"))
-        assert read_tickets(VOICE_SEND, answer("document-2.1.1.2-send"), to) == (
-            Ticket("15538850001", "20170392833833892100", ""),
-            Ticket("15538850000", "20170392833833891100", ""),
-        )
-
-    @pytest.mark.parametrize("data", [None, [], {}], ids=repr)
-    def test_nothing_told(self, data: object) -> None:
-        """A send that was accepted without a list has tickets all the same."""
-        assert read_tickets(VOICE_SEND, accepted(data), ONE) == (
-            Ticket(ONE[0].mobile, "", ONE[0].custom_id or ""),
-        )
-
-    @pytest.mark.parametrize(
-        "data",
-        ["", "x", 7, True, [None], ["x"], [[]], [{"mobile": []}], [{"voiceId": {}}], {"mobile": True}],
-        ids=repr,
-    )
-    def test_other_shapes(self, data: object) -> None:
-        """What is no list of tickets makes the outcome unknown, with the whole body."""
-        got = accepted(data)
-        with pytest.raises(AnswerError, match="values of another kind") as caught:
-            read_tickets(VOICE_SEND, got, ONE)
-        assert (caught.value.status, caught.value.body) == (200, got.body)
-
-    def test_five_hundred(self) -> None:
-        """A whole batch is matched when the answer has it backwards and names nobody's id."""
-        to = [Recipient("13800000000", f"id-{place}") for place in range(500)]
-        data = [{"mobile": "13800000000", "voiceId": f"{place}"} for place in range(500)]
-        tickets = read_tickets(VOICE_SEND, accepted(data), to)
-        assert [ticket.message_id for ticket in tickets] == [f"{place}" for place in range(500)]
-
-
 class TestReadReports:
-    """The answer to a getReport."""
+    """The response to a getReport."""
 
     @pytest.mark.parametrize("case", cases("document-2.?.2.2-reports"))
     def test_the_examples(self, case: str) -> None:
-        """The document's answers have the same report twice, its state without the blanks."""
+        """The document's examples have the same report twice; the state is read without the blanks."""
         assert read_reports(VOICE_REPORTS, answer(case)) == ((DOCUMENTED, DOCUMENTED), ())
 
     def test_the_example_of_voice_sms(self) -> None:
@@ -255,12 +119,12 @@ class TestReadReports:
         assert read_reports(JOIN_REPORTS, answer("document-2.4.2.2-reports-join")) == (expected, ())
 
     @pytest.mark.parametrize("case", ["reports-null-fields", "reports-empty-fields"])
-    def test_nothing_said(self, case: str) -> None:
-        """Fields that are null or empty say nothing."""
+    def test_null_and_empty_fields(self, case: str) -> None:
+        """Null and empty fields are read as missing."""
         assert read_reports(VOICE_REPORTS, answer(case)) == ((Report(Product.VOICE, message_id="1"),), ())
 
     def test_unknown_fields(self) -> None:
-        """Fields that the document does not know are left out, even those with names of ours."""
+        """Unlisted fields are ignored, also with names of Report's attributes."""
         expected = Report(
             Product.VOICE,
             message_id="1",
@@ -271,7 +135,7 @@ class TestReadReports:
         assert read_reports(VOICE_REPORTS, answer("reports-extra-fields")) == ((expected,), ())
 
     def test_numbers_for_texts(self) -> None:
-        """Numbers and texts stand for each other."""
+        """A number in place of a text, and a text in place of a number, are read."""
         expected = Report(
             product=Product.VOICE,
             app_id="1",
@@ -288,14 +152,14 @@ class TestReadReports:
         assert read_reports(VOICE_REPORTS, answer("reports-swapped-kinds")) == ((expected,), ())
 
     def test_numbers_for_texts_of_voice_sms(self) -> None:
-        """A state that comes as a number is listed, and a key of 0 is a key."""
+        """A state as a number is recognised, and a key of 0 is kept."""
         [report], broken = read_reports(JOIN_REPORTS, answer("reports-swapped-kinds-join"))
         assert not broken
         assert (report.state, report.raw_state, report.key_pressed) == (CallState.TIMEOUT, "3", "0")
         assert (report.message_id, report.duration) == ("7", 68.0)
 
     def test_an_unknown_state(self) -> None:
-        """A state that is in no table is OTHER, with its text."""
+        """An unlisted state is OTHER, and the report keeps its text."""
         [report], _ = read_reports(VOICE_REPORTS, answer("reports-unknown-state"))
         assert (report.state, report.raw_state) == (CallState.OTHER, "FAIL_SOMETHING_NEW")
         assert not report.succeeded
@@ -306,8 +170,8 @@ class TestReadReports:
         assert not broken
         assert [report.recording for report in reports] == [bytes(range(256))] * 3
 
-    def test_broken_ones_are_kept(self) -> None:
-        """Reports that cannot be read come with their raw value and a reason, and spoil no others."""
+    def test_unreadable_reports_are_kept(self) -> None:
+        """Unreadable reports are returned as raw value and reason; the other reports are read."""
         reports, broken = read_reports(VOICE_REPORTS, answer("reports-broken"))
         assert [report.message_id for report in reports] == ["1", "5"]
         assert [raw for raw, _ in broken] == [
@@ -321,45 +185,45 @@ class TestReadReports:
         "body", [blob("reports-none"), b'{"code":"SUCCESS","data":null}', b'{"code":"SUCCESS"}']
     )
     def test_none(self, body: bytes) -> None:
-        """When there are no reports there are none."""
-        assert read_reports(VOICE_REPORTS, Answer(200, body)) == ((), ())
+        """A response without reports gives an empty tuple."""
+        assert read_reports(VOICE_REPORTS, HttpResponse(200, body)) == ((), ())
 
-    def test_one_alone(self) -> None:
-        """One report may come as an object in place of the list."""
+    def test_a_single_object(self) -> None:
+        """A single report may be an object in place of a list."""
         [report], _ = read_reports(JOIN_REPORTS, accepted({"joinId": "1"}))
         assert report == Report(Product.JOIN, message_id="1")
 
     @pytest.mark.parametrize("data", ["", "x", 0, 7, True, 1.5], ids=repr)
     def test_other_shapes(self, data: object) -> None:
-        """What is no list makes the outcome unknown, and whatever came is in the error."""
+        """Data of another type is an AnswerError with the whole body."""
         got = accepted(data)
-        with pytest.raises(AnswerError, match="values of another kind") as caught:
+        with pytest.raises(AnswerError, match="values of the wrong type") as caught:
             read_reports(JOIN_REPORTS, got)
         assert (caught.value.path, caught.value.body) == ("/join/getReport", got.body)
 
     @given(st.lists(usual_reports, max_size=4), st.sampled_from([VOICE_REPORTS, JOIN_REPORTS]))
     def test_usual_reports(self, raw: list[dict[str, object]], endpoint: Endpoint) -> None:
-        """Whatever reads the JSON, the reports are those that the objects give."""
+        """Every JSON reader gives the same reports."""
         data = json.dumps({"code": "SUCCESS", "data": raw}).encode()
-        reports, broken = read_reports(endpoint, Answer(200, data))
+        reports, broken = read_reports(endpoint, HttpResponse(200, data))
         expected, unreadable = structure_reports(raw, endpoint.product)
         assert reports == expected
         assert repr(broken) == repr(unreadable)
 
     @pytest.mark.parametrize("code", ["ERROR_APPID", None, "x", 1])
     def test_reports_with_another_code(self, code: object) -> None:
-        """Reports that come with anything but SUCCESS are none."""
+        """Reports beside another code than SUCCESS are not read."""
         data = json.dumps({"code": code, "data": [{"voiceId": "1"}]}).encode()
         with pytest.raises(RefusedError if code == "ERROR_APPID" else AnswerError):
-            read_reports(VOICE_REPORTS, Answer(200, data))
+            read_reports(VOICE_REPORTS, HttpResponse(200, data))
 
 
 class TestReadBalance:
-    """The answer to a getBalance."""
+    """The response to a getBalance."""
 
     @pytest.mark.parametrize("case", cases("document-2.?.3.2-balance*"))
     def test_the_examples(self, case: str) -> None:
-        """The document's answers are an exact amount."""
+        """The document's examples give the exact amount."""
         amount = read_balance(of_case(case), answer(case))
         assert str(amount) == "128.50"
 
@@ -373,19 +237,19 @@ class TestReadBalance:
     @pytest.mark.parametrize("endpoint", [VOICE_BALANCE, JOIN_BALANCE])
     @given(st.decimals(allow_nan=False, allow_infinity=False), st.booleans(), st.integers(0, 2))
     def test_any_amount(self, endpoint: Endpoint, amount: Decimal, quoted: bool, shape: int) -> None:
-        """No digit of an amount is lost on the way, whatever its size."""
+        """Every digit of an amount is kept."""
         written = f'"{amount}"' if quoted else str(amount)
         body = (
             f'{{"balance":{written},"responseCode":"SUCCESS"}}',
             f'{{"data":{written},"code":"SUCCESS"}}',
             f'{{"data":{{"balance":{written}}},"code":"SUCCESS"}}',
         )[shape]
-        read_back = read_balance(endpoint, Answer(200, body.encode()))
+        read_back = read_balance(endpoint, HttpResponse(200, body.encode()))
         assert read_back == amount
         assert read_back.as_tuple().exponent == amount.as_tuple().exponent
 
     def test_null_is_as_good_as_absent(self) -> None:
-        """An answer with the fields of both shapes, one half of them null, is read."""
+        """A response with the fields of both shapes, half of them null, is read."""
         assert read_balance(VOICE_BALANCE, answer("balance-both-codes")) == Decimal("1024.10")
 
     @pytest.mark.parametrize(
@@ -406,15 +270,15 @@ class TestReadBalance:
         ],
     )
     def test_no_amount(self, body: bytes) -> None:
-        """What is no finite number is no balance, and the body is kept."""
+        """A balance that is no finite number is an AnswerError with the whole body."""
         with pytest.raises(AnswerError, match="has no balance") as caught:
-            read_balance(VOICE_BALANCE, Answer(200, body))
+            read_balance(VOICE_BALANCE, HttpResponse(200, body))
         assert caught.value.body == body
 
     def test_a_number_beyond_reading(self) -> None:
-        """A JSON number that even Decimal cannot hold is an answer outside the document."""
+        """A JSON number outside Decimal's range is an AnswerError."""
         with pytest.raises(AnswerError):
-            read_balance(VOICE_BALANCE, Answer(200, b'{"code":"SUCCESS","data":1e9999999999999999999}'))
+            read_balance(VOICE_BALANCE, HttpResponse(200, b'{"code":"SUCCESS","data":1e9999999999999999999}'))
 
 
 class TestRefusals:
@@ -435,21 +299,21 @@ class TestRefusals:
 
     @pytest.mark.parametrize("code", [code for code in ResultCode if code is not ResultCode.SUCCESS])
     def test_every_code_has_its_class(self, code: ResultCode) -> None:
-        """Each code of the tables is the class for what to do next, with its meaning and its path."""
+        """Each listed code gives the error class of its group, with meaning and path."""
         kind = next((kind for kind, group in self.BY_CLASS.items() if code in group), RefusedError)
         meaning = next(
             told for text, told in table("3.2-voice-codes") + table("3.4-join-codes") if text == code
         )
         for endpoint in ENDPOINTS:
             with pytest.raises(RefusedError) as caught:
-                read(endpoint, Answer(200, json.dumps({"code": code, "data": None}).encode()))
+                read(endpoint, HttpResponse(200, json.dumps({"code": code, "data": None}).encode()))
             assert type(caught.value) is kind
             assert caught.value.code is code
             assert caught.value.meaning == f"{meaning}: {code.english}"
             assert caught.value.path == endpoint.path
 
     def test_the_table_is_whole(self) -> None:
-        """The table has these codes and no others."""
+        """The table has exactly these codes."""
         listed = {code: kind for kind, group in self.BY_CLASS.items() for code in group}
         assert {str(code): kind for code, kind in REFUSALS.items()} == listed
 
@@ -465,7 +329,7 @@ class TestRefusals:
     )
     @each_endpoint
     def test_variants(self, case: str, kind: type[RefusedError], code: str, endpoint: Endpoint) -> None:
-        """With data, with null or without, under either name of the code: a refusal is a refusal."""
+        """A refusal is read with data, null or no data, and under either name of the code."""
         with pytest.raises(RefusedError) as caught:
             read(endpoint, answer(case))
         assert type(caught.value) is kind
@@ -474,42 +338,102 @@ class TestRefusals:
 
     @given(st.from_regex(r"ERROR_[A-Z_]{1,30}", fullmatch=True))
     def test_unknown_codes(self, code: str) -> None:
-        """A code that is in no table is a plain RefusedError with its text and no meaning."""
+        """An unlisted code is a plain RefusedError with the code's text and no meaning."""
         assume(code not in set(ResultCode))
         error = refusal(code, "/voice/send")
         assert type(error) is RefusedError
         assert (error.code, error.meaning) == (code, "")
         with pytest.raises(RefusedError, match=code):
-            read(VOICE_SEND, Answer(200, json.dumps({"code": code}).encode()))
+            read(VOICE_SEND, HttpResponse(200, json.dumps({"code": code}).encode()))
+
+    @pytest.mark.parametrize("code", ["ERROR", "ERROR1", "ERRORS_X", " ERROR_X ", "ERROR_" + "X" * 59])
+    def test_codes_like_error_codes(self, code: str) -> None:
+        """Every unlisted code of the document's pattern is a certain refusal."""
+        for endpoint in ENDPOINTS:
+            with pytest.raises(RefusedError) as caught:
+                read(endpoint, HttpResponse(200, json.dumps({"code": code}).encode()))
+            assert caught.value.code == code.strip()
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "OK",
+            "SUCCEED",
+            "SUCCESS_PARTLY",
+            "PROCESSING",
+            "FAIL_CALL",
+            "TIMEOUT",
+            "0",
+            "200",
+            "success",
+            "error_sign",
+            "Error_SIGN",
+            "ERR_SIGN",
+            "SYSTEM_ERROR",
+            "ERROR-SIGN",
+            "ERROR SIGN",
+            "ERROR_" + "X" * 500,
+            "错误",
+        ],
+    )
+    def test_codes_unlike_error_codes(self, code: str) -> None:
+        """Any other unlisted code leaves the outcome unknown: perhaps the service acted on the request."""
+        for endpoint in ENDPOINTS:
+            with pytest.raises(AnswerError, match="neither SUCCESS nor an ERROR code") as caught:
+                read(endpoint, HttpResponse(200, json.dumps({"code": code, "data": []}).encode()))
+            assert (f" {code} " in caught.value.reason) == (re.fullmatch("[A-Z0-9_]{1,60}", code) is not None)
 
     @pytest.mark.parametrize("code", ["SUCCESS", " SUCCESS ", "SUCCESS\\n"])
     def test_blanks_around_success(self, code: str) -> None:
         """Blanks around a code change nothing."""
-        assert read_reports(VOICE_REPORTS, Answer(200, f'{{"code":"{code}"}}'.encode())) == ((), ())
+        assert read_reports(VOICE_REPORTS, HttpResponse(200, f'{{"code":"{code}"}}'.encode())) == ((), ())
 
     @pytest.mark.parametrize("code", ["null", '""', '" "', "[]", "{}", "true", "1.5", '["SUCCESS"]'])
     def test_no_code(self, code: str) -> None:
-        """Without a code that is a word nobody knows what the service did."""
+        """Without a result code the outcome is unknown."""
         for endpoint in ENDPOINTS:
             with pytest.raises(AnswerError, match="no result code"):
-                read(endpoint, Answer(200, f'{{"code":{code},"data":[]}}'.encode()))
+                read(endpoint, HttpResponse(200, f'{{"code":{code},"data":[]}}'.encode()))
 
 
 class TestOutsideTheDocument:
-    """What did not come from the service as documented."""
+    """Responses outside the document."""
 
-    def test_only_200_is_an_answer(self) -> None:
-        """Under any status but 200 even an answer that looks right, or a refusal, is none."""
-        for status in [*range(100, 200), *range(201, 600)]:
+    def test_only_status_200_is_read(self) -> None:
+        """With a status that leaves the outcome open, a body as documented is not trusted."""
+        for status in {*range(100, 600)} - {200, *NOT_ACTED_ON}:
             for body in (blob("reports-none"), blob("refused")):
                 with pytest.raises(AnswerError, match="status is not 200") as caught:
-                    read(VOICE_REPORTS, Answer(status, body))
+                    read(VOICE_REPORTS, HttpResponse(status, body))
                 assert (caught.value.status, caught.value.body) == (status, body)
+
+    @pytest.mark.parametrize("status", sorted(NOT_ACTED_ON))
+    def test_statuses_of_requests_that_were_not_acted_on(self, status: int) -> None:
+        """A redirect, or a status of "not acted on", is a NotSentError with status, body and advice."""
+        for endpoint in ENDPOINTS:
+            for body in (b"", b"<html>", b"{}", b'{"code":"NOT_FOUND"}', b'{"code":404}', b"[" * 100_000):
+                with pytest.raises(NotSentError) as caught:
+                    read(endpoint, HttpResponse(status, body, location="https://service/voice/send"))
+                error = caught.value
+                assert (error.path, error.status, error.body) == (endpoint.path, status, body)
+                assert error.permanent == (status != 429)
+                assert str(error) == (
+                    f"{endpoint.path} was not acted on: {error.reason} (HTTP {status}, {len(body)} bytes)"
+                )
+                assert ("https://service/voice/send" in error.reason) == (300 <= status < 400)
+
+    @pytest.mark.parametrize("status", sorted(NOT_ACTED_ON))
+    def test_documented_bodies_with_such_a_status(self, status: int) -> None:
+        """A documented refusal is a refusal with any of these statuses; SUCCESS is a contradiction."""
+        with pytest.raises(RefusedError, match="ERROR_SIGN"):
+            read(VOICE_SEND, HttpResponse(status, blob("refused")))
+        with pytest.raises(AnswerError, match="contradicts"):
+            read(VOICE_SEND, HttpResponse(status, blob("reports-none")))
 
     @pytest.mark.parametrize("case", ["gateway-page", "portal-page", "accepted-with-503"])
     @each_endpoint
     def test_pages(self, case: str, endpoint: Endpoint) -> None:
-        """A page of somebody in between is kept whole, with its status, and shown nowhere."""
+        """A page of a gateway is kept whole, with its status, and is not part of the texts."""
         got = answer(case)
         with pytest.raises(AnswerError) as caught:
             read(endpoint, got)
@@ -521,22 +445,28 @@ class TestOutsideTheDocument:
         "case", cases("document-*") + cases("send-*") + cases("reports-*") + cases("refused*")
     )
     def test_truncated_at_every_byte(self, case: str) -> None:
-        """Every strict prefix of an answer is an AnswerError with that prefix, and nothing else."""
+        """Every strict prefix of a response is an AnswerError with that prefix as the body."""
         endpoint, whole = of_case(case), blob(case).strip()
         for length in range(len(whole)):
             with pytest.raises(AnswerError) as caught:
-                read(endpoint, Answer(200, whole[:length]))
+                read(endpoint, HttpResponse(200, whole[:length]))
             assert caught.value.body == whole[:length]
 
     @each_endpoint
-    def test_an_answer_that_broke_off(self, endpoint: Endpoint) -> None:
-        """An answer that broke off is none, even if what came of it looks whole, and it is kept."""
-        for status in (200, 502):
-            for body in (b"", blob("reports-none"), blob("refused")):
-                with pytest.raises(AnswerError) as caught:
-                    read(endpoint, Answer(status, body, broken_off="ReadError"))
-                assert "ReadError" in caught.value.reason
-                assert (caught.value.status, caught.value.body) == (status, body)
+    def test_an_incomplete_response(self, endpoint: Endpoint) -> None:
+        """A body that is no JSON, and may be cut off, is kept, and the sentence has the reason."""
+        for body in (b"", blob("reports-none").strip()[:-1], b"\x1f\x8b"):
+            with pytest.raises(AnswerError) as caught:
+                read(endpoint, HttpResponse(200, body, incomplete="the body is incomplete (ReadError)"))
+            assert caught.value.reason == "the response is not JSON: the body is incomplete (ReadError)"
+            assert (caught.value.status, caught.value.body) == (200, body)
+
+    @pytest.mark.parametrize("case", cases("document-*.2-*"))
+    def test_whole_json_of_an_incomplete_transfer(self, case: str) -> None:
+        """Whole JSON is read, although the transfer ended with an error."""
+        got = evolve(answer(case), incomplete="the body is incomplete (RemoteProtocolError)")
+        endpoint = of_case(case)
+        assert read(endpoint, got) == read(endpoint, answer(case))
 
     @pytest.mark.parametrize(
         "body",
@@ -563,34 +493,38 @@ class TestOutsideTheDocument:
         ids=lambda body: repr(body[:24]),
     )
     def test_other_bodies(self, body: bytes) -> None:
-        """What is no JSON object of the document is kept whole, however deep or long it is."""
+        """A body that is no JSON object of the document is kept whole, at any depth and length."""
         for endpoint in ENDPOINTS:
             with pytest.raises(AnswerError) as caught:
-                read(endpoint, Answer(200, body))
+                read(endpoint, HttpResponse(200, body))
             assert caught.value.body == body
 
     def test_a_byte_order_mark(self) -> None:
-        """A byte order mark before the JSON does no harm."""
-        assert read_reports(VOICE_REPORTS, Answer(200, b"\xef\xbb\xbf" + blob("reports-none"))) == ((), ())
+        """A byte order mark before the JSON is skipped."""
+        assert read_reports(VOICE_REPORTS, HttpResponse(200, b"\xef\xbb\xbf" + blob("reports-none"))) == (
+            (),
+            (),
+        )
 
     @given(st.binary(max_size=60), st.integers(100, 599), st.sampled_from(ENDPOINTS))
     @example(b'{"code":"SUCCESS"}', 200, JOIN_SEND)
     def test_any_bytes(self, body: bytes, status: int, endpoint: Endpoint) -> None:
-        """Whatever comes under whatever status is read, or is one of the two errors."""
-        got = Answer(status, body)
+        """Any bytes with any status are read, or raise one of the three errors with status and body."""
+        got = HttpResponse(status, body)
         try:
             read(endpoint, got)
-        except AnswerError as error:
+        except (AnswerError, NotSentError) as error:
             kept = (error.status, error.body)
             assert kept == (status, body)
+            assert isinstance(error, AnswerError) or status in NOT_ACTED_ON  # noqa: PT017
         except RefusedError:
-            assert status == 200
+            assert status == 200 or status in NOT_ACTED_ON
         else:
             assert json.loads(body)["code"] == "SUCCESS"
 
     @given(st.sampled_from(ENDPOINTS), JSON, JSON, JSON)
     def test_any_json(self, endpoint: Endpoint, document: object, data: object, entry: object) -> None:
-        """Whatever JSON comes, only those two errors come out."""
+        """Any JSON is read, or raises AnswerError or RefusedError."""
         for value in (
             document,
             {"code": "SUCCESS", "data": data},
@@ -598,7 +532,7 @@ class TestOutsideTheDocument:
             {"code": document, "responseCode": data, "balance": entry},
         ):
             try:
-                read(endpoint, Answer(200, json.dumps(value).encode()))
+                read(endpoint, HttpResponse(200, json.dumps(value).encode()))
             except AnswerError as error:
                 shown = str(error)
                 assert shown.startswith(f"the outcome of {endpoint.path} is unknown: ")

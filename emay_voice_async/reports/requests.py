@@ -1,0 +1,160 @@
+"""getReport requests: one at a time for each product; each answer is spooled and read into the mailbox.
+
+A getReport removes the reports that it returns. So the request itself, and not its caller, stores them: a caller that
+is cancelled or runs out of time loses no report.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any, Final, cast
+
+from emay_voice_async.errors import (
+    AnswerError,
+    EmayVoiceError,
+    InvalidRequestError,
+    OutcomeUnknownError,
+    RefusedError,
+)
+from emay_voice_async.exchange.attempts import InFlight
+from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
+from emay_voice_async.reports.broken import BrokenReports
+from emay_voice_async.reports.mailbox import Mailbox
+from emay_voice_async.reports.pages import Page
+from emay_voice_async.reports.spool import Spool, SpooledAnswer, mark_broken, remove
+from emay_voice_async.wire.envelope import HttpResponse, read_reports
+from emay_voice_async.wire.forms import reports_form
+
+__all__ = ["ReportRequests"]
+
+logger = logging.getLogger(__name__)
+
+_ENDPOINTS: Final = {endpoint.product: endpoint for endpoint in (VOICE_REPORTS, JOIN_REPORTS)}
+_OK: Final = 200
+
+
+class ReportRequests:
+    """Makes the getReport requests of one client; ``closed`` when the client is closed."""
+
+    def __init__(self, exchanges: Exchanges, mailbox: Mailbox) -> None:
+        self.broken = BrokenReports()
+        self.closed = False
+        self.exchanges = exchanges
+        self.mailbox = mailbox
+        self._spool: Spool | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._running: dict[Product, tuple[asyncio.Task[int], InFlight]] = {}
+
+    async def request(self, product: Product, number: int, deadline: float | None) -> int:
+        """Make a getReport, or wait for the running request; return the number of reports.
+
+        One request at a time, so that reports are stored in the order in which the service returned them.
+        """
+        loop = asyncio.get_running_loop()
+        while (running := self._running.get(product)) is not None and not (task := running[0]).done():
+            timeout = None if deadline is None else max(0.0, deadline - loop.time())
+            await asyncio.wait({task}, timeout=timeout)
+            if not task.done():
+                raise OutcomeUnknownError("the deadline passed before the reports came")
+            if not task.cancelled() and task.exception() is None:
+                return task.result()
+            # The other caller gets the error of the failed request; this caller makes a new request.
+        observer = InFlight()
+        task = loop.create_task(self._request(product, number, deadline, observer))
+        self.exchanges.tasks.keep(task).add_done_callback(_retrieve)
+        self._running[product] = task, observer
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            if not observer.in_flight:
+                task.cancel()
+            raise
+        return task.result()
+
+    async def use_spool(self, spool: Spool) -> None:
+        """Spool all answers from now on; return when the leftovers of an earlier process are stored."""
+        if self._spool is None:
+            self._spool = spool
+            self._loading = self.exchanges.tasks.keep(asyncio.ensure_future(self._load(spool)))
+            self._loading.add_done_callback(_retrieve)
+        elif self._spool.path != spool.path:
+            raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
+        loading = cast("asyncio.Task[None]", self._loading)
+        # Waited for and not awaited: the cancellation of one caller must not cancel the loading.
+        await asyncio.wait({loading})
+        loading.result()
+
+    async def _request(
+        self, product: Product, number: int, deadline: float | None, observer: InFlight
+    ) -> int:
+        files: list[Path] = []
+        # Reports are stored in the order of the requests, also when a late answer comes after a younger one.
+        place = self.mailbox.reserve()
+
+        async def spool(answer: HttpResponse) -> None:
+            # Another status did not come from the service, so the body holds no reports.
+            if self._spool is not None and answer.status == _OK:
+                try:
+                    files.append(await asyncio.to_thread(self._spool.write, product, answer.body))
+                except OSError:
+                    # The reports are removed from the service already: deliver them from memory.
+                    logger.exception("the answer could not be spooled")
+
+        def store(answer: HttpResponse) -> int:
+            page, count = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
+            page.place = place
+            self.mailbox.put(page)
+            return count
+
+        return await self.exchanges.call(
+            _ENDPOINTS[product],
+            reports_form(number),
+            store,
+            first=spool,
+            deadline=deadline,
+            observe=observer,
+        )
+
+    def _read(self, endpoint: Endpoint, answer: HttpResponse, file: Path | None) -> tuple[Page, int]:
+        """Read an answer; return a page of the readable reports, and the number of all reports."""
+        try:
+            reports, broken = read_reports(endpoint, answer)
+        except AnswerError as error:
+            # The caller may be gone and never see the error: keep the body.
+            if error.status == _OK:
+                self.broken.add([(error.body, str(error))])
+            if file is not None:
+                mark_broken(file)
+            raise
+        except RefusedError:
+            if file is not None:
+                remove(file)
+            raise
+        self.broken.add(broken)
+        spooled = None if file is None else SpooledAnswer(file, len(reports), bool(broken))
+        if spooled is not None:
+            spooled.close_if_empty()
+        return Page(endpoint.product, reports, spooled), len(reports) + len(broken)
+
+    async def _load(self, spool: Spool) -> None:
+        try:
+            await asyncio.to_thread(spool.prepare)
+            found = await asyncio.to_thread(lambda: list(spool.leftovers()))
+        except OSError as error:
+            self._spool = None
+            rule = "must be a folder that can be read and written"
+            raise InvalidRequestError("spool", rule, None, type(error).__name__) from error
+        pages: list[Page] = []
+        for file, product, body in found:
+            try:
+                pages.append(self._read(_ENDPOINTS[product], HttpResponse(_OK, body), file)[0])
+            except EmayVoiceError as error:
+                logger.warning("an answer in the spool cannot be read: %s", error)
+        self.mailbox.put_back(pages)
+
+
+def _retrieve(task: "asyncio.Task[Any]") -> None:
+    """Retrieve the exception of a task without a caller: asyncio would log the exception."""
+    if not task.cancelled():
+        task.exception()
