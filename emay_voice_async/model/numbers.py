@@ -51,7 +51,7 @@ def normalised(text: str) -> str:
 
     Removed are: blanks and invisible characters around the number; +86, 0086 or 86 in front; blanks, dashes,
     dots and parentheses between groups of digits; and the additions of spreadsheets (a leading apostrophe,
-    ="..." around the number, a trailing .0). Scientific notation with all 11 digits is read.
+    ="..." around the number, a trailing .0). Scientific notation is read when all 11 digits are given.
     Full-width digits become ASCII; digits of other scripts do not.
 
     A text that is no mobile number, or may mean another number, is returned unchanged. The check of
