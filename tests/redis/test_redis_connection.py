@@ -36,6 +36,11 @@ def refused(client_or_url: Any) -> InvalidRequestError:
     return caught.value
 
 
+def sentinel() -> Any:
+    """Make a sentinel client without a sentinel."""
+    return Sentinel([("127.0.0.1", 1)])  # type: ignore[no-untyped-call]
+
+
 class TestUrl:
     """URLs of servers."""
 
@@ -143,7 +148,7 @@ class TestClient:
             (RedisCluster, "the class RedisCluster instead of an object"),
             (redis.Redis(), "Redis"),
             (redis.asyncio.ConnectionPool(), "ConnectionPool"),
-            (Sentinel([("h", 1)]), "Sentinel"),
+            (sentinel(), "Sentinel"),
             (b"redis://h", "bytes"),
             (None, "NoneType"),
         ],
@@ -157,7 +162,7 @@ class TestClient:
 
     def test_clients_of_a_sentinel_and_of_a_cluster(self) -> None:
         """Clients with a failover of their own are accepted, and wait while a master is replaced."""
-        master = Sentinel([("127.0.0.1", 1)]).master_for("main")
+        master = sentinel().master_for("main")
         cluster = RedisCluster(host="127.0.0.1", port=1)
         for client in (master, cluster):
             assert not Connection(client, 1.0)._is_permanent(redis.ReadOnlyError("replica"))
@@ -168,7 +173,7 @@ class TestClient:
 
         async def main() -> None:
             for client in (
-                Sentinel([("127.0.0.1", 1)]).master_for("main"),
+                sentinel().master_for("main"),
                 RedisCluster(host="127.0.0.1", port=1),
             ):
                 with pytest.raises(UnavailableError):

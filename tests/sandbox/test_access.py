@@ -53,7 +53,7 @@ def test_a_web_page_cannot_post() -> None:
 
     async def main() -> None:
         local = sandbox("Localhost")
-        transport = httpx.ASGITransport(local.app)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(local.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8900") as client:
             page = {"Origin": "http://evil.example"}
             assert (
