@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -39,27 +40,32 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
+def command(node: redis.Redis, *words: str | int) -> Any:
+    """Execute a command on a node."""
+    return node.execute_command(*words)  # type: ignore[no-untyped-call]
+
+
 class Cluster:
     """Three masters, each with a third of the slots."""
 
     def __init__(self, ports: list[int]) -> None:
         self.ports = ports
         self.nodes = [redis.Redis(port=port, decode_responses=True) for port in ports]
-        self.ids = [str(node.execute_command("CLUSTER", "MYID")) for node in self.nodes]
+        self.ids = [str(command(node, "CLUSTER", "MYID")) for node in self.nodes]
 
     def join(self) -> None:
         """Give out the slots and make the nodes known to each other."""
         bounds = [SLOTS * place // len(self.nodes) for place in range(len(self.nodes) + 1)]
         for place, node in enumerate(self.nodes):
-            node.execute_command("CLUSTER", "ADDSLOTSRANGE", bounds[place], bounds[place + 1] - 1)
-            node.execute_command("CLUSTER", "MEET", "127.0.0.1", self.ports[0])
+            command(node, "CLUSTER", "ADDSLOTSRANGE", bounds[place], bounds[place + 1] - 1)
+            command(node, "CLUSTER", "MEET", "127.0.0.1", self.ports[0])
         self._wait()
 
     def _wait(self) -> None:
         end = time.monotonic() + PATIENCE
         while not all(
             "cluster_state:ok" in text and f"cluster_known_nodes:{len(self.nodes)}" in text
-            for text in (str(node.execute_command("CLUSTER", "INFO")) for node in self.nodes)
+            for text in (str(command(node, "CLUSTER", "INFO")) for node in self.nodes)
         ):
             assert time.monotonic() < end, "the cluster does not form"
             time.sleep(0.05)
@@ -70,15 +76,15 @@ class Cluster:
 
     def move(self, key: str) -> None:
         """Move the slot of a key, with all its keys, to the next node."""
-        slot = int(self.nodes[0].execute_command("CLUSTER", "KEYSLOT", key))
+        slot = int(command(self.nodes[0], "CLUSTER", "KEYSLOT", key))
         owner = slot * len(self.nodes) // SLOTS
         target = (owner + 1) % len(self.nodes)
-        self.nodes[target].execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", self.ids[owner])
-        self.nodes[owner].execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", self.ids[target])
-        while keys := list(self.nodes[owner].execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1)):
-            self.nodes[owner].execute_command("MIGRATE", "127.0.0.1", self.ports[target], keys[0], 0, 5000)
+        command(self.nodes[target], "CLUSTER", "SETSLOT", slot, "IMPORTING", self.ids[owner])
+        command(self.nodes[owner], "CLUSTER", "SETSLOT", slot, "MIGRATING", self.ids[target])
+        while keys := list(command(self.nodes[owner], "CLUSTER", "GETKEYSINSLOT", slot, 1)):
+            command(self.nodes[owner], "MIGRATE", "127.0.0.1", self.ports[target], keys[0], 0, 5000)
         for node in (target, owner, 3 - target - owner):
-            self.nodes[node].execute_command("CLUSTER", "SETSLOT", slot, "NODE", self.ids[target])
+            command(self.nodes[node], "CLUSTER", "SETSLOT", slot, "NODE", self.ids[target])
 
 
 @pytest.fixture(scope="module")
