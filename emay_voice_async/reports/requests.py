@@ -86,6 +86,12 @@ class ReportRequests:
         await asyncio.wait({loading})
         loading.result()
 
+    def release_spool(self) -> None:
+        """Let another client use the folder."""
+        if self._spool is not None:
+            self._spool.release()
+            self._spool = None
+
     async def _request(
         self, product: Product, number: int, deadline: float | None, observer: InFlight
     ) -> int:
@@ -143,9 +149,12 @@ class ReportRequests:
             await asyncio.to_thread(spool.prepare)
             found = await asyncio.to_thread(lambda: list(spool.leftovers()))
         except OSError as error:
-            self._spool = None
+            self.release_spool()
             rule = "must be a folder that can be read and written"
-            raise InvalidRequestError("spool", rule, None, type(error).__name__) from error
+            raise InvalidRequestError("spool", rule, None, error.strerror or type(error).__name__) from error
+        except InvalidRequestError:
+            self.release_spool()
+            raise
         pages: list[Page] = []
         for file, product, body in found:
             try:
