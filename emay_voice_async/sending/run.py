@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from emay_voice_async.errors import AccountError, BalanceError, EmayVoiceError, JournalError, NotSentError
 from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.exchange.tasks import retrieve
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
@@ -75,7 +76,7 @@ class SendRun:
                 ending += [end] if len(ending) > len(self._batches) else []
             if pending := [task for task in ending if not task.done()]:
                 await asyncio.wait(pending)
-            _retrieve(reading)
+            retrieve(reading)
 
     async def _begin(self, max_concurrency: int) -> "asyncio.Future[None]":
         """Begin to read the input; a single checked batch needs no reading task (benchmark: codes)."""
@@ -179,9 +180,3 @@ class SendRun:
         reason = self._delivery.proof.stop_reason if fatal is None else str(fatal)
         if reason is not None and self._stopped is None:
             self._stop(NotSentError(f"the send was stopped: {reason}", self._message.endpoint.path))
-
-
-def _retrieve(task: "asyncio.Future[None]") -> None:
-    """Mark the exception of a finished task as seen, for a caller that left early."""
-    if not task.cancelled():
-        task.exception()
