@@ -2,19 +2,18 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
 from emay_voice_async.journal.processes import ProcessIdentity
 from emay_voice_async.journal.protocol import Key, Line, Purpose, Standing, State, StoredPurpose, Summary
+from emay_voice_async.journal.sqlite_runs import IsLive, has_ended
 from emay_voice_async.journal.sqlite_schema import NUMBERS, STATES
 from emay_voice_async.model.beijing import BEIJING
 
-__all__ = ["IsLive", "bound", "check_purpose", "look", "page", "stored_purpose", "summary"]
-
-IsLive = Callable[[str], bool]
-"""Tells whether the run of this process with that token is alive."""
+__all__ = ["bound", "check_purpose", "look", "page", "stored_purpose", "summary"]
 
 PAGE: Final = 1000
 """Calls that are read at a time."""
@@ -69,11 +68,8 @@ class _Runs:
 
     def _has_ended(self, run: int) -> bool | None:
         found = self._db.execute("SELECT token, place, pid, born FROM runs WHERE run = ?", (run,))
-        token, *parts = found.fetchone()
-        process = ProcessIdentity(*parts)
-        if process == ProcessIdentity.current():
-            return not self._is_live(token)
-        return process.has_ended()
+        token, place, pid, born = found.fetchone()
+        return has_ended(token, ProcessIdentity(place, pid, born), self._is_live)
 
 
 def stored_purpose(db: sqlite3.Connection) -> StoredPurpose | None:
@@ -114,7 +110,7 @@ def _line(row: tuple[Any, ...], runs: _Runs) -> Line:
         begun_at=_beijing(begun_at),
         report_state=report_state,
         report_description=description,
-        called_at=None if called_at is None else _beijing(called_at),
+        called_at=None if called_at is None else time_of_call(called_at),
         duration=duration,
         key_pressed=key_pressed,
     )
@@ -134,6 +130,13 @@ def summary(db: sqlite3.Connection, is_live: IsLive) -> Summary:
         raise sqlite3.DatabaseError("no run has begun in it yet")
     app_id, kind, allow_duplicates, made_at = found
     return Summary(app_id, kind, bool(allow_duplicates), _beijing(made_at), states, dict(reported.fetchall()))
+
+
+def time_of_call(at: float) -> datetime | None:
+    """Return an instant that a report gave; None for an instant outside of the years 1 to 9999."""
+    with suppress(ValueError, OverflowError, OSError):
+        return _beijing(at)
+    return None
 
 
 def _beijing(at: float) -> datetime:
