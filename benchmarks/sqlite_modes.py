@@ -66,8 +66,8 @@ def main(where: str | None) -> None:
             with tempfile.TemporaryDirectory(dir=where) as folder:
                 found.setdefault(mode, []).append(measure(Path(folder), mode[0], mode[1], flushed=mode[2]))
     print(f"{'mode':32}{'wall':>10}{'CPU':>12}   (batch of {SIZE})")
-    for (mode, synchronous, flushed), figures in found.items():
-        name = f"{mode}, synchronous={synchronous}{', flushed' if flushed and mode == 'WAL' else ''}"
+    for (journal_mode, synchronous, flushed), figures in found.items():
+        name = f"{journal_mode}, synchronous={synchronous}{', flushed' if flushed and journal_mode == 'WAL' else ''}"
         wall, cpu = (min(column) for column in zip(*figures, strict=True))
         print(f"{name:32}{wall:8.1f} ms{cpu:9.1f} ms")
 
