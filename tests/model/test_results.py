@@ -16,7 +16,7 @@ from emay_voice_async.errors import BalanceError, NotSentError, OutcomeUnknownEr
 from emay_voice_async.model.codes import CallState, ResultCode
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.numbers import mask
-from emay_voice_async.model.recipients import Recipient, identified
+from emay_voice_async.model.recipients import Recipient, with_custom_ids
 from emay_voice_async.model.results import (
     Accepted,
     NotSent,
@@ -157,7 +157,9 @@ class TestSendResult:
             group = [one for one in outcomes if isinstance(one, type(outcome(name, 0, 1)))]
             if group:
                 numbers = sum(len(one.recipients) for one in group)
-                parts.append(f"{name}: {numbers} numbers in {len(group)} batches")
+                many = "number" if numbers == 1 else "numbers"
+                batches = "1 batch" if len(group) == 1 else f"{len(group)} batches"
+                parts.append(f"{name}: {numbers} {many} in {batches}")
         assert str(SendResult(outcomes)) == ", ".join(parts)
 
     def test_nothing_sent(self) -> None:
@@ -178,8 +180,8 @@ class TestMadeQuickly:
         [
             (make_tickets(["13800000000"], ["m"], ["c"])[0], Ticket("13800000000", "m", "c")),
             (frozen_reports([ReportDraft(Product.JOIN, "a", "m")])[0], Report(Product.JOIN, "a", "m")),
-            (identified([Recipient("13800000000")], "t")[0], Recipient("13800000000", "t-0")),
-            (identified(["13800000000"], "t")[0], Recipient("13800000000", "t-0")),
+            (with_custom_ids([Recipient("13800000000")], "t")[0], Recipient("13800000000", "t-0")),
+            (with_custom_ids(["13800000000"], "t")[0], Recipient("13800000000", "t-0")),
         ],
         ids=lambda one: type(one).__name__,
     )
