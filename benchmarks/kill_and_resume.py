@@ -26,7 +26,8 @@ from attrs import asdict, frozen
 
 from emay_voice_async import AsyncEmayVoice, Notice, RateLimit, RateLimits
 from emay_voice_async.errors import JournalError
-from emay_voice_async.journal.protocol import Purpose, State
+from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.sandbox import Sandbox
 

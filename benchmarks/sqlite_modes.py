@@ -14,7 +14,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from emay_voice_async.journal import sqlite_statements as statements
-from emay_voice_async.journal.protocol import Claim, Key, Purpose, State
+from emay_voice_async.journal.protocol import Claim, Key, State
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite_file import connect, file_id
 from emay_voice_async.journal.sqlite_reading import look
 from emay_voice_async.journal.sqlite_transaction import flush

@@ -14,7 +14,8 @@ import emay_voice_async.journal.sqlite_reading as reading
 import emay_voice_async.journal.sqlite_statements as statements
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.lifetime import ResourceUser
-from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Line, Purpose, Standing, State, Summary
+from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Line, Standing, State, Summary
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite_file import file_id
 from emay_voice_async.journal.sqlite_thread import SharedConnection
 from emay_voice_async.model.results import Report

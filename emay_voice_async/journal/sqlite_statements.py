@@ -8,7 +8,8 @@ from typing import Any, Final
 from attrs import astuple
 
 from emay_voice_async.journal.processes import ProcessIdentity
-from emay_voice_async.journal.protocol import Claim, Purpose, State, StoredPurpose
+from emay_voice_async.journal.protocol import Claim, State
+from emay_voice_async.journal.purpose import Purpose, StoredPurpose
 from emay_voice_async.journal.sqlite_reading import bound, look, stored_purpose
 from emay_voice_async.journal.sqlite_runs import IsLive, refuse_copy
 from emay_voice_async.journal.sqlite_schema import NUMBERS
