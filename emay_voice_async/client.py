@@ -18,7 +18,8 @@ from emay_voice_async.errors import (
 from emay_voice_async.exchange.attempts import Credentials
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.transport import HttpClient, Transport
-from emay_voice_async.journal.protocol import Journal, Purpose
+from emay_voice_async.journal.protocol import Journal
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.checks import check_count, check_flag, check_seconds, check_text
 from emay_voice_async.model.endpoints import ENDPOINTS, JOIN_BALANCE, VOICE_BALANCE, Call, Product
 from emay_voice_async.model.limits import RateLimits

@@ -18,7 +18,8 @@ from emay_voice_async.errors import (
 from emay_voice_async.exchange.attempts import CallStep, CallStoppedError
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.retries import Certainty, certainty_of
-from emay_voice_async.journal.protocol import Claim, Purpose
+from emay_voice_async.journal.protocol import Claim
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.session import JournalSession, as_journal_error
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.messages import Message
