@@ -17,7 +17,7 @@ from emay_voice_async.journal.protocol import JournalRun
 from emay_voice_async.sql.dialects import DIALECTS
 from emay_voice_async.sql.journal import SqlJournal, _SqlRun
 from emay_voice_async.sql.tables import Tables, digest
-from support import sql_servers
+from support import servers
 
 KINDS = ("sqlite", "postgres", "mysql")
 
@@ -89,8 +89,8 @@ async def placed(kind: str) -> AsyncIterator[SqlPlace]:
 
 URLS: dict[str, Callable[[], str]] = {
     "sqlite": str,
-    "postgres": lambda: sql_servers.url(sql_servers.POSTGRES),
-    "mysql": lambda: sql_servers.url(sql_servers.MYSQL),
+    "postgres": lambda: servers.url(servers.POSTGRES),
+    "mysql": lambda: servers.url(servers.MYSQL),
 }
 
 
