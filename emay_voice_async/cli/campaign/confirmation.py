@@ -50,7 +50,7 @@ def _discard_typed_ahead(answers: TextIO) -> None:
 
 def _terminal(stack: ExitStack, *, uses_standard_input: bool) -> TextIO | None:
     """Return the source of the answer: standard input, or the terminal when standard input is the list."""
-    if not uses_standard_input and sys.stdin.isatty():
+    if not uses_standard_input and sys.stdin is not None and sys.stdin.isatty():
         return sys.stdin
     try:
         return stack.enter_context(TERMINAL.open(encoding="utf-8"))
