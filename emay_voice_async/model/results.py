@@ -192,10 +192,15 @@ class SendResult:
             "not sent": self.not_sent,
         }
         return ", ".join(
-            f"{name}: {sum(len(one.recipients) for one in group)} numbers in {len(group)} batches"
+            f"{name}: {_counted(sum(len(one.recipients) for one in group), 'number', 'numbers')}"
+            f" in {_counted(len(group), 'batch', 'batches')}"
             for name, group in groups.items()
             if group
         )
+
+
+def _counted(count: int, singular: str, plural: str) -> str:
+    return f"{count} {singular if count == 1 else plural}"
 
 
 def _of(kind: type[_Kind], outcomes: Iterable[Outcome]) -> tuple[_Kind, ...]:

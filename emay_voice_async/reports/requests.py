@@ -19,6 +19,7 @@ from emay_voice_async.errors import (
 from emay_voice_async.exchange.attempts import InFlight
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
+from emay_voice_async.reports.broken import BrokenReports
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page
 from emay_voice_async.reports.spool import Spool, SpooledAnswer, mark_broken, remove
@@ -34,13 +35,13 @@ _OK: Final = 200
 
 
 class ReportRequests:
-    """Makes the getReport requests of one client."""
+    """Makes the getReport requests of one client; ``closed`` when the client is closed."""
 
     def __init__(self, exchanges: Exchanges, mailbox: Mailbox) -> None:
-        self.broken: list[tuple[Any, str]] = []
-        """Pairs of raw value and reason: reports and whole answers that could not be read."""
-        self._exchanges = exchanges
-        self._mailbox = mailbox
+        self.broken = BrokenReports()
+        self.closed = False
+        self.exchanges = exchanges
+        self.mailbox = mailbox
         self._spool: Spool | None = None
         self._loading: asyncio.Task[None] | None = None
         self._running: dict[Product, tuple[asyncio.Task[int], InFlight]] = {}
@@ -61,7 +62,7 @@ class ReportRequests:
             # The other caller gets the error of the failed request; this caller makes a new request.
         observer = InFlight()
         task = loop.create_task(self._request(product, number, deadline, observer))
-        self._exchanges.tasks.keep(task).add_done_callback(_retrieve)
+        self.exchanges.tasks.keep(task).add_done_callback(_retrieve)
         self._running[product] = task, observer
         try:
             await asyncio.wait({task})
@@ -75,7 +76,7 @@ class ReportRequests:
         """Spool all answers from now on; return when the leftovers of an earlier process are stored."""
         if self._spool is None:
             self._spool = spool
-            self._loading = self._exchanges.tasks.keep(asyncio.ensure_future(self._load(spool)))
+            self._loading = self.exchanges.tasks.keep(asyncio.ensure_future(self._load(spool)))
             self._loading.add_done_callback(_retrieve)
         elif self._spool.path != spool.path:
             raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
@@ -88,6 +89,8 @@ class ReportRequests:
         self, product: Product, number: int, deadline: float | None, observer: InFlight
     ) -> int:
         files: list[Path] = []
+        # Reports are stored in the order of the requests, also when a late answer comes after a younger one.
+        place = self.mailbox.reserve()
 
         async def spool(answer: HttpResponse) -> None:
             # Another status did not come from the service, so the body holds no reports.
@@ -100,10 +103,11 @@ class ReportRequests:
 
         def store(answer: HttpResponse) -> int:
             page, count = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
-            self._mailbox.put(page)
+            page.place = place
+            self.mailbox.put(page)
             return count
 
-        return await self._exchanges.call(
+        return await self.exchanges.call(
             _ENDPOINTS[product],
             reports_form(number),
             store,
@@ -119,7 +123,7 @@ class ReportRequests:
         except AnswerError as error:
             # The caller may be gone and never see the error: keep the body.
             if error.status == _OK:
-                self.broken.append((error.body, str(error)))
+                self.broken.add([(error.body, str(error))])
             if file is not None:
                 mark_broken(file)
             raise
@@ -127,7 +131,7 @@ class ReportRequests:
             if file is not None:
                 remove(file)
             raise
-        self.broken.extend(broken)
+        self.broken.add(broken)
         spooled = None if file is None else SpooledAnswer(file, len(reports), bool(broken))
         if spooled is not None:
             spooled.close_if_empty()
@@ -147,7 +151,7 @@ class ReportRequests:
                 pages.append(self._read(_ENDPOINTS[product], HttpResponse(_OK, body), file)[0])
             except EmayVoiceError as error:
                 logger.warning("an answer in the spool cannot be read: %s", error)
-        self._mailbox.put_back(pages)
+        self.mailbox.put_back(pages)
 
 
 def _retrieve(task: "asyncio.Task[Any]") -> None:
