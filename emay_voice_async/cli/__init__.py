@@ -33,8 +33,8 @@ __all__ = ["main"]
 _EXTRA: Final = ("click", "rich")
 
 
-def main(arguments: Sequence[str] | None = None, *, program: str = "emay-voice") -> int:
-    """Run a command and return the exit code; ``program`` is the text in front of the arguments."""
+def main(arguments: Sequence[str] | None = None, *, is_module: bool = False) -> int:
+    """Run a command and return the exit code; ``is_module``: started as ``python -m emay_voice_async``."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments) == ["--version"] and sys.stdout is not None and sys.stderr is not None:
         # Without the imports of click and rich (``benchmarks -- import``); run() tells a failed output.
@@ -43,11 +43,11 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "emay-voice")
             return 0
     try:
         # Without the extra, the import fails here, and one line names the extra.
-        from emay_voice_async.cli.app import run
+        from emay_voice_async.cli.app import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         name = str(error.name).partition(".")[0]
         if name not in _EXTRA:
             raise
         print(f"emay-voice: {missing_extra(name, 'cli')}", file=sys.stderr)
         return 2
-    return run(arguments, program)
+    return run(arguments, is_module=is_module)

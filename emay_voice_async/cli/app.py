@@ -15,6 +15,7 @@ from emay_voice_async.cli.terminal.console import QUIET, Console
 from emay_voice_async.cli.terminal.exit_codes import ExitCode, exit_code_of
 from emay_voice_async.cli.terminal.option_types import FILE, limit
 from emay_voice_async.cli.terminal.output import output_error
+from emay_voice_async.cli.terminal.program import program_name
 from emay_voice_async.cli.terminal.settings import Session, Settings
 from emay_voice_async.cli.terminal.streams import closed_stream
 from emay_voice_async.cli.terminal.version import program_version
@@ -150,7 +151,7 @@ def emay_voice(
     context.obj = Session(settings, console, context.obj["program"], context.obj["arguments"])
 
 
-def run(arguments: Sequence[str], program: str = _NAME) -> int:
+def run(arguments: Sequence[str], *, is_module: bool = False) -> int:
     """Run a command and return the exit code; an error is a single line."""
     if name := closed_stream():
         # With standard error closed, the sentence can only go to standard output.
@@ -159,7 +160,7 @@ def run(arguments: Sequence[str], program: str = _NAME) -> int:
     if instruction := os.environ.get(_COMPLETE):
         return shell_complete(emay_voice, {}, _NAME, _COMPLETE, instruction)
     console = Console()
-    shared = {"console": console, "program": program, "arguments": list(arguments)}
+    shared = {"console": console, "program": program_name(is_module=is_module), "arguments": list(arguments)}
     try:
         with emay_voice.make_context(_NAME, list(arguments), obj=shared) as context:
             return int(emay_voice.invoke(context) or ExitCode.DONE)

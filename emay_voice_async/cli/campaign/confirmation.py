@@ -40,9 +40,8 @@ def confirm(question: str, console: Console, *, uses_standard_input: bool) -> bo
 def _discard_typed_ahead(answers: TextIO) -> None:
     """Discard keys that were pressed before the question was on the screen."""
     try:
-        import termios
+        import termios  # noqa: PLC0415 - Windows has no termios
     except ImportError:
-        # Windows has no termios.
         return
     with suppress(termios.error, OSError):
         termios.tcflush(answers.fileno(), termios.TCIFLUSH)

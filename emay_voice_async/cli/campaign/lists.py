@@ -18,7 +18,7 @@ from emay_voice_async.cli.campaign.options import SendOptions
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 from emay_voice_async.cli.terminal.streams import standard_input
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.lists.reading import FORMATS, Entry, read_recipients
+from emay_voice_async.lists.reading import FORMATS, Entries, Entry, read_recipients
 from emay_voice_async.model.numbers import is_number, mask, normalised
 from emay_voice_async.model.recipients import Recipient
 
@@ -108,6 +108,7 @@ class Lists:
         self.uses_standard_input = STANDARD_INPUT in options.paths
         self._options = options
         self._files: list[BinaryIO] = []
+        self._encodings: dict[str, str] = {}
         try:
             for source in self._sources:
                 self._files.append(source.copy())
@@ -149,11 +150,22 @@ class Lists:
     def _entries(self, source: _Source, file: BinaryIO) -> Iterator[Entry]:
         file.seek(0)
         try:
-            yield from self._reader(source, file)
+            entries = self._reader(source, file)
+            yield from entries
+            if entries.encoding is not None:
+                self._encodings[source.name] = entries.encoding
         except InvalidRequestError as error:
             raise CommandError(f"{source.name}: {error}") from None
 
-    def _reader(self, source: _Source, file: BinaryIO) -> Iterator[Entry]:
+    @property
+    def described(self) -> str:
+        """The names of the sources, with an encoding other than UTF-8; complete after one reading."""
+        return ", ".join(
+            f"{name} ({encoding})" if (encoding := self._encodings.get(name, "utf-8")) != "utf-8" else name
+            for name in self.names
+        )
+
+    def _reader(self, source: _Source, file: BinaryIO) -> Entries:
         options = self._options
         if source.number is not None:
             return read_recipients(file, format="txt")

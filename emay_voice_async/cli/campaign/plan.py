@@ -73,6 +73,7 @@ async def make_plan(session: Session, order: Order) -> CampaignPlan:
                 **arguments,
             )
             _add_later_problems(order, plan, problems)
+            show("Asking for the balance")
             try:
                 balance = await voice.get_balance(product=order.message.endpoint.product)
             except (AccountError, BalanceError):
@@ -149,7 +150,7 @@ def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tup
     plan, options, settings = planned.plan, order.options, session.settings
     yield from _message_rows(order)
     yield "Account", f"{settings.app_id} at {settings.base_url}", ""
-    yield "Lists", f"{', '.join(order.lists.names)}: {entries(planned.total)}", ""
+    yield "Lists", f"{order.lists.described}: {entries(planned.total)}", ""
     yield "To call", f"{calls(plan.numbers)} in {requests(plan.requests)}", "bold green"
     yield from _left_out_rows(order, planned)
     limit = settings.limit

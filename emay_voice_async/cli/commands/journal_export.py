@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import io
 import os
 import re
 import secrets
@@ -23,6 +22,7 @@ __all__ = ["FORMATS", "export_calls"]
 
 FORMATS: Final = ("csv", "jsonl")
 _PAGE: Final = 500
+_LINE_END: Final = "\r\n"
 _FORMULA: Final = re.compile("[\\s\ufeff]*[=+@＝＋＠－-]|[\\t\\r\\n]")
 _Encode = Callable[[Sequence[Row]], bytes]
 
@@ -77,11 +77,22 @@ async def _write(
     return number
 
 
+class _Lines:
+    """Takes the rows of a CSV writer; a writer with CR and LF as line end quotes both inside of a cell."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        self.lines.append(f"{line.removesuffix(_LINE_END)}\n")
+
+
 def _csv(rows: Sequence[Row], *, to_terminal: bool) -> bytes:
-    text = io.StringIO()
-    cells = ([_cell(value, to_terminal=to_terminal) for value in row.values()] for row in rows)
-    csv.writer(text, lineterminator="\n").writerows(cells)
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    found = _Lines()
+    writer = csv.writer(found, lineterminator=_LINE_END)
+    for row in rows:
+        writer.writerow([_cell(value, to_terminal=to_terminal) for value in row.values()])
+    return "".join(found.lines).encode("utf-8", "backslashreplace")
 
 
 def _cell(value: object, *, to_terminal: bool) -> object:
