@@ -37,6 +37,7 @@ from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.plan import Plan, count_entries, plan_of
 from emay_voice_async.sending.sender import Sender
+from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import read_balance
 
 __all__ = ["AsyncEmayVoice"]
@@ -60,13 +61,14 @@ class AsyncEmayVoice:
 
     - ``base_url``: ``http`` or ``https``, host, optional port and path. ``app_id``, ``secret_key``: as the vendor
       gave them.
-    - ``http_client``: a shared ``httpx.AsyncClient``, used but never closed or changed. Give it a
-      ``keepalive_expiry`` of a few seconds: a connection that the service closes at the moment of a send leaves
-      the outcome of that send unknown. None: the client makes a client of its own.
+    - ``http_client``: a shared ``AsyncClient`` of httpx or httpx2, used but never closed or changed; no cookie
+      is kept. Give it a ``keepalive_expiry`` of a few seconds: a connection that the service closes at the moment
+      of a send leaves the outcome of that send unknown. None: the client makes a client of its own, with the
+      proxies of the environment, except for a service on this host.
     - ``rate_limits``: the speed limit of each kind of call. ``pacer``: replaces the in-process pacer made from
       ``rate_limits``. ``cold_start``: wait one period first, as if a process that just died had used up the limit.
     - ``timeout``: seconds for an exchange, connecting included. ``max_concurrency``: requests in flight at once,
-      for each send.
+      for each send. ``max_response_size``: the limit of a response body in bytes, before and after inflating.
     - ``allow_only``: the only numbers that may be called, for staging and tests; every other number is refused
       before a request is sent. None: no restriction.
     - ``max_undelivered``: the number of stored reports beyond which :meth:`feed` raises.
@@ -87,6 +89,7 @@ class AsyncEmayVoice:
         pacer: Pacer | None = None,
         timeout: float = 30.0,
         max_concurrency: int = 16,
+        max_response_size: int = MAX_SIZE,
         cold_start: bool = False,
         allow_only: Collection[str] | None = None,
         max_undelivered: int = 100_000,
@@ -96,11 +99,12 @@ class AsyncEmayVoice:
         _check_credential("secret_key", secret_key)
         check_seconds("timeout", timeout)
         check_count("max_concurrency", max_concurrency)
+        check_count("max_response_size", max_response_size, " of bytes")
         check_count("max_undelivered", max_undelivered)
         if not isinstance(rate_limits, RateLimits):
             raise InvalidRequestError("rate_limits", "must be RateLimits", None, type(rate_limits).__name__)
         self._app_id = app_id
-        self._transport = Transport(base_url, http_client, timeout)
+        self._transport = Transport(base_url, http_client, timeout, max_response_size)
         self._pacer = LocalPacer(rate_limits, cold_start=cold_start) if pacer is None else pacer
         self._exchanges = Exchanges(
             self._transport, self._pacer, Credentials(app_id, secret_key), timeout=timeout, clock=clock

@@ -73,6 +73,8 @@ class TestConstructor:
             ({"max_concurrency": 0}, "max_concurrency"),
             ({"max_concurrency": 1.5}, "max_concurrency"),
             ({"max_concurrency": True}, "max_concurrency"),
+            ({"max_response_size": 0}, "max_response_size"),
+            ({"max_response_size": "64"}, "max_response_size"),
             ({"base_url": "ftp://service"}, "base_url"),
             ({"timeout": 10**400}, "timeout"),
             ({"http_client": httpx.Client()}, "http_client"),

@@ -24,7 +24,7 @@ from emay_voice_async.errors import JournalError
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.numbers import mask
-from emay_voice_async.model.results import Report
+from emay_voice_async.model.results import Accepted, NotSent, Refused, Report, Unknown
 from emay_voice_async.wire.forms import message_form
 
 __all__ = [
@@ -44,13 +44,13 @@ __all__ = [
 class State(Enum):
     """The state of one call; the value is the word in exports."""
 
-    ACCEPTED = "accepted"
+    ACCEPTED = Accepted.name
     """The service accepted the call, or a report of the call arrived: the call is never sent again."""
-    REFUSED = "refused"
+    REFUSED = Refused.name
     """The service refused the call: the number was not called, and the next run sends to the number."""
-    NOT_SENT = "not sent"
+    NOT_SENT = NotSent.name
     """The request certainly did not reach the service: the next run sends to the number."""
-    UNKNOWN = "unknown"
+    UNKNOWN = Unknown.name
     """The request left and no usable response came, or the process ended first: the number may have been called."""
     UNDER_WAY = "under way"
     """Claimed by a run that is alive, and perhaps being sent at this moment."""

@@ -177,5 +177,6 @@ class SendRun:
         fatal: EmayVoiceError | None = failure
         if isinstance(outcome, Refused | NotSent) and isinstance(outcome.error, _FATAL):
             fatal = outcome.error
-        if fatal is not None and self._stopped is None:
-            self._stop(NotSentError(f"the send was stopped: {fatal}", getattr(fatal, "path", "")))
+        reason = self._delivery.proof.stop_reason if fatal is None else str(fatal)
+        if reason is not None and self._stopped is None:
+            self._stop(NotSentError(f"the send was stopped: {reason}", self._message.endpoint.path))

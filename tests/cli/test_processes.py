@@ -1,4 +1,4 @@
-"""The program as a process: through pipes and on a terminal, against the local service on a socket."""
+"""The program as a process: through pipes and on a terminal, with the local service on a socket."""
 
 import os
 import re
@@ -22,11 +22,12 @@ from emay_voice_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 
+
 PATIENCE = 60.0
 
 
 class Terminal:
-    """A process on a pseudo-terminal of its own."""
+    """A process on a pseudo-terminal."""
 
     def __init__(self, arguments: list[str], env: dict[str, str]) -> None:
         self.text = ""
@@ -36,7 +37,7 @@ class Terminal:
         os.close(slave)
 
     def wait_for(self, seen: str) -> None:
-        """Read until something is to be seen."""
+        """Read until the text is on the screen."""
         self._read(lambda: seen in self.text)
         assert seen in self.text, self.text
 
@@ -45,11 +46,11 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def interrupt(self) -> None:
-        """Do what the system does for Ctrl-C."""
+        """Send SIGINT, as the terminal does for Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
-        """Wait for the end, and return the exit code."""
+        """Read until the process ends; return its exit code."""
         self._read(lambda: False)
         os.close(self._master)
         return self.process.wait(PATIENCE)
@@ -82,8 +83,8 @@ def notice(path: Path, *more: object) -> list[str]:
     return ["send", "notice", "--to", str(path), "--content", "您好", *map(str, more)]
 
 
-def test_ctrl_c_on_a_terminal_and_then_the_printed_command(people: Path, tmp_path: Path) -> None:
-    """Progress moves, Ctrl-C ends it well, and the command that is printed calls everybody else, once."""
+def test_interrupt_and_resume(people: Path, tmp_path: Path) -> None:
+    """Ctrl-C stops a send in order, and the printed command calls each of the other numbers once."""
     sandbox = Sandbox(balance=Decimal(10**6), answer_latency=lambda: 0.3)
     journal = tmp_path / "the run.db"
     with served(sandbox) as env:
@@ -112,8 +113,8 @@ def test_ctrl_c_on_a_terminal_and_then_the_printed_command(people: Path, tmp_pat
     assert Counter(call.mobile for call in sandbox.calls) == Counter(people.read_text().split())
 
 
-def test_an_answer_before_the_question(people: Path) -> None:
-    """What was typed while the plan was being made confirms nothing."""
+def test_typed_ahead(people: Path) -> None:
+    """Keys that were pressed before the question confirm nothing."""
     sandbox = Sandbox(balance=Decimal(10**6))
     with served(sandbox) as env:
         terminal = Terminal(notice(people), env)
@@ -124,8 +125,8 @@ def test_an_answer_before_the_question(people: Path) -> None:
     assert sandbox.calls == []
 
 
-def test_ctrl_c_twice(people: Path, tmp_path: Path) -> None:
-    """The second one ends it at once, whatever the service does; the journal knows what is unknown."""
+def test_second_interrupt(people: Path, tmp_path: Path) -> None:
+    """The second Ctrl-C ends the process at once; the journal knows the unknown numbers."""
     sandbox = Sandbox(
         balance=Decimal(10**6), answer_latency=lambda: 0.0 if len(sandbox.received) == 1 else 1e6
     )
@@ -144,8 +145,8 @@ def test_ctrl_c_twice(people: Path, tmp_path: Path) -> None:
     assert b'"unknown": 1000' in out
 
 
-def test_a_reader_that_leaves(people: Path, tmp_path: Path) -> None:
-    """Like ``| head -1``: no traceback, an exit code like that of SIGPIPE, and everything in the journal."""
+def test_broken_pipe(people: Path, tmp_path: Path) -> None:
+    """A reader like ``head -1`` ends the send with 141, and the journal is complete."""
     sandbox = Sandbox(balance=Decimal(10**6))
     with served(sandbox) as env:
         arguments = notice(people, "--journal", tmp_path / "run.db", "--yes")
@@ -167,15 +168,15 @@ def test_a_reader_that_leaves(people: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
-def test_a_full_disk() -> None:
-    """One line and its exit code, also when Python flushes at its end."""
+def test_full_disk() -> None:
+    """A full disk is one error line, also when Python flushes at exit."""
     with Path("/dev/full").open("wb") as full, start(["--help"], dict(os.environ), stdout=full) as process:
         _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (7, b"emay-voice: standard output: No space left on device\n")
 
 
-def test_a_journal_whose_disk_is_full(people: Path, tmp_path: Path) -> None:
-    """Nothing leaves that the journal could not hold."""
+def test_journal_on_full_disk(people: Path, tmp_path: Path) -> None:
+    """No number is sent that the journal could not record."""
     sandbox = Sandbox(balance=Decimal(10**6))
     limited = (
         "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
@@ -198,8 +199,8 @@ def test_a_journal_whose_disk_is_full(people: Path, tmp_path: Path) -> None:
     assert len(accepted) == len(sandbox.calls)
 
 
-def test_the_sandbox_from_start_to_ctrl_c() -> None:
-    """A port chosen by the system, an answer, and a clean end by Ctrl-C."""
+def test_sandbox() -> None:
+    """The sandbox takes a free port, answers, and ends by Ctrl-C with 0."""
     with start(["sandbox", "--port", "0"], dict(os.environ)) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().decode().strip() for _ in range(4)]
@@ -212,7 +213,7 @@ def test_the_sandbox_from_start_to_ctrl_c() -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_completion_in_bash(tmp_path: Path) -> None:
-    """The script that the help page names works in a shell."""
+    """The completion script of the help page works in bash."""
     program = tmp_path / "emay-voice"
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m emay_voice_async "$@"\n')
     program.chmod(0o700)

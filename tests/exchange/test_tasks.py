@@ -91,7 +91,7 @@ class TestWait:
         """A caller that is cancelled is cancelled."""
 
         async def main() -> None:
-            waiting = asyncio.ensure_future(OwnedTasks().pause(5, "/path", None))
+            waiting = asyncio.ensure_future(OwnedTasks().pause(asyncio.sleep(5), "/path", None))
             await asyncio.sleep(1)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -108,7 +108,7 @@ class TestWait:
                 nullcontext() if ended == 1005 else pytest.raises(NotSentError, match="deadline")
             )
             with raised:
-                await OwnedTasks().pause(5, "/path", deadline)
+                await OwnedTasks().pause(asyncio.sleep(5), "/path", deadline)
             assert now() == ended
 
         run(main())
@@ -120,7 +120,7 @@ class TestWait:
             tasks = OwnedTasks()
             await tasks.aclose(_finish)
             with pytest.raises(NotSentError, match="closed"):
-                await tasks.pause(5, "/path", None)
+                await tasks.pause(asyncio.sleep(5), "/path", None)
             assert now() == 1000
 
         run(main())

@@ -1,85 +1,61 @@
-"""The lists that a send goes to, as they were when the command began.
+"""The lists of a send, copied when the command starts.
 
-A send is planned in one pass and made in another. What was confirmed must be what is sent, and standard input
-can be read only once: so each list is copied first, into a file that no other program can see.
+A send reads its lists twice: once for the plan, once to send. The copies guarantee that the confirmed plan and the
+sent numbers are the same, and standard input can be read only once. Other programs cannot see the copies.
 """
 
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from attrs import define, field, frozen
+from attrs import define, field
 
+from emay_voice_async.cli.campaign.options import SendOptions
 from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.lists.columns import Column
 from emay_voice_async.lists.reading import FORMATS, Entry, read_recipients
 from emay_voice_async.model.recipients import Recipient
 
-__all__ = ["STANDARD_INPUT", "Layout", "Lists", "Problems"]
+__all__ = ["STANDARD_INPUT", "Lists", "Problems"]
 
 STANDARD_INPUT: Final = Path("-")
 SHOWN: Final = 20
-"""Bad entries that are told one by one."""
-
-
-@frozen
-class Layout:
-    """What is in the files; None: as each file says itself."""
-
-    format: str | None = None
-    column: Column | None = None
-    custom_id_column: Column | None = None
-    encoding: str | None = None
-
-    def read(self, name: str, ending: str, file: BinaryIO) -> Iterator[Entry]:
-        """Yield the entries of one file; raise :class:`CommandError` that names it when it cannot be read."""
-        file.seek(0)
-        try:
-            yield from read_recipients(
-                file,
-                format=self.format or ending or None,
-                column=self.column,
-                custom_id_column=self.custom_id_column,
-                encoding=self.encoding,
-            )
-        except InvalidRequestError as error:
-            raise CommandError(f"{name}: {error}") from None
+"""The most invalid entries that are printed."""
 
 
 @define
 class Problems:
-    """The entries that cannot be sent to: how many, and where the first of them stand."""
+    """The invalid entries of the lists: their number, and a sentence for each of the first."""
 
     count: int = 0
     shown: list[str] = field(factory=list)
 
-    def add(self, where: str, problem: InvalidRequestError) -> None:
-        """Take note of one; the number itself is never part of it."""
+    def add(self, place: str, problem: InvalidRequestError) -> None:
+        """Count an invalid entry; the sentence never holds the number."""
         self.count += 1
         if len(self.shown) < SHOWN:
             found = "" if problem.actual is None else f" (found {problem.actual})"
-            self.shown.append(f"{where}: {problem.field} {problem.rule}{found}")
+            self.shown.append(f"{place}: {problem.field} {problem.rule}{found}")
 
     def lines(self) -> Iterator[str]:
-        """Yield what to tell."""
+        """Yield the sentences, and the number of further entries."""
         yield from self.shown
         if self.count > len(self.shown):
             yield f"and {self.count - len(self.shown):,} more"
 
 
 class Lists:
-    """Files with recipients, one after the other, to be read as often as needed."""
+    """The files with recipients, in order; readable any number of times."""
 
-    def __init__(self, paths: Sequence[Path], layout: Layout) -> None:
+    def __init__(self, options: SendOptions) -> None:
+        paths = options.paths
         self.names = [_name(path) for path in paths]
         self.uses_standard_input = STANDARD_INPUT in paths
-        self._layout = layout
-        self._endings = [_format(path) for path in paths]
+        self._options = options
         self._files: list[BinaryIO] = []
         try:
             for path in paths:
@@ -89,7 +65,7 @@ class Lists:
             raise
 
     def close(self) -> None:
-        """Throw the copies away."""
+        """Delete the copies."""
         for file in self._files:
             file.close()
 
@@ -104,30 +80,43 @@ class Lists:
     def recipients(
         self,
         on_problem: Callable[[str, InvalidRequestError], object] = lambda *_: None,
-        on_good: Callable[[str], object] = lambda _: None,
+        on_valid: Callable[[str], object] = lambda _: None,
     ) -> Iterator[Recipient]:
-        """Yield whom to send to; tell of each entry where it stands, and of a bad one what is wrong with it."""
-        for name, ending, file in zip(self.names, self._endings, self._files, strict=True):
-            for entry in self._layout.read(name, ending, file):
-                where = f"{name}, line {entry.line}"
+        """Yield the recipients; call ``on_valid`` or ``on_problem`` with the place of each entry.
+
+        Raises :class:`CommandError` with the name of a file that cannot be read.
+        """
+        for path, name, file in zip(self._options.paths, self.names, self._files, strict=True):
+            for entry in self._entries(path, name, file):
+                place = f"{name}, line {entry.line}"
                 if entry.problem is None:
-                    on_good(where)
+                    on_valid(place)
                     yield entry.recipient
                 else:
-                    on_problem(where, entry.problem)
+                    on_problem(place, entry.problem)
+
+    def _entries(self, path: Path, name: str, file: BinaryIO) -> Iterator[Entry]:
+        options = self._options
+        file.seek(0)
+        try:
+            yield from read_recipients(
+                file,
+                format=options.format or _format(path) or None,
+                column=options.column,
+                custom_id_column=options.custom_id_column,
+                encoding=options.encoding,
+            )
+        except InvalidRequestError as error:
+            raise CommandError(f"{name}: {error}") from None
 
     def places(self, positions: Collection[int]) -> dict[int, str]:
-        """Find where some of the good entries stand, by their position among them."""
-        wanted, found = set(positions), {}
-        last = ""
-
-        def keep(where: str) -> None:
-            nonlocal last
-            last = where
-
-        for position, _ in enumerate(self.recipients(on_good=keep)):
+        """Return the places of valid entries, by their position among the valid entries."""
+        wanted, found = set(positions), dict[int, str]()
+        valid: list[str] = []
+        for position, _ in enumerate(self.recipients(on_valid=valid.append)):
+            place = valid.pop()
             if position in wanted:
-                found[position] = last
+                found[position] = place
         return found
 
 
@@ -136,7 +125,7 @@ def _name(path: Path) -> str:
 
 
 def _format(path: Path) -> str:
-    """Tell the format by the ending; standard input is a number a line unless it is said otherwise."""
+    """Return the format by the file name's ending; standard input holds one number a line."""
     if path == STANDARD_INPUT:
         return "txt"
     ending = path.suffix[1:].lower()
@@ -144,7 +133,7 @@ def _format(path: Path) -> str:
 
 
 def _copy(path: Path) -> BinaryIO:
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed by its owner
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - Lists.close() closes it
     try:
         if path == STANDARD_INPUT:
             shutil.copyfileobj(sys.stdin.buffer, copy)

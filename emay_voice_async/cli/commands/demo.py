@@ -1,5 +1,6 @@
-"""The main job from end to end against the local service, shown while it happens."""
+"""``demo``: shows the main job from end to end with the local service."""
 
+import asyncio
 import random
 import time
 from collections import Counter
@@ -7,8 +8,14 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+import click
 from attrs import frozen
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
+from emay_voice_async.cli.terminal.exit_codes import ExitCode
 from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
@@ -18,18 +25,10 @@ from emay_voice_async.model.stats import Stats
 from emay_voice_async.sandbox import Sandbox
 from emay_voice_async.sandbox.outcomes import outcome_of
 
-try:
-    from rich import box
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.table import Table
-except ImportError as error:
-    raise ImportError('the demo needs an extra: python -m pip install "emay_voice_async[demo]"') from error
-
-__all__ = ["Facts", "complaints", "show"]
+__all__ = ["Facts", "complaints", "demo", "show"]
 
 LATENCY: Final = (0.02, 0.12)
-"""Seconds that the local service takes to answer, to be like a network."""
+"""Seconds from request to response, chosen at random between these two."""
 REPORT_DELAY: Final = 1.0
 PATIENCE: Final = 10.0
 """Seconds to wait for the last report."""
@@ -48,73 +47,82 @@ _SENDS: Final[tuple[tuple[str, Message, Sequence[str]], ...]] = (
         ["13900000011"],
     ),
 )
-"""What is sent to whom; the last digits of a number decide how the local service ends its call."""
+"""Name, message and numbers of each send; the last digits of a number decide how its call ends."""
+
+
+@click.command(
+    epilog="""\b
+Example:
+  emay-voice demo
+"""
+)
+def demo() -> ExitCode:
+    """Send to 1,234 numbers with a local service, read the reports, and show the result."""
+    return ExitCode.DONE if asyncio.run(show()) else ExitCode.REFUSED
 
 
 @frozen
 class Facts:
-    """What the tour did, as both sides saw it."""
+    """The result of the demo, as client and service counted it."""
 
     sent: int
-    """Numbers that were to be called."""
+    """Numbers to call."""
     accepted: int
     called: Counter[str]
-    """How often the service called each number."""
+    """Calls by number, counted by the service."""
     silent: int
-    """Calls of which the service will never report."""
+    """Calls without a report."""
     reports: Sequence[Report]
     before: Decimal
     after: Decimal
     price: Decimal
     over_speed: int
-    """ERROR_OVER_SPEED answers by the service's own count."""
+    """ERROR_OVER_SPEED responses, counted by the service."""
     stats: Stats
     seconds: float
 
 
 def complaints(facts: Facts) -> Iterator[str]:
-    """Yield a sentence for everything that is not as it must be."""
+    """Yield a sentence for each wrong result."""
     if facts.accepted != facts.sent:
-        yield f"{facts.sent} numbers were to be called, but {facts.accepted} were accepted"
+        yield f"{facts.sent} numbers were sent, but {facts.accepted} were accepted"
     if len(facts.called) != facts.sent or facts.called.total() != facts.sent:
         yield f"the service made {facts.called.total()} calls to {len(facts.called)} numbers"
     if len(facts.reports) != facts.sent - facts.silent:
         yield f"{len(facts.reports)} reports came instead of {facts.sent - facts.silent}"
     if facts.before - facts.after != facts.price * facts.sent:
-        yield f"the balance went down by {facts.before - facts.after}"
+        yield f"the balance went down by {facts.before - facts.after} instead of {facts.price * facts.sent}"
     if facts.over_speed:
         yield f"the service answered ERROR_OVER_SPEED {facts.over_speed} times"
 
 
 async def show(console: Console | None = None) -> bool:
-    """Run the tour, print it, and return whether all was well."""
+    """Run the demo and print it; return False for a wrong result."""
     console = console or Console()
-    console.print("[bold]emay_voice_async[/]: a tour of the main job. Nobody is called.\n")
-    chance = random.Random()  # noqa: S311 - a network's moods, no secret
+    console.print("[bold]emay_voice_async[/]: a demo of the main job. Nobody is called.\n")
+    chance = random.Random()  # noqa: S311 - latency is no secret
     sandbox = Sandbox(report_delay=REPORT_DELAY, latency=lambda: chance.uniform(*LATENCY))
     async with sandbox.serve() as url:
         console.print(f"A local Emay service listens on {url}\nand allows 10 requests a second.\n")
         async with AsyncEmayVoice(url, app_id=sandbox.app_id, secret_key=sandbox.secret_key) as voice:
-            facts = await _tour(voice, sandbox, console)
+            facts = await _run(voice, sandbox, console)
     console.print()
     console.print(_table(facts))
-    console.print(_sums(facts))
+    console.print(_totals(facts))
     found = list(complaints(facts))
     for complaint in found:
-        console.print(f"[bold red]Something is off:[/] {complaint}.")
+        console.print(f"[bold red]Wrong result:[/] {complaint}.")
     if not found:
-        console.print(
-            f"[bold green]All is well:[/] each of the {facts.sent:,} numbers was called exactly once."
-        )
+        console.print(f"[bold green]Correct:[/] each of the {facts.sent:,} numbers was called exactly once.")
     console.print(
-        "\nNext: README.rst shows how to call from your own code. For something to call,"
-        "\nstart the local service, and give your code what it prints:"
+        "\nNext: README.rst shows how to call from your own code. For a service"
+        "\nto call, start the local one, and set the variables that it prints:"
         "\n\n    [bold]python -m emay_voice_async sandbox[/]"
     )
     return not found
 
 
-async def _tour(voice: AsyncEmayVoice, sandbox: Sandbox, console: Console) -> Facts:
+async def _run(voice: AsyncEmayVoice, sandbox: Sandbox, console: Console) -> Facts:
     began = time.perf_counter()
     before = await voice.get_balance()
     accepted = 0
@@ -169,18 +177,18 @@ def _table(facts: Facts) -> Table:
         counts = [states[state, product] for product in Product]
         if any(counts):
             table.add_row(state.name, state.english, *(f"{count:,}" if count else "" for count in counts))
-    table.add_row("(no report)", "the service never tells", f"{facts.silent:,}", "")
+    table.add_row("(no report)", "the service sends none", f"{facts.silent:,}", "")
     return table
 
 
-def _sums(facts: Facts) -> Table:
-    sums = Table.grid(padding=(0, 3))
-    sums.add_column()
-    sums.add_column(justify="right")
-    sums.add_row("Balance before", f"{facts.before:,.2f}")
-    sums.add_row("Balance after", f"{facts.after:,.2f}")
-    sums.add_row("Requests sent", f"{facts.stats.requests:,}")
-    sums.add_row("Over-speed answers", f"{facts.over_speed:,}")
-    sums.add_row("Waited for slots", f"{facts.stats.waited:.2f} s")
-    sums.add_row("Time", f"{facts.seconds:.2f} s")
-    return sums
+def _totals(facts: Facts) -> Table:
+    totals = Table.grid(padding=(0, 3))
+    totals.add_column()
+    totals.add_column(justify="right")
+    totals.add_row("Balance before", f"{facts.before:,.2f}")
+    totals.add_row("Balance after", f"{facts.after:,.2f}")
+    totals.add_row("Requests sent", f"{facts.stats.requests:,}")
+    totals.add_row("Over-speed responses", f"{facts.over_speed:,}")
+    totals.add_row("Waited for slots", f"{facts.stats.waited:.2f} s")
+    totals.add_row("Time", f"{facts.seconds:.2f} s")
+    return totals

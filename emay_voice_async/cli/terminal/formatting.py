@@ -1,12 +1,13 @@
-"""How things are said: counts, durations, kinds."""
+"""Formatting for people: counts, amounts, durations, kinds of messages."""
 
 from decimal import Decimal
+from typing import Final
 
 from emay_voice_async.model.messages import Marketing, Message, Notice, VerificationCode, VoiceSms
 
-__all__ = ["calls", "duration", "entries", "kind_of", "money", "requests"]
+__all__ = ["calls", "counted", "duration", "entries", "kind_of", "money", "requests"]
 
-_KINDS = {
+_KINDS: Final[dict[type[Message], str]] = {
     Notice: "voice notice",
     Marketing: "marketing call",
     VoiceSms: "voice SMS",
@@ -15,34 +16,39 @@ _KINDS = {
 
 
 def kind_of(message: Message) -> str:
-    """Name the kind of a message."""
+    """Return the name of a message's kind."""
     return _KINDS[type(message)]
 
 
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """Format a number with its noun; without ``plural``, the plural ends in s."""
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+
+
 def calls(number: int) -> str:
-    """Say how many calls."""
-    return f"{number:,} call" if number == 1 else f"{number:,} calls"
+    """Format a number of calls."""
+    return counted(number, "call")
 
 
 def entries(number: int) -> str:
-    """Say how many entries of a list."""
-    return f"{number:,} entry" if number == 1 else f"{number:,} entries"
+    """Format a number of list entries."""
+    return counted(number, "entry", "entries")
 
 
 def requests(number: int) -> str:
-    """Say how many requests."""
-    return f"{number:,} request" if number == 1 else f"{number:,} requests"
+    """Format a number of requests."""
+    return counted(number, "request")
 
 
 def money(amount: Decimal) -> str:
-    """Say an amount without the zeros behind it."""
+    """Format an amount without trailing zeros."""
     whole, dot, rest = f"{amount:,f}".partition(".")
     rest = rest.rstrip("0")
     return f"{whole}{dot if rest else ''}{rest}"
 
 
 def duration(seconds: float) -> str:
-    """Say how long: "a moment", "0.4 s", "12 s", "3:05 min", "26:03:05 h"."""
+    """Format seconds: "a moment", "0.4 s", "12 s", "3:05 min", "26:03:05 h"."""
     if seconds < 0.1:
         return "a moment"
     if seconds < 10:

@@ -1,17 +1,17 @@
-"""Standard error: what is told, how much of it, and that it never stops the work."""
+"""Standard error: verbosity, color, and errors of standard error itself."""
 
 import logging
 import sys
 
 import pytest
 
-from emay_voice_async.cli.terminal.console import Screen
+from emay_voice_async.cli.terminal.console import Console
 
 logger = logging.getLogger("emay_voice_async.test")
 
 
 class _Gone:
-    """A standard error that nobody reads any more."""
+    """A standard error without a reader."""
 
     encoding = "utf-8"
 
@@ -25,22 +25,22 @@ class _Gone:
         raise BrokenPipeError(32, "Broken pipe")
 
 
-def test_nobody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has to be done goes on without it."""
+def test_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A standard error without a reader raises no error."""
     monkeypatch.setattr(sys, "stderr", _Gone())
-    screen = Screen()
-    screen.say("one")
-    screen.complain("two")
-    screen.show("three")
+    console = Console()
+    console.say("one")
+    console.complain("two")
+    console.show("three")
 
 
 @pytest.mark.parametrize(
     ("verbosity", "expected"),
     [(-1, "error"), (0, "warning error"), (1, "info warning error"), (2, "debug info warning error")],
 )
-def test_the_log(capsys: pytest.CaptureFixture[str], verbosity: int, expected: str) -> None:
-    """Each step tells more."""
-    with Screen(verbosity).with_log():
+def test_log(capsys: pytest.CaptureFixture[str], verbosity: int, expected: str) -> None:
+    """Each level of verbosity prints more of the log."""
+    with Console(verbosity).with_log():
         for level in ("debug", "info", "warning", "error"):
             getattr(logger, level)(level)
     assert capsys.readouterr().err.split() == [
@@ -49,9 +49,9 @@ def test_the_log(capsys: pytest.CaptureFixture[str], verbosity: int, expected: s
 
 
 @pytest.mark.parametrize("verbosity", [0, 2])
-def test_an_error_in_the_log(capsys: pytest.CaptureFixture[str], verbosity: int) -> None:
-    """It is one line, and a traceback only if that is asked for."""
-    with Screen(verbosity).with_log():
+def test_logged_error(capsys: pytest.CaptureFixture[str], verbosity: int) -> None:
+    """A logged error is one line; -vv adds the traceback."""
+    with Console(verbosity).with_log():
         try:
             raise ValueError("wrong")
         except ValueError:
@@ -61,15 +61,15 @@ def test_an_error_in_the_log(capsys: pytest.CaptureFixture[str], verbosity: int)
     assert verbosity or err == "emay-voice: it failed: wrong\n"
 
 
-def test_colour(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is there on a terminal only, whatever the environment forces, and not with NO_COLOR."""
+def test_color(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Color is used on a terminal only, and never with NO_COLOR."""
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    Screen().say("plain", "red")
+    Console().say("plain", "red")
     assert capsys.readouterr().err == "plain\n"
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    Screen().say("red", "red")
+    Console().say("red", "red")
     assert "\x1b[31m" in capsys.readouterr().err
     monkeypatch.setenv("NO_COLOR", "1")
-    Screen().say("plain", "red")
+    Console().say("plain", "red")
     assert "\x1b[31m" not in capsys.readouterr().err

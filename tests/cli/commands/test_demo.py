@@ -1,7 +1,6 @@
-"""The demo: the main job from end to end, and what it says when something is off."""
+"""``demo``: the main job from end to end, and wrong results."""
 
 import asyncio
-import importlib
 import io
 import sys
 from collections import Counter
@@ -10,8 +9,9 @@ from decimal import Decimal
 import pytest
 from attrs import evolve
 from rich.console import Console
+from support.cli_runner import Interrupting
 
-from emay_voice_async import CallState, Product, Report
+from emay_voice_async import CallState, Product, Report, cli
 from emay_voice_async.cli.commands.demo import Facts, complaints, show
 from emay_voice_async.model.stats import Stats
 
@@ -30,8 +30,8 @@ GOOD = Facts(
 )
 
 
-def test_the_tour() -> None:
-    """Over a real socket, 1,237 numbers are called once each, and the whole page fits 80 columns."""
+def test_demo() -> None:
+    """Over a real socket, 1,237 numbers are called once each, and the output fits 80 columns."""
     output = io.StringIO()
     assert asyncio.run(show(Console(file=output, width=80)))
     text = output.getvalue()
@@ -42,10 +42,10 @@ def test_the_tour() -> None:
 
 
 class TestComplaints:
-    """What is off is said."""
+    """A sentence for each wrong result."""
 
-    def test_nothing(self) -> None:
-        """When all is well there is nothing to complain about."""
+    def test_correct(self) -> None:
+        """A correct result has no complaints."""
         assert list(complaints(GOOD)) == []
 
     @pytest.mark.parametrize(
@@ -59,25 +59,37 @@ class TestComplaints:
             ({"over_speed": 1}, "ERROR_OVER_SPEED 1 times"),
         ],
     )
-    def test_each_thing(self, change: dict[str, object], word: str) -> None:
-        """Each thing that is off has a sentence of its own."""
+    def test_each_complaint(self, change: dict[str, object], word: str) -> None:
+        """Each wrong figure has a sentence."""
         [complaint] = complaints(evolve(GOOD, **change))  # type: ignore[arg-type]
         assert word in complaint
 
 
-def test_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without rich it says, in one line, what to install."""
-    monkeypatch.setitem(sys.modules, "rich", None)
-    monkeypatch.delitem(sys.modules, "emay_voice_async.cli.commands.demo")
-    with pytest.raises(ImportError, match=r'the demo needs an extra: .*"emay_voice_async\[demo\]"$'):
-        importlib.import_module("emay_voice_async.cli.commands.demo")
-
-
-def test_a_tour_that_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When something is off, the page says what, and the demo says no."""
+def test_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong result is printed, and the demo returns False."""
     monkeypatch.setattr("emay_voice_async.cli.commands.demo.PATIENCE", 0.0)
     monkeypatch.setattr("emay_voice_async.cli.commands.demo.REPORT_DELAY", 60.0)
     output = io.StringIO()
     assert not asyncio.run(show(Console(file=output, width=80)))
-    assert "Something is off: 0 reports came instead of 1236." in output.getvalue()
-    assert "All is well" not in output.getvalue()
+    assert "Wrong result: 0 reports came instead of 1236." in output.getvalue()
+    assert "Correct" not in output.getvalue()
+
+
+class TestCommand:
+    """The command and its exit codes."""
+
+    def test_success(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A correct demo exits with 0."""
+        assert cli.main(["demo"]) == 0
+        assert "Correct" in capsys.readouterr().out
+
+    def test_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A wrong result exits with 1."""
+        monkeypatch.setattr("emay_voice_async.cli.commands.demo.PATIENCE", 0.0)
+        monkeypatch.setattr("emay_voice_async.cli.commands.demo.REPORT_DELAY", 60.0)
+        assert cli.main(["demo"]) == 1
+
+    def test_interrupt(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Ctrl-C in the middle of the demo exits with 130."""
+        monkeypatch.setattr(sys, "stdout", Interrupting("listens on"))
+        assert cli.main(["demo"]) == 130
