@@ -337,8 +337,9 @@ class AsyncEmayVoice:
         the products that this client has made calls of. Reports given
         to :meth:`feed` count as well; with ``poll=False`` only fed reports do.
 
-        Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost), and
-        :class:`RefusedError` when the service does not let this account ask.
+        Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost),
+        :class:`RefusedError` when the service does not let this account ask, and :class:`NotSentError` when a
+        setting or the address is wrong (``permanent``).
         """
         self._enter()
         check_seconds("timeout", timeout)
