@@ -1,17 +1,20 @@
 """The project's checks: ``nox -s tests``, ``nox -s demo``, and so on; ``nox -l`` lists them."""
 
+import atexit
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
 import nox
 
-SUPPORTED = ("3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
 
-# A file of tests is one process's: some stop servers and cut connections that others of it have made.
+# A test file runs in one process: some tests stop a server that other tests of the file use.
 PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 BENCH = (
     "aiolimiter",
@@ -28,9 +31,13 @@ nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["lint", "types", "tests", "docs", "demo", "build"]
 
+# Into a file, output has no escape sequences, neither from nox nor from the programs that it runs.
+if not (sys.stdout.isatty() and sys.stderr.isatty()) and not os.environ.get("FORCE_COLOR"):
+    os.environ["NO_COLOR"] = "1"
+
 
 def _runs(version: str) -> bool:
-    """Tell whether this Python is here. Finding its name is not enough: version managers leave shims."""
+    """Run this Python: pyenv has a command on the path also for versions that are not installed."""
     python = shutil.which(f"python{version}")
     if python is None:
         return False
@@ -44,6 +51,15 @@ def _pythons() -> list[str]:
 
 
 PYTHONS = _pythons()
+USED: list[str] = []
+
+
+def _report_pythons() -> None:
+    missing = [version for version in SUPPORTED if version not in PYTHONS]
+    print(  # noqa: T201 - after the log of nox itself
+        f"Tests ran on Python {', '.join(USED)}; not found on this machine: {', '.join(missing) or 'none'}.",
+        flush=True,
+    )
 
 
 @nox.session
@@ -57,43 +73,57 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types with mypy, strictly, in the package, its tests and the use of its whole API."""
+    """Check types strictly with mypy: the package, the tests, the examples, the benchmarks."""
     session.install(".[test]", "mypy>=1.11", "nox", "types-docutils", "types-pygments")
     session.run("mypy")
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests against the installed package; every branch of it must be covered."""
+    """Run all tests against the installed package; every branch of the package must be covered."""
+    if not USED:
+        atexit.register(_report_pythons)
+    USED.append(str(session.python))
     session.install(".[test]")
     data = {"COVERAGE_FILE": str(Path(session.create_tmp()) / "coverage")}
     if session.posargs:
         session.run("pytest", *session.posargs)
     else:
         session.run("pytest", *PARALLEL, "--cov", "--cov-report=", env=data)
-        # What needs a server that this machine has not got cannot be covered here.
+        # Modules that need a server cannot be covered on a machine without it.
         missing = session.run("python", "tests/support/servers.py", silent=True)
         omitted = [f"--omit={str(missing).strip()}"] if str(missing).strip() else []
         session.run("coverage", "report", *omitted, env=data)
 
 
+@nox.session(reuse_venv=True)
+def quick(session: nox.Session) -> None:
+    """Run all but the slow tests, without coverage, and print the seconds that they took."""
+    session.install("-e", ".[test]")
+    start = time.monotonic()
+    session.run(
+        "pytest", "-q", "-m", "not slow", "--hypothesis-profile", "quick", *PARALLEL, *session.posargs
+    )
+    session.log(f"The quick tests took {time.monotonic() - start:.0f} seconds.")
+
+
 @nox.session
 def fast(session: nox.Session) -> None:
-    """Run the tests with the extra ``fast``: nothing may be different."""
+    """Run all tests with the extra ``fast``: the results must be the same."""
     session.install(".[test,fast]")
     session.run("pytest", *(session.posargs or PARALLEL))
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the examples of the README; check its markup, links and tables, and the docstrings' references."""
+    """Run the examples of the README; check markup, links, tables, and the references in docstrings."""
     session.install(".[test]")
     session.run("pytest", "tests/test_readme.py", "-v")
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Show the main job, run against the local service that comes with the package."""
+    """Send a campaign to the local service of the package, and show the progress."""
     session.install(".[demo]")
     session.run("python", "-m", "emay_voice_async", "demo", *session.posargs)
 
@@ -107,14 +137,14 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the speed against others', or one question of it; all of it writes benchmarks/results.rst."""
+    """Measure speed against other packages; without arguments, write all results to benchmarks/results.rst."""
     session.install(".", *BENCH)
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the distributions; the wheel must work by itself and hold what it should."""
+    """Build the distributions; check the files of the wheel, and import the wheel without any extra."""
     session.install("build", "twine")
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "build", "--outdir", folder)
@@ -124,7 +154,6 @@ def build(session: nox.Session) -> None:
         if "emay_voice_async/py.typed" not in names or any(name.startswith("tests") for name in names):
             session.error(f"the wheel holds the wrong files: {names}")
         session.install(str(wheel))
-        # Without any extra: only what the wheel itself asks for.
         session.run(
             "python", "-I", "-c", "from emay_voice_async import *; import emay_voice_async.journal.sqlite"
         )

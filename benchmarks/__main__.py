@@ -1,4 +1,4 @@
-"""``python -m benchmarks [--quick] [question ...]``: print the tables; all of them go into results.rst."""
+"""``python -m benchmarks [--quick] [question ...]``: print the tables, or write all to results.rst."""
 
 import argparse
 import os
@@ -51,7 +51,7 @@ are those of the client's process; the local service runs in another one.
 
 
 def _machine() -> str:
-    """Say what all this was measured on."""
+    """Describe the machine, the Python and the versions of the packages."""
     names = [line.partition(":")[2].strip() for line in _cpuinfo().splitlines() if "model name" in line]
     processor = names[0] if names else platform.processor() or platform.machine()
     packages = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
@@ -83,10 +83,10 @@ def _measure(question: str, *, quick: bool) -> Finding:
 
 
 def main() -> None:
-    """Measure what is asked for; the whole of it, at full length, is written down."""
+    """Measure the named questions, or measure all at full length and write results.rst."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], metavar="question")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: to see that all of it runs")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to check that each benchmark runs")
     arguments = parser.parse_args()
     findings = [_measure(one, quick=arguments.quick) for one in arguments.questions or QUESTIONS]
     if arguments.questions or arguments.quick:

@@ -1,4 +1,4 @@
-"""The loop that a good engineer writes without the SDK: forms, dicts, a limiter that is at hand."""
+"""The loop that a good engineer writes without the SDK: forms, dicts, a published limiter."""
 
 import time
 from hashlib import md5

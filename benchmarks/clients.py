@@ -1,4 +1,4 @@
-"""The SDK's client and the peers' clients, made the way their users make them."""
+"""The clients of the benchmarks, made as an application makes them: this client, httpx, httpx-aiohttp."""
 
 from typing import Final
 
@@ -11,18 +11,18 @@ from emay_voice_async import AsyncEmayVoice, RateLimit, RateLimits
 __all__ = ["PATIENCE", "PLENTY", "aiohttp_client", "client", "httpx_client"]
 
 PLENTY: Final = RateLimit(1_000_000, 1.0)
-"""Nobody ever waits for a slot, but every request takes one and gives it back."""
+"""A limit so high that no request waits; every request still acquires and releases a slot."""
 PATIENCE: Final = 300.0
-"""Seconds after which a request fails, whoever makes it."""
+"""Timeout of a request in seconds, the same for all clients."""
 
-# Of idle connections as many as httpx keeps by default: with more, its pool gets very slow.
+# httpx keeps 20 idle connections by default; a larger pool is much slower.
 _LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 
 def client(
     url: str, http_client: httpx.AsyncClient | None = None, max_concurrency: int = 16
 ) -> AsyncEmayVoice:
-    """Make a client of the SDK, paced, with everything at its default but the limit's height."""
+    """Make a client of the SDK with default settings, except for a very high limit."""
     limits = RateLimits(PLENTY, PLENTY, PLENTY)
     return AsyncEmayVoice(
         url,
@@ -36,11 +36,11 @@ def client(
 
 
 def httpx_client() -> httpx.AsyncClient:
-    """Make the plain client of a loop by hand, with as many connections as there are requests."""
+    """Make the httpx client of the loop by hand, with a connection for each request in flight."""
     return httpx.AsyncClient(limits=_LIMITS, timeout=PATIENCE)
 
 
 def aiohttp_client() -> httpx.AsyncClient:
-    """Make an httpx client whose transport is aiohttp's."""
+    """Make an httpx client with the transport of aiohttp."""
     made: httpx.AsyncClient = HttpxAiohttpClient(limits=_LIMITS, timeout=PATIENCE)
     return made

@@ -1,4 +1,4 @@
-"""What a burst of single verification codes costs, 1,000 of them in flight at once."""
+"""The cost of a burst of verification codes, 1,000 requests in flight at once."""
 
 import asyncio
 
@@ -14,12 +14,12 @@ from emay_voice_async import VerificationCode
 __all__ = ["measure"]
 
 HAND = "httpx and aiolimiter by hand"
-OURS = "emay_voice_async"
+OURS = "this client"
 HAND_AIOHTTP = "httpx-aiohttp and aiolimiter by hand"
-OURS_AIOHTTP = "emay_voice_async, httpx-aiohttp"
+OURS_AIOHTTP = "this client, httpx-aiohttp"
 _POOL = (
-    "With so many connections most of the time on httpx's own transport goes into its pool, which looks at"
-    " every connection for every request; httpx-aiohttp does not."
+    "With 1,000 connections, httpx spends most of the time in its connection pool, which searches all connections"
+    " for each request; the pool of aiohttp does not."
 )
 
 
@@ -52,9 +52,9 @@ async def _measure(url: str, *, quick: bool) -> Finding:
         name="codes",
         title="A burst of verification codes",
         text=(
-            f"CPU time of the client's process for one verification code, when {burst:,} of them are sent at"
-            " once, each a request of its own. By hand: an httpx client, aiolimiter, dicts. All have room for"
-            " as many connections."
+            f"CPU time of the client's process for one verification code, when {burst:,} are sent at once, each"
+            " in a request of its own. By hand: an httpx client, aiolimiter, dicts. Each client may open a"
+            " connection for each request."
         ),
         header=("client", "CPU of one code", "/ by hand", "/ by hand on httpx-aiohttp"),
         rows=rows,
@@ -72,6 +72,6 @@ async def _measure(url: str, *, quick: bool) -> Finding:
 
 
 def measure(*, quick: bool = False) -> Finding:
-    """Measure, and return what was found."""
+    """Measure; return the table, the goals and the plots."""
     with server.running() as url:
         return asyncio.run(_measure(url, quick=quick))

@@ -1,4 +1,4 @@
-"""The extra ``fast``, switched on and off within one process, whatever is installed."""
+"""Switch the extra ``fast`` on and off within one process."""
 
 import inspect
 import json
@@ -14,7 +14,7 @@ from emay_voice_async.wire import json_reader as documents
 __all__ = ["FAST", "having"]
 
 FAST = ("msgspec", "sniffio")
-"""What the extra installs."""
+"""The packages of the extra."""
 
 _SNIFFIO = ModuleType("sniffio")
 _SNIFFIO.current_async_library = lambda: "asyncio"  # type: ignore[attr-defined]
@@ -23,8 +23,8 @@ _SNIFFIO.current_async_library = lambda: "asyncio"  # type: ignore[attr-defined]
 @contextmanager
 def _installed(names: frozenset[str]) -> Iterator[None]:
     reader = msgspec.json.decode if "msgspec" in names else json.loads
-    # httpcore imports sniffio for every request, and searches the whole path for it if it is not there.
-    # By hand, because mock's patch would take as long as an exchange.
+    # httpcore imports sniffio for every request; without sniffio, each import searches the whole path.
+    # Plain assignments, because a patch of unittest.mock takes as long as an exchange.
     before = documents._reader, documents._row_reader  # noqa: SLF001
     documents._reader = lambda: reader  # type: ignore[assignment] # noqa: SLF001
     if "msgspec" not in names:
@@ -39,7 +39,7 @@ def _installed(names: frozenset[str]) -> Iterator[None]:
 
 
 def having(run: Callable[[], object], *names: str) -> Callable[[], Awaitable[None]]:
-    """Make a contestant that runs as if of the accelerators just these were installed."""
+    """Make a contestant that runs with only the named accelerators."""
 
     async def wrapped() -> None:
         with _installed(frozenset(names)):

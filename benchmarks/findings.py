@@ -1,4 +1,4 @@
-"""What a question found: a table, what was to be reached, a plot; as text and as reST."""
+"""The result of one benchmark: a table, goals and plots; written as text and as reST."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ _UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 @frozen
 class Reach:
-    """What was to be reached, the figure that was found, and whether that is enough."""
+    """A goal: the bound, the measured figure, and whether the bound is kept."""
 
     what: str
     bound: float
@@ -25,7 +25,7 @@ class Reach:
 
     @property
     def met(self) -> bool:
-        """Whether it was reached."""
+        """Whether the figure keeps the bound."""
         return self.found >= self.bound if self.at_least else self.found <= self.bound
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Reach:
 
 @frozen
 class Plot:
-    """Horizontal bars, one group for each series, or lines over ``x``; ours have a colour of their own."""
+    """Horizontal bars, one group for each series, or lines over ``x``; this client has its own colour."""
 
     title: str
     unit: str
@@ -47,22 +47,22 @@ class Plot:
 
 @frozen
 class Finding:
-    """The answer to one question."""
+    """The answer to one question of ``python -m benchmarks``."""
 
     name: str
     title: str
     text: str
-    """What was run against what, for a reader who knows nothing of it."""
+    """The contestants and the unit of work, for a reader who sees the page for the first time."""
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
     reaches: list[Reach]
     plots: list[Plot]
     notes: list[str] = field(factory=list)
-    """What else is to be known: checks of the benchmark itself, and what was tried."""
+    """Checks of the benchmark itself, and optimisations that were tried."""
 
 
 def seconds(value: float) -> str:
-    """Write a time with three digits, in the unit that fits."""
+    """Write a time with three digits, in s, ms, us or ns."""
     size, unit = next((one for one in _UNITS if value >= one[0]), _UNITS[-1])
     return f"{value / size:.3g} {unit}"
 
@@ -70,7 +70,7 @@ def seconds(value: float) -> str:
 def compared(
     samples: dict[str, list[float]], against: Sequence[str], write: Callable[[float], str] = seconds
 ) -> tuple[list[tuple[str, ...]], dict[tuple[str, str], Ratio]]:
-    """Make a row of each contestant: its median, and its ratio to each of ``against``."""
+    """Make a row for each contestant: the median, and the ratio to each contestant in ``against``."""
     ratios = {(name, other): ratio(samples[name], samples[other]) for name in samples for other in against}
     rows = [
         (name, write(median(found)), *(str(ratios[name, other]) for other in against))
@@ -93,7 +93,7 @@ def as_text(finding: Finding) -> str:
 
 
 def as_rst(finding: Finding, pictures: Sequence[str]) -> str:
-    """Write a finding as a section of a reST document, with its pictures."""
+    """Write a finding and the file names of the pictures as a section of a reST document."""
     columns = ["   * - " + "\n     - ".join(row) for row in (finding.header, *finding.rows)]
     parts = [
         f"{finding.title}\n{'-' * len(finding.title)}",

@@ -17,8 +17,8 @@ OURS = "import emay_voice_async"
 PUSH = "import emay_voice_async.push"
 CLIENT = "from emay_voice_async import AsyncEmayVoice"
 ASYNCIO = "import asyncio, httpx"
-NOTHING = "pass"
-STATEMENTS = (HTTPX, ASYNCIO, OURS, PUSH, CLIENT, NOTHING)
+EMPTY = "pass"
+STATEMENTS = (HTTPX, ASYNCIO, OURS, PUSH, CLIENT, EMPTY)
 
 
 def _wall(statement: str) -> None:
@@ -26,7 +26,7 @@ def _wall(statement: str) -> None:
 
 
 def _import_time(statement: str) -> float:
-    """Add up the seconds that ``-X importtime`` tells for the modules of one statement."""
+    """Sum the seconds that ``-X importtime`` prints for the modules of one statement."""
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-X", "importtime", "-c", statement], capture_output=True, text=True, check=True
     )
@@ -34,7 +34,7 @@ def _import_time(statement: str) -> float:
 
 
 def measure(*, quick: bool = False) -> Finding:
-    """Measure, and return what was found."""
+    """Measure; return the table, the goals and the plots."""
     rounds = 3 if quick else 21
     contestants = {one: lambda one=one: _wall(one) for one in STATEMENTS}
     walls = asyncio.run(interleaved(contestants, rounds=rounds, clock=time.perf_counter))
@@ -43,9 +43,9 @@ def measure(*, quick: bool = False) -> Finding:
         for one, found in told.items():
             found.append(_import_time(one))
     for samples in (walls, told):
-        nothing = median(samples.pop(NOTHING))
+        baseline = median(samples.pop(EMPTY))
         for found in samples.values():
-            found[:] = [one - nothing for one in found]
+            found[:] = [one - baseline for one in found]
     rows = [
         (name, *wall, *importtime)
         for (name, *wall), (_, *importtime) in zip(
@@ -56,18 +56,16 @@ def measure(*, quick: bool = False) -> Finding:
         name="importing",
         title="Importing",
         text=(
-            "Wall time of a Python that imports and ends, less that of one which does nothing; and what"
-            " ``-X importtime`` adds up to, less what it adds up to for nothing. The names of the SDK are imported"
-            " when they are first used: so its own import is next to nothing, and the client's is told as well."
+            "Wall time of a Python process that runs one import, and the sum of ``-X importtime``; the figures of"
+            " an empty program are subtracted. The package imports the client on first use, so the table has a row"
+            " for the package and a row for the client."
         ),
         header=("statement", "wall", "/ httpx", "-X importtime", "/ httpx"),
         rows=rows,
         reaches=[
             Reach("the SDK / httpx, wall", 1.35, ratio(walls[OURS], walls[HTTPX]).middle),
             Reach("the SDK / httpx, -X importtime", 1.35, ratio(told[OURS], told[HTTPX]).middle),
-            Reach(
-                "its client, too / asyncio and httpx, wall", 1.35, ratio(walls[CLIENT], walls[ASYNCIO]).middle
-            ),
+            Reach("the client / asyncio and httpx, wall", 1.35, ratio(walls[CLIENT], walls[ASYNCIO]).middle),
         ],
         plots=[
             Plot(
@@ -82,8 +80,8 @@ def measure(*, quick: bool = False) -> Finding:
         ],
         notes=[
             (
-                "asyncio is not imported by ``import httpx``; whoever uses a client of either needs it, too."
-                " Next to it, the classes of attrs and cattrs are what the client's import takes."
+                "``import httpx`` does not import asyncio, but each async client needs asyncio. The rest of the time"
+                " goes into the classes of attrs and the converter of cattrs."
             )
         ],
     )

@@ -1,4 +1,4 @@
-"""Interleaved runs, and what they say: medians, ratios and their spread."""
+"""Interleaved runs; medians and ratios with the spread."""
 
 import gc
 import inspect
@@ -16,7 +16,7 @@ _FEWEST: Final = 2
 
 @frozen
 class Ratio:
-    """One contestant against another: the median of the rounds, and the middle half of them."""
+    """The ratio of two contestants: the median of the rounds, and the middle half."""
 
     middle: float
     low: float
@@ -33,17 +33,17 @@ async def interleaved(
     each: int = 1,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[str, list[float]]:
-    """Run each contestant once a round, in turn; return the seconds of one of its ``each`` operations.
+    """Run each contestant once a round, in turn; return the seconds of one of the ``each`` operations.
 
-    A contestant is called, and what it returns is awaited if it can be. The first round warms up and
-    does not count. Who begins changes with every round.
+    A contestant is called, and an awaitable result is awaited. The first round warms up and does not count.
+    Each round begins with another contestant.
     """
     names = list(contestants)
     samples: dict[str, list[float]] = {name: [] for name in names}
     for number in range(-1, rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            # What one leaves behind is not collected at the cost of the next.
+            # Garbage of one contestant must not be collected in the time of the next.
             gc.collect()
             started = clock()
             result = contestants[name]()
@@ -57,7 +57,7 @@ async def interleaved(
 
 
 def ratio(ours: list[float], theirs: list[float]) -> Ratio:
-    """Compare round by round, so that what slows a whole round down falls out."""
+    """Compare round by round: load that slows a whole round cancels out."""
     found = [one / other for one, other in zip(ours, theirs, strict=True)]
     if len(found) < _FEWEST:
         return Ratio(found[0], found[0], found[0])

@@ -1,4 +1,4 @@
-"""What a client holds while it is idle, and what 10,000 tickets and reports hold, against dicts."""
+"""Memory of an idle client, and of 10,000 tickets and reports against dicts."""
 
 import asyncio
 import gc
@@ -16,14 +16,14 @@ from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page
 from emay_voice_async.wire.envelope import HttpResponse
-from emay_voice_async.wire.structuring import structure_reports
+from emay_voice_async.wire.status_reports import structure_reports
 from emay_voice_async.wire.tickets import read_tickets
 
 __all__ = ["measure"]
 
 
 def _held(make: Callable[[], object]) -> int:
-    """Return the bytes that are held by what ``make`` returns."""
+    """Return the bytes that the result of ``make`` holds."""
     gc.collect()
     tracemalloc.start()
     result = make()
@@ -35,17 +35,17 @@ def _held(make: Callable[[], object]) -> int:
 
 
 async def _idle_clients(url: str) -> dict[str, int]:
-    """Return what clients hold that are made, that have sent, and an httpx client that has posted."""
+    """Return the bytes of a new client, of a used client, and of a used httpx client."""
     await _used(url)
     found = {}
     gc.collect()
     tracemalloc.start()
     made = client(url)
-    found["a client that was made"] = tracemalloc.get_traced_memory()[0]
+    found["a new client"] = tracemalloc.get_traced_memory()[0]
     async with made:
         await made.send(Notice(CONTENT), mobiles(1))
         gc.collect()
-        found["a client that has sent, idle"] = tracemalloc.get_traced_memory()[0]
+        found["a client after a send, idle"] = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     del made
     gc.collect()
@@ -53,13 +53,13 @@ async def _idle_clients(url: str) -> dict[str, int]:
     async with httpx_client() as plain:
         await plain.post(f"{url}/voice/getReport", data={"number": "1"})
         gc.collect()
-        found["an httpx.AsyncClient that has posted, idle"] = tracemalloc.get_traced_memory()[0]
+        found["an httpx.AsyncClient after a post, idle"] = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     return found
 
 
 async def _used(url: str) -> AsyncEmayVoice:
-    """Send once, so that what is kept once for all clients is there."""
+    """Send once, to fill the caches that all clients share."""
     async with client(url) as voice:
         await voice.send(Notice(CONTENT), mobiles(1))
     return voice
@@ -72,7 +72,7 @@ def _mailbox(entries: list[dict[str, object]]) -> Mailbox:
 
 
 def measure(*, quick: bool = False) -> Finding:
-    """Measure, and return what was found."""
+    """Measure; return the table, the goals and the plots."""
     number = 1_000 if quick else 10_000
     recipients = [Recipient(mobile, f"order-{mobile}") for mobile in mobiles(number)]
     tickets = json.dumps(
@@ -96,7 +96,7 @@ def measure(*, quick: bool = False) -> Finding:
             _held(lambda: structure_reports(json.loads(page), Product.VOICE)),
             _held(lambda: json.loads(page)),
         ),
-        "reports kept for whoever takes them": (
+        "reports in the mailbox": (
             _held(lambda: _mailbox(json.loads(page))),
             _held(lambda: json.loads(page)),
         ),
@@ -106,9 +106,9 @@ def measure(*, quick: bool = False) -> Finding:
         title="Memory",
         text=(
             "Bytes that Python holds (tracemalloc): for one idle client, and for each of"
-            f" {number:,} tickets and reports, against the dicts that json.loads makes of the same answer."
+            f" {number:,} tickets and reports, against the dicts of json.loads for the same response."
         ),
-        header=("what", "the SDK's", "dicts", "ratio"),
+        header=("objects", "this client", "dicts", "ratio"),
         rows=[
             *((name, f"{size / 1024:.0f} KiB", "", "") for name, size in idle.items()),
             *(
@@ -122,7 +122,7 @@ def measure(*, quick: bool = False) -> Finding:
                 "Memory of one ticket or report",
                 "bytes",
                 {
-                    "emay_voice_async": [ours / number for ours, _ in held.values()],
+                    "this client": [ours / number for ours, _ in held.values()],
                     "dicts": [dicts / number for _, dicts in held.values()],
                 },
                 list(held),

@@ -1,4 +1,4 @@
-"""The pictures of the findings, as SVG."""
+"""Draw the plots of the findings as SVG files."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ _BAR: Final = 0.38
 
 
 def draw(finding: Finding, folder: Path) -> list[str]:
-    """Draw each plot of a finding into a file of its own; return the names of the files."""
+    """Draw each plot of a finding into a file; return the names of the files."""
     return [
         _draw(plot, folder / f"{finding.name}-{number}.svg") for number, plot in enumerate(finding.plots, 1)
     ]
@@ -25,7 +25,7 @@ def draw(finding: Finding, folder: Path) -> list[str]:
 
 def _draw(plot: Plot, file: Path) -> str:
     mpl.use("svg")
-    # The same figures give the same file.
+    # Equal figures give an equal file.
     mpl.rcParams.update({"svg.hashsalt": "emay_voice_async", "svg.fonttype": "path", "font.size": 9})
     bars = len(plot.labels) * len(plot.series)
     height = 3.2 if plot.x else 1.1 + _BAR * bars
@@ -39,10 +39,10 @@ def _draw(plot: Plot, file: Path) -> str:
 
 
 def _colours(plot: Plot) -> list[str]:
-    """Give what is ours a colour of its own, whether it is a series or a label."""
+    """Give this client its own colour, as a series or as a label."""
     names = list(plot.series) if len(plot.series) > 1 else plot.labels
     others = iter(_OTHERS * len(names))
-    return [_OURS if "emay_voice_async" in name else next(others) for name in names]
+    return [_OURS if "this client" in name or "emay_voice_async" in name else next(others) for name in names]
 
 
 def _bars(axes: Axes, plot: Plot) -> None:
@@ -69,12 +69,12 @@ def _lines(axes: Axes, plot: Plot) -> None:
     axes.set_xscale("log")
     axes.set_xticks(plot.x or [], plot.labels)
     axes.minorticks_off()
-    # From nought, so that flat looks flat.
+    # The axis begins at 0, so that a flat line looks flat.
     axes.set_ylim(0, 1.3 * max(max(values) for values in plot.series.values()))
     axes.set_xlabel("numbers")
     axes.set_ylabel(plot.unit)
 
 
 def _figure(value: float) -> str:
-    """Write three digits, and thousands as people do."""
+    """Write three digits, or a whole number with separators of thousands."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -99,7 +99,7 @@ class Run:
         self.server = server
         self.count = count
         self.limit = limit
-        self.redis = servers.REDIS.url.format(port=server.port) if shared else ""
+        self.redis = server.url if shared else ""
         self.sandbox = Sandbox(
             app_id=f"EUCP-{secrets.token_hex(8)}",
             rate_limits=RateLimits(send=limit),

@@ -1,7 +1,7 @@
-"""A service that costs next to nothing: the answers of the real one, without any of its checks.
+"""A cheap local service: responses as the real service sends them, without checks.
 
-It runs in a process of its own, so that its work is not counted with the client's. It speaks just
-enough HTTP for keep-alive POSTs whose length is given.
+The server runs in a separate process, so that its CPU time is not counted for the client. It supports keep-alive
+and POST requests with a Content-Length.
 """
 
 import asyncio
@@ -33,19 +33,19 @@ def _field(form: bytes, name: bytes) -> bytes:
 
 
 class _Service(asyncio.Protocol):
-    """One connection; ``left`` is how many reports there are to be had."""
+    """One connection; ``left`` is the number of reports that getReport can still return."""
 
     left = 0
     page = _response(report_page(_PAGE))
     none = _response(b'{"code":"SUCCESS","data":[]}')
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep where the answers go."""
+        """Keep the transport for the responses."""
         self._transport: asyncio.WriteTransport = transport  # type: ignore[assignment]
         self._received = bytearray()
 
     def data_received(self, data: bytes) -> None:
-        """Answer as soon as a request is whole."""
+        """Respond to each complete request."""
         self._received += data
         while (end := self._received.find(_HEAD_END)) >= 0:
             head = bytes(self._received[:end]).lower()
@@ -72,7 +72,7 @@ class _Service(asyncio.Protocol):
 
     @staticmethod
     def _tickets(path: bytes, form: bytes) -> bytes:
-        """Give each number a ticket that carries its custom id, as the real service does."""
+        """Write a ticket with the custom id for each number, as the real service does."""
         one = path == b"/voice/sendvfcode"
         numbers = _field(form, b"mobile" if one else b"mobiles").split(b"%2C")
         ids = _field(form, b"customVoiceId" if one else b"customVoiceIds").split(b"%2C")
@@ -93,7 +93,7 @@ async def _serve() -> None:
 
 @contextmanager
 def running() -> Iterator[str]:
-    """Start the service in a process of its own; yield its URL."""
+    """Start the service in a separate process; yield the URL."""
     command = [sys.executable, "-m", "benchmarks.server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
@@ -104,13 +104,13 @@ def running() -> Iterator[str]:
 
 
 def busy_seconds(url: str) -> float:
-    """Ask how much CPU time the service has used."""
+    """Return the CPU seconds that the service has used."""
     with urlopen(f"{url}/busy") as answer:  # noqa: S310
         return float(answer.read())
 
 
 def refill(url: str, number: int) -> None:
-    """Put so many reports there to be had."""
+    """Set the number of reports that getReport can return."""
     urlopen(f"{url}/refill/{number}").close()  # noqa: S310
 
 

@@ -1,4 +1,4 @@
-"""Whether a stream of a million numbers costs as much for each number as a stream of a thousand."""
+"""CPU time and memory of streams from 1,000 to 1,000,000 numbers: flat for each number."""
 
 import asyncio
 import subprocess
@@ -21,14 +21,14 @@ __all__ = ["measure"]
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 5_000)
 PART = 50_000
-"""Numbers that are streamed before it is the next size's turn: of a long stream, one part after the other."""
+"""Numbers in one turn of a size: many short streams, or the next part of a long stream."""
 IN_FLIGHT = 2
-"""As many as the shortest stream has batches, so that only the length differs."""
+"""Requests in flight: as many as the shortest stream has batches, so that only the length differs."""
 
 _IN_FLIGHT = (
-    "With 16 in flight, the default, httpx's pool costs more, and a stream of two batches does not see it: 7.1,"
-    " 9.5 and 11.1 us for each of 1,000, 10,000 and 100,000 numbers; with an httpx-aiohttp client 5.6, 5.3 and"
-    " 6.2 us (measured by hand)."
+    "With the default of 16 requests in flight, the connection pool of httpx costs more, but only in streams of"
+    " more than two batches: 7.1, 9.5 and 11.1 us for each of 1,000, 10,000 and 100,000 numbers; with an"
+    " httpx-aiohttp client 5.6, 5.3 and 6.2 us (measured by hand)."
 )
 
 
@@ -51,7 +51,7 @@ async def _again_and_again(voice: AsyncEmayVoice, number: int) -> AsyncGenerator
 
 
 async def _times(url: str, sizes: tuple[int, ...], rounds: int) -> dict[int, list[float]]:
-    """Stream each size in turn, as many numbers of each: many short streams, or a part of a long one."""
+    """Stream the sizes in turn, the same number of numbers of each size in a turn."""
     async with AsyncExitStack() as stack:
         contestants = {}
         for size in sizes:
@@ -71,7 +71,7 @@ async def _take(stream: AsyncIterator[Accepted]) -> None:
 
 
 def _peak_memory(url: str, number: int) -> int:
-    """Stream once in a fresh process; return the most bytes that it ever held."""
+    """Stream once in a fresh process; return the peak memory in bytes."""
     code = f"import benchmarks.stream as s; s.stream_once({url!r}, {number})"
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -80,7 +80,7 @@ def _peak_memory(url: str, number: int) -> int:
 
 
 def stream_once(url: str, number: int) -> None:
-    """Stream so many numbers, and print the most bytes that this process ever held."""
+    """Stream the numbers, and print the peak memory of this process in bytes."""
 
     async def run() -> None:
         async with client(url, max_concurrency=IN_FLIGHT) as voice:
@@ -93,7 +93,7 @@ def stream_once(url: str, number: int) -> None:
 
 
 def measure(*, quick: bool = False) -> Finding:
-    """Measure, and return what was found."""
+    """Measure; return the table, the goals and the plots."""
     sizes = QUICK_SIZES if quick else SIZES
     with server.running() as url:
         samples = asyncio.run(_times(url, sizes, 2 if quick else 21))
@@ -105,9 +105,9 @@ def measure(*, quick: bool = False) -> Finding:
         name="stream",
         title="Streams from 1,000 to 1,000,000 numbers",
         text=(
-            "CPU time of the client's process for each number of a stream (an async generator), and the most"
-            " memory that a fresh process ever held while it sent one. Batches of 500, two in flight: as many as the"
-            " shortest stream has."
+            "CPU time of the client's process for each number of a stream (an async generator), and the peak"
+            " memory of a fresh process that sends one stream. Batches of 500, two requests in flight: as many as"
+            " the shortest stream has."
         ),
         header=("numbers", "CPU of one number", "/ of the shortest", "peak memory of the process"),
         rows=[
@@ -122,14 +122,14 @@ def measure(*, quick: bool = False) -> Finding:
             Plot(
                 "CPU of one number of a stream",
                 "us",
-                {"emay_voice_async": times},
+                {"this client": times},
                 [f"{size:,}" for size in sizes],
                 x=[float(size) for size in sizes],
             ),
             Plot(
                 "Peak memory of a process that sends a stream",
                 "MiB",
-                {"emay_voice_async": [most / 2**20 for most in memory]},
+                {"this client": [most / 2**20 for most in memory]},
                 [f"{size:,}" for size in sizes],
                 x=[float(size) for size in sizes],
             ),

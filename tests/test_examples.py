@@ -1,4 +1,4 @@
-"""The examples in ``docs/examples``: each does what it says, and the README shows it as it is."""
+"""The examples in ``docs/examples`` run, and the README shows each word for word."""
 
 import asyncio
 import importlib
@@ -24,7 +24,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 
 
 def load(name: str) -> ModuleType:
-    """Import an example by the name of its file."""
+    """Import an example by file name."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -35,14 +35,14 @@ def load(name: str) -> ModuleType:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_the_readme_shows_it(path: Path) -> None:
-    """The README has each example word for word, below its docstring."""
+    """The README contains the code of each example."""
     code = path.read_text("utf-8").split('"""\n', 1)[1].strip()
     shown = "\n".join(f"    {line}" if line else "" for line in code.splitlines())
     assert shown in (ROOT / "README.rst").read_text("utf-8")
 
 
 def test_confirm(service: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """It prints what was pressed, or that nobody was reached."""
+    """The example prints the pressed key, or that the call failed."""
     confirm = load("confirm")
     for mobile in ("13800000010", "13800000001"):
         asyncio.run(confirm.main(mobile))
@@ -51,7 +51,7 @@ def test_confirm(service: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_worker(service: Sandbox, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Started again and again, it calls each number once, and tells of an answer that was lost."""
+    """Two runs call each number once, and a lost response is printed as unknown."""
     path = tmp_path / "numbers.txt"
     numbers = [f"139{place:08}" for place in range(1000, 2200)]
     path.write_text("\n".join([*numbers, "12345"]), "utf-8")
@@ -64,12 +64,12 @@ def test_the_worker(service: Sandbox, capsys: pytest.CaptureFixture[str], tmp_pa
     assert lines[0].startswith("1200 to call in 0 s, 0 were called before")
     assert "perhaps called, their reports will tell: 500" in lines
     assert lines[-2].startswith("not called: 1")
-    # The reports have settled what was unknown.
+    # The reports have settled the unknown numbers.
     assert lines[-1] == "accepted in all: 1200 unknown: 0"
 
 
 def test_the_web_app(service: Sandbox) -> None:
-    """A request makes one call; refusals and lost answers are told apart; a push reaches who waits for it."""
+    """A request makes one call; a refusal and a lost response differ; a push reaches the waiting handler."""
 
     async def main() -> None:
         module = load("web_app")
@@ -100,7 +100,7 @@ def test_the_web_app(service: Sandbox) -> None:
 
 
 class _Done(TaskiqMiddleware):
-    """Tells when so many tasks were executed."""
+    """Sets an event after a number of executed tasks."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class _Done(TaskiqMiddleware):
         self.all = asyncio.Event()
 
     def post_execute(self, message: TaskiqMessage, result: TaskiqResult[Any]) -> None:
-        """Count one."""
+        """Count an executed task."""
         self.left -= 1
         self.failed += [result.error] if result.error else []
         if not self.left:
@@ -117,7 +117,7 @@ class _Done(TaskiqMiddleware):
 
 
 def test_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over a real queue, a campaign that is delivered twice calls nobody twice."""
+    """Over a real queue, a campaign that is delivered twice calls each number once."""
     name = f"test-{secrets.token_hex(8)}"
     path = tmp_path / "numbers.txt"
     numbers = [f"139{place:08}" for place in range(1000, 2200)]
@@ -137,7 +137,7 @@ def test_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         done = _Done(2 * 3)
         async with sandbox.serve() as url:
             monkeypatch.setenv("EMAY_VOICE_BASE_URL", url)
-            # It has to be found under its name by the queue's own means.
+            # taskiq imports the module by name.
             monkeypatch.syspath_prepend(EXAMPLES)
             module = importlib.import_module("tasks")
             monkeypatch.delitem(sys.modules, "tasks")

@@ -1,4 +1,4 @@
-"""What the package offers at its front door."""
+"""The public names of the package: ``from emay_voice_async import ...``."""
 
 import ast
 import importlib
@@ -13,19 +13,19 @@ import emay_voice_async
 
 
 def test_the_front_door_is_sorted_and_complete() -> None:
-    """``__all__`` names exactly what can be imported from the package, once, in order."""
+    """``__all__`` lists each public name of the package once, in order, and no other."""
     names = emay_voice_async.__all__
     assert sorted(names, key=str.lower) == sorted(set(names), key=str.lower)
     modules = {module.name for module in pkgutil.iter_modules(emay_voice_async.__path__)}
     public = {name for name in dir(emay_voice_async) if not name.startswith("_")}
     assert public - modules == set(names)
     found: dict[str, object] = {}
-    exec("from emay_voice_async import *", found)  # noqa: S102 - the way to see that each one is there
+    exec("from emay_voice_async import *", found)  # noqa: S102 - the star import loads each name
     assert set(names) <= set(found)
 
 
-def test_the_type_checker_sees_what_is_there() -> None:
-    """Each name is imported for the type checker from the module that offers it at run time."""
+def test_the_type_checker_sees_the_same_names() -> None:
+    """For the type checker, each name comes from the same module as at run time."""
     tree = ast.parse(Path(emay_voice_async.__file__).read_text("utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     homes = {name.name: str(node.module) for node in imports for name in node.names}
@@ -37,30 +37,30 @@ def test_the_type_checker_sees_what_is_there() -> None:
         assert getattr(importlib.import_module(home), name) is getattr(emay_voice_async, name)
 
 
-def test_no_other_name() -> None:
-    """What the package does not offer is an AttributeError that names it; its modules are there."""
+def test_an_unknown_name() -> None:
+    """An unknown name raises AttributeError with the name; a package can be imported as an attribute."""
     with pytest.raises(AttributeError, match="no attribute 'Voice'"):
         emay_voice_async.Voice  # noqa: B018
     assert emay_voice_async.__getattr__("model") is importlib.import_module("emay_voice_async.model")
 
 
 @pytest.mark.parametrize("statement", ["import emay_voice_async", "import emay_voice_async.push"])
-def test_what_needs_no_client_imports_none(statement: str) -> None:
-    """Who opens pushes pays for neither asyncio nor httpx."""
+def test_decoding_imports_no_client(statement: str) -> None:
+    """Neither the package nor the push functions import asyncio or httpx."""
     code = f"import sys; {statement}; print(sorted({{'asyncio', 'httpx'}} & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == "[]"
 
 
-def test_every_name_comes_from_a_module_that_offers_it() -> None:
-    """Each name of the front door is in the ``__all__`` of the module where it is defined."""
+def test_every_name_is_public_in_its_module() -> None:
+    """Each public name is in the ``__all__`` of the module that defines it."""
     for name in emay_voice_async.__all__:
         module = importlib.import_module(getattr(emay_voice_async, name).__module__)
         assert name in module.__all__
 
 
-def test_importing_the_package_takes_no_extra() -> None:
-    """Neither the sandbox nor sharing, nor what they need, is imported by the package itself."""
+def test_importing_the_package_imports_no_extra() -> None:
+    """Importing the package imports neither the sandbox nor the Redis pacer, nor their dependencies."""
     code = (
         "import sys, emay_voice_async; extras = {'starlette', 'uvicorn', 'redis'}; "
         "extras |= {'emay_voice_async.sandbox', 'emay_voice_async.redis'}; "

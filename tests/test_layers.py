@@ -1,4 +1,4 @@
-"""What the contracts of import-linter cannot see; the layers themselves are in pyproject.toml."""
+"""Rules that import-linter cannot check; the layers are contracts in pyproject.toml."""
 
 import ast
 from pathlib import Path
@@ -12,8 +12,8 @@ PURE = [path for room in ("model", "wire") for path in sorted(PACKAGE.joinpath(r
 
 
 @pytest.mark.parametrize("path", PURE, ids=lambda path: f"{path.parent.name}.{path.stem}")
-def test_model_and_wire_wait_for_nothing(path: Path) -> None:
-    """The pure packages define no coroutine."""
+def test_model_and_wire_define_no_coroutine(path: Path) -> None:
+    """The modules of model and wire define no coroutine."""
     assert not [
         node
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
@@ -21,8 +21,8 @@ def test_model_and_wire_wait_for_nothing(path: Path) -> None:
     ]
 
 
-def test_the_errors_import_nothing() -> None:
-    """The error tree needs nothing of the package."""
+def test_errors_import_no_module_of_the_package() -> None:
+    """The module of the errors imports no other module of the package."""
     imports = [
         str(node.module)
         for node in ast.walk(ast.parse(PACKAGE.joinpath("errors.py").read_text("utf-8")))

@@ -1,4 +1,4 @@
-"""The README: its examples run, its tables agree with the code, its links lead somewhere."""
+"""The README: the examples run, the tables agree with the code, the links are valid."""
 
 import builtins
 import contextlib
@@ -22,7 +22,7 @@ PAGES = [ROOT / "README.rst", ROOT / "CHANGELOG.rst"]
 
 
 def doctree(page: Path) -> docutils.nodes.document:
-    """Parse a page; anything that docutils warns of is an error."""
+    """Parse a page; a warning of docutils is an error."""
     settings = {"report_level": 1, "halt_level": 2, "file_insertion_enabled": False}
     return publish_doctree(page.read_text("utf-8"), str(page), settings_overrides=settings)
 
@@ -32,13 +32,13 @@ FILES = [path.read_text("utf-8") for path in (ROOT / "docs" / "examples").glob("
 EXAMPLES = [
     block.astext()
     for block in README.findall(docutils.nodes.literal_block)
-    # Those that are files are run by a test of their own.
+    # The examples in docs/examples are run by test_examples.
     if "python" in block["classes"] and not any(block.astext() in text for text in FILES)
 ]
 
 
 def tables() -> dict[str, list[list[str]]]:
-    """Collect the README's tables: the rows by the title of the first column."""
+    """Return the rows of each table of the README, by the title of the first column."""
     found = {}
     for table in README.findall(docutils.nodes.table):
         rows = [[cell.astext() for cell in row.children] for row in table.findall(docutils.nodes.row)]
@@ -48,13 +48,13 @@ def tables() -> dict[str, list[list[str]]]:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.strip().splitlines()[-1][:40])
 def test_examples_run(example: str, service: Sandbox) -> None:
-    """Each example on the page runs as it stands, against the local service."""
+    """Each example of the README runs against the local service."""
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(example, "README.rst", "exec"), {"__name__": "example"})  # noqa: S102
 
 
 def test_the_examples_reach_the_service(service: Sandbox) -> None:
-    """The examples that send do send: the stream's 1,200 numbers are called, each once."""
+    """The streaming example calls each of 1,200 numbers once."""
     [example] = [text for text in EXAMPLES if "def rows" in text]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -65,7 +65,7 @@ def test_the_examples_reach_the_service(service: Sandbox) -> None:
 
 
 def test_the_table_of_states_is_the_code() -> None:
-    """The README lists every state, with the document's word and ours, and no other."""
+    """The README lists exactly the states of the code, with the Chinese and the English term."""
     rows = {name.strip("`"): (word, meaning) for name, word, meaning in tables()["state"]}
     assert set(rows) == {state.name for state in CallState}
     for state in CallState:
@@ -75,13 +75,13 @@ def test_the_table_of_states_is_the_code() -> None:
 
 
 def test_the_table_of_errors_is_the_code() -> None:
-    """The README names every class of error, and no other."""
+    """The README lists exactly the error classes of the code."""
     text = " ".join(cell for row in tables()["error"] for cell in row) + " EmayVoiceError"
     assert set(re.findall(r"\w+Error\b", text)) == {name for name in errors.__all__ if name.endswith("Error")}
 
 
 def test_the_table_of_magic_numbers_is_the_code() -> None:
-    """The README lists every magic number, and says how its call ends."""
+    """The README lists every magic number with the outcome of the call."""
     rows = dict(tables()["digits"])
     assert set(rows) == set(MAGIC_NUMBERS)
     for digits, outcome in MAGIC_NUMBERS.items():
@@ -92,8 +92,8 @@ def test_the_table_of_magic_numbers_is_the_code() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Every link to a file of the project names one that is there; the others are https."""
+def test_links_are_valid(page: Path) -> None:
+    """Every link is https or names an existing file of the project."""
     for reference in doctree(page).findall(docutils.nodes.reference):
         target = reference.get("refuri")
         if target is not None and not target.startswith("https://"):
@@ -114,7 +114,7 @@ def test_names_on_the_page_exist() -> None:
 
 
 def references() -> Iterator[tuple[str, str]]:
-    """Yield every reference in the package's docstrings: the module that it stands in, and its target."""
+    """Yield module and target of every reference in the docstrings of the package."""
     package = Path(emay_voice_async.__file__).parent
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package.parent).with_suffix("").parts
@@ -126,19 +126,19 @@ def references() -> Iterator[tuple[str, str]]:
 
 
 def resolves(module: str, target: str) -> bool:
-    """Tell whether a reference leads somewhere: in full, or from the module or a class in it."""
+    """Tell whether a target exists: by full name, in the module, or in a class of the module."""
     if target.startswith("emay_voice_async."):
         with contextlib.suppress(ImportError):
             return importlib.import_module(target) is not None
         module, _, target = target.rpartition(".")
     names = vars(importlib.import_module(module))
-    places = [names, *(vars(thing) for thing in names.values() if isinstance(thing, type))]
+    places = [names, *(vars(member) for member in names.values() if isinstance(member, type))]
     places += [vars(errors), vars(builtins)]
     return any(target.partition(".")[0] in place for place in places)
 
 
-def test_references_in_docstrings_lead_somewhere() -> None:
-    """Every reference in a docstring of the package names something that is there."""
+def test_references_in_docstrings_are_valid() -> None:
+    """Every reference in a docstring of the package names an existing object."""
     found = list(references())
     assert len(found) > 50
     assert [one for one in found if not resolves(*one)] == []

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from emay_voice_async.errors import NotSentError
 
-__all__ = ["OwnedTasks"]
+__all__ = ["OwnedTasks", "retrieve"]
 
 _Result = TypeVar("_Result")
 
@@ -84,3 +84,9 @@ class OwnedTasks:
         while self._owned:
             await asyncio.wait(self._owned)
         await finish()
+
+
+def retrieve(future: "asyncio.Future[Any]") -> None:
+    """Retrieve the exception of a task or future without a caller: asyncio would log the exception."""
+    if not future.cancelled():
+        future.exception()

@@ -18,8 +18,9 @@ from emay_voice_async.errors import (
 from emay_voice_async.exchange.attempts import CallStep, CallStoppedError
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.retries import Certainty, certainty_of
-from emay_voice_async.journal.protocol import Claim, Purpose
-from emay_voice_async.journal.session import Books, as_journal_error
+from emay_voice_async.journal.protocol import Claim
+from emay_voice_async.journal.purpose import Purpose
+from emay_voice_async.journal.session import JournalSession, as_journal_error
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, Outcome, Refused, Ticket
@@ -95,7 +96,7 @@ class Delivery:
     """Delivers the batches of one send."""
 
     def __init__(self, exchanges: Exchanges, message: Message, options: Options) -> None:
-        self.books: Books | None = None
+        self.journal: JournalSession | None = None
         self.proof = AddressProof()
         self._exchanges = exchanges
         self._message = message
@@ -107,7 +108,7 @@ class Delivery:
         options = self._options
         if options.journal is not None:
             purpose = Purpose(self._exchanges.app_id, self._message, options.allow_duplicates)
-            self.books = Books(
+            self.journal = JournalSession(
                 await options.journal.start(purpose),
                 allow_duplicates=options.allow_duplicates,
                 resend_unknown=options.resend_unknown,
@@ -117,9 +118,9 @@ class Delivery:
 
     async def end(self) -> None:
         """Close the journal's run."""
-        if self.books is not None:
+        if self.journal is not None:
             try:
-                await self.books.end()
+                await self.journal.end()
             except Exception:
                 # Every outcome is written by now.
                 logger.exception("the journal could not be closed")
@@ -211,7 +212,7 @@ class Delivery:
         self._pausing = False
 
     def _prepare_for(self, batch: Batch) -> Callable[[], Awaitable[None]] | None:
-        if self.books is None and self._options.hours is None:
+        if self.journal is None and self._options.hours is None:
             return None
         return lambda: self._prepare(batch)
 
@@ -220,9 +221,9 @@ class Delivery:
         # A retry claims again, so that the claim covers the time of the new request.
         await self._release(batch)
         self._check_hours()
-        if self.books is None:
+        if self.journal is None:
             return
-        batch.claim = await self.books.begin(batch.prepared.keys, batch.prepared.recipients)
+        batch.claim = await self.journal.begin(batch.prepared.keys, batch.prepared.recipients)
         try:
             # The claim may have waited for another writer of the journal.
             self._check_hours()
@@ -236,8 +237,8 @@ class Delivery:
 
     async def _release(self, batch: Batch) -> None:
         """Release the claim of a batch whose request certainly had no effect."""
-        if self.books is not None and batch.claim is not None:
-            await self.books.release(batch.claim)
+        if self.journal is not None and batch.claim is not None:
+            await self.journal.release(batch.claim)
             batch.claim = None
 
     def _read(self, batch: Batch, response: HttpResponse) -> tuple[Ticket, ...]:
@@ -262,10 +263,10 @@ class Delivery:
 
     async def _write_down(self, batch: Batch, outcome: Outcome) -> JournalError | None:
         """Close the claim of a batch; return the error if that failed: to the next run the batch is unknown."""
-        if self.books is None or batch.claim is None:
+        if self.journal is None or batch.claim is None:
             return None
         try:
-            await self.books.close(batch.claim, outcome)
+            await self.journal.close(batch.claim, outcome)
         except Exception as error:
             logger.exception("the outcome of a batch could not be written down")
             return as_journal_error(error)

@@ -1,14 +1,16 @@
 """The plan of a send: calls, requests, time and cost, computed without sending."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
 from decimal import Decimal
 from typing import Final
 
 from attrs import define, field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.journal.protocol import Key, Purpose
+from emay_voice_async.journal.null_journal import NullJournal
+from emay_voice_async.journal.protocol import MAX_REASONS
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import tolerance
@@ -16,7 +18,7 @@ from emay_voice_async.sending.batches import RecipientReader
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
 
-__all__ = ["Count", "Plan", "count", "count_entries", "know_nothing", "plan_of", "seconds_under"]
+__all__ = ["Count", "Plan", "count", "count_entries", "plan_of", "seconds_under"]
 
 SHOWN: Final = 1000
 """The most errors that a plan holds: a file of five million wrong lines must not fill the memory."""
@@ -54,6 +56,8 @@ class Plan:
     """Numbers that the journal knows as accepted: they are not sent again."""
     unknown_before: int = 0
     """Numbers of unknown outcome; with ``resend_unknown`` they are sent again and count as ``numbers``."""
+    unknown_reasons: dict[str, int] = field(factory=dict)
+    """How many of ``unknown_before`` have which reason, the most frequent first, at most 20."""
     over_max_calls: int = 0
     """Numbers beyond ``max_calls``."""
     balance: Decimal | None = None
@@ -76,14 +80,10 @@ class Count:
     fresh: int = 0
     accepted: int = 0
     unknown: int = 0
+    reasons: Counter[str] = field(factory=Counter)
     duplicates: int = 0
     invalid_count: int = 0
     invalid: list[InvalidRequestError] = field(factory=list)
-
-
-async def know_nothing(keys: Sequence[Key]) -> Sequence[None]:
-    """Look keys up without a journal."""
-    return [None] * len(keys)
 
 
 async def count_entries(reader: RecipientReader, options: Options, purpose: Purpose) -> Count:
@@ -91,18 +91,17 @@ async def count_entries(reader: RecipientReader, options: Options, purpose: Purp
 
     The journal is not written to. Raises :class:`JournalError` if this send cannot use the journal.
     """
-    run = None if options.journal is None else await options.journal.start(purpose, dry=True)
+    run = await (options.journal or NullJournal()).start(purpose, dry=True)
     sorter = Sorter(
-        know_nothing if run is None else run.look,
-        allow_duplicates=options.allow_duplicates and run is not None,
+        run.look,
+        allow_duplicates=options.allow_duplicates and options.journal is not None,
         resend_unknown=options.resend_unknown,
     )
     try:
         return await count(reader, sorter)
     finally:
         sorter.close()
-        if run is not None:
-            await run.end()
+        await run.end()
 
 
 async def count(reader: RecipientReader, sorter: Sorter) -> Count:
@@ -117,6 +116,7 @@ async def count(reader: RecipientReader, sorter: Sorter) -> Count:
         found.fresh += len(selection.recipients)
         found.accepted += selection.accepted
         found.unknown += selection.unknown
+        found.reasons.update(selection.reasons)
         found.duplicates += selection.duplicates
     return found
 
@@ -149,6 +149,7 @@ def plan_of(
         duplicates=found.duplicates,
         accepted_before=found.accepted,
         unknown_before=found.unknown,
+        unknown_reasons=dict(found.reasons.most_common(MAX_REASONS)),
         over_max_calls=wanted - numbers,
         balance=balance,
         cost=None if price is None else price * numbers,

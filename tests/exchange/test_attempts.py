@@ -184,7 +184,7 @@ class TestTimeout:
 
         in_world(World(step), main)
         [answer] = seen
-        assert (answer.body, answer.incomplete) == (b" " * 60, "TimeoutError")
+        assert (answer.body, answer.incomplete) == (b" " * 60, "the body is incomplete (TimeoutError)")
 
     def test_waiting_for_a_connection_of_a_shared_pool(self) -> None:
         """A request that waits in vain for a connection of a shared client is not sent, and raises in time."""

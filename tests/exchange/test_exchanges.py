@@ -218,6 +218,24 @@ class TestClock:
 
         in_world(World(answers({"code": "ERROR_TIMESTAMP"}, headers=headers)), main)
 
+    @pytest.mark.parametrize("days", [-18_000, -2, 2, 36_500])
+    def test_a_date_that_is_days_off(self, days: int) -> None:
+        """A Date that is more than a day off is not believed: no retry, and the error says so."""
+
+        async def main(world: World) -> None:
+            with pytest.raises(
+                AccountError, match=f"is {abs(days)} days (ahead of|behind) the clock"
+            ) as caught:
+                await world.call()
+            assert caught.value.code == "ERROR_TIMESTAMP"
+            assert len(world.script.requests) == 1
+            assert world.exchanges.clock.offset == timedelta()
+
+        refused = answers(
+            {"code": "ERROR_TIMESTAMP"}, headers=dated(days * 86_400 + (30 if days > 0 else -30))
+        )
+        in_world(World(refused), main)
+
     def test_only_once(self) -> None:
         """A service that goes on refusing the corrected stamp is believed."""
 

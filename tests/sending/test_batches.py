@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from support.virtual_time import now, run
 
 from emay_voice_async.errors import DuplicateError, InvalidRequestError, JournalError, NotSentError
+from emay_voice_async.journal.null_journal import NullRun
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import NotSent
 from emay_voice_async.sending.batches import Batcher, Piece, PreparedBatch, RecipientReader
-from emay_voice_async.sending.plan import know_nothing
 
 
 def mobiles(number: int, first: int = 0) -> list[str]:
@@ -265,7 +265,7 @@ class TestBatcher:
         async def main() -> None:
             sorter = None
             if repeats is not None:
-                sorter = Sorter(know_nothing, allow_duplicates=repeats, resend_unknown=False)
+                sorter = Sorter(NullRun().look, allow_duplicates=repeats, resend_unknown=False)
             cuts = await cuts_of(Batcher(RecipientReader(iter(to), size), size, sorter, most))
             if sorter is not None:
                 sorter.close()
@@ -333,7 +333,7 @@ class TestBatcher:
         """Gathered batches come out, then the entries that could not be looked up, and the error at the end."""
 
         async def look(keys: Any) -> Any:
-            return await (know_nothing(keys) if keys[0].mobile == mobiles(1)[0] else _broken(keys))
+            return await (NullRun().look(keys) if keys[0].mobile == mobiles(1)[0] else _broken(keys))
 
         async def main() -> None:
             sorter = Sorter(look, allow_duplicates=False, resend_unknown=False)
@@ -357,7 +357,7 @@ class TestBatcher:
         """A source of the same number for ever is read piece by piece, and each piece comes out."""
 
         async def main() -> None:
-            sorter = Sorter(know_nothing, allow_duplicates=False, resend_unknown=False)
+            sorter = Sorter(NullRun().look, allow_duplicates=False, resend_unknown=False)
             source = Batcher(RecipientReader(iter(lambda: "13800000000", None), 100), 100, sorter, None)
             for index in range(50):
                 cut = await source.read()

@@ -147,7 +147,7 @@ class TestResumption:
         outcomes = sending(again, mobiles(1000), SqliteJournal(path))
         assert kinds(outcomes) == [(Accepted, 500, True), (Unknown, 500, True)]
         assert {one.mobile: one.custom_id for one in outcomes[1].recipients} == lost
-        assert "look at its reports" in str(outcomes[1].error)
+        assert "its reports will settle it" in str(outcomes[1].error)
         assert not again.requests
         outcomes = sending(again, mobiles(1000), SqliteJournal(path), resend_unknown=True)
         assert kinds(outcomes) == [(Accepted, 500, True), (Accepted, 500, False)]
@@ -381,7 +381,7 @@ class TestClaims:
 
             [outcome] = await outcomes_of(voice, mobiles(2), Watched(SqliteJournal(path), watch))
             assert isinstance(outcome, Unknown)
-            assert "another run of this journal was quicker" in str(outcome.error)
+            assert "another run of this journal is sending some of these numbers" in str(outcome.error)
             assert stored(path)[mobiles(1)[0]][0] == "not sent"
             await other.end()
 

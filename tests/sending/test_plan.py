@@ -27,12 +27,13 @@ from emay_voice_async import (
     VerificationCode,
 )
 from emay_voice_async.errors import DuplicateError, InvalidRequestError
+from emay_voice_async.journal.null_journal import NullRun
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.pacing.window import tolerance
 from emay_voice_async.sending.batches import RecipientReader
 from emay_voice_async.sending.hours import CallingHours
-from emay_voice_async.sending.plan import SHOWN, Count, count, know_nothing, plan_of
+from emay_voice_async.sending.plan import SHOWN, Count, count, plan_of
 
 
 def planned(found: Count, **options: Any) -> Any:
@@ -90,7 +91,7 @@ class TestPlanOf:
         """Of a file of wrong lines the first are shown, and all are counted."""
 
         async def main() -> Count:
-            sorter = Sorter(know_nothing, allow_duplicates=False, resend_unknown=False)
+            sorter = Sorter(NullRun().look, allow_duplicates=False, resend_unknown=False)
             found = await count(RecipientReader(iter(["bad"] * (SHOWN + 5)), 500, tolerant=True), sorter)
             sorter.close()
             return found

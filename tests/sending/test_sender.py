@@ -203,8 +203,8 @@ class TestSend:
         assert all(one.custom_id for one in result.unknown[0].recipients)
         assert caught.value.__cause__ is result.refused[0].error
         assert str(caught.value) == (
-            "accepted: 1000 numbers in 2 batches, refused: 500 numbers in 1 batches,"
-            " unknown: 500 numbers in 1 batches"
+            "accepted: 1000 numbers in 2 batches, refused: 500 numbers in 1 batch,"
+            " unknown: 500 numbers in 1 batch; ERROR_LONG_CONTENT 语音内容过长"
         )
 
     def test_the_source_fails(self) -> None:

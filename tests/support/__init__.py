@@ -1,1 +1,1 @@
-"""What several tests share: doubles, workers, servers, virtual time."""
+"""Helpers of the tests: test doubles, worker processes, servers, virtual time."""

@@ -1,4 +1,4 @@
-"""A transport below httpx that does what a test tells it, in the order of a script."""
+"""A transport for httpx that responds from a script."""
 
 import asyncio
 import json
@@ -18,10 +18,9 @@ def fields_of(request: httpx.Request) -> dict[str, str]:
 
 
 class Script(httpx.AsyncBaseTransport):
-    """Answers each request with the next step, and the last step for ever; keeps what it got.
+    """Responds to each request with the next step, and repeats the last step; records the requests and their times.
 
-    ``traced``: tell of the stages of a request as httpcore does: ``connecting`` seconds before the
-    connection stands, then the headers go out.
+    ``traced``: call the trace extension as httpcore does: connect for ``connecting`` seconds, then send the headers.
     """
 
     def __init__(self, *steps: Step, traced: bool = False, connecting: float = 0.0) -> None:
@@ -47,14 +46,14 @@ class Script(httpx.AsyncBaseTransport):
             self.ended += 1
 
     def client(self) -> httpx.AsyncClient:
-        """Make a client over this transport."""
+        """Make an httpx client with this transport."""
         return httpx.AsyncClient(transport=self)
 
 
 def answers(
     document: object = None, *, status: int = 200, after: float = 0.0, headers: dict[str, str] | None = None
 ) -> Step:
-    """Answer with a JSON document (bytes: as they are) after so many seconds."""
+    """Respond with a JSON document, or with bytes as the body, ``after`` seconds."""
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
 
     async def step(_: httpx.Request) -> httpx.Response:
@@ -65,12 +64,12 @@ def answers(
 
 
 def code(name: str, **options: float) -> Step:
-    """Answer with a result code alone."""
+    """Respond with a result code and no data."""
     return answers({"code": name}, **options)  # type: ignore[arg-type]
 
 
 def accepts(after: float = 0.0) -> Step:
-    """Accept a send as the service does, with a ticket for each number."""
+    """Accept a send as the service does: a ticket for each number."""
 
     async def step(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(after)
@@ -89,7 +88,7 @@ def accepts(after: float = 0.0) -> Step:
 
 
 def raises(error: Exception, after: float = 0.0) -> Step:
-    """Fail after so many seconds."""
+    """Raise an error ``after`` seconds."""
 
     async def step(_: httpx.Request) -> httpx.Response:
         await asyncio.sleep(after)
@@ -99,7 +98,7 @@ def raises(error: Exception, after: float = 0.0) -> Step:
 
 
 async def hangs(_: httpx.Request) -> httpx.Response:
-    """Never answer."""
+    """Never respond."""
     await asyncio.Event().wait()
     raise AssertionError("unreachable")
 

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer, so that hours pass in no time."""
+"""An event loop with a virtual clock, which jumps to the next timer instead of waiting."""
 
 import asyncio
 import selectors
@@ -9,7 +9,7 @@ _Result = TypeVar("_Result")
 
 
 class _Selector(selectors.DefaultSelector):
-    """Never waits for a timer: tells the loop to let the time pass instead."""
+    """Advances the virtual clock instead of waiting for a timer."""
 
     loop: "VirtualLoop"
 
@@ -18,17 +18,17 @@ class _Selector(selectors.DefaultSelector):
         if events or timeout == 0:
             return events
         if timeout is None or self.loop.threads:
-            # Only another thread can wake the loop now; a test that hangs had better fail.
+            # Only another thread can wake the loop now; fail rather than hang.
             events = super().select(10)
             if not events:
-                raise RuntimeError("nothing can happen in this loop any more")
+                raise RuntimeError("no event, no timer and no thread is left in this loop")
             return events
         self.loop.now += timeout
         return events
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop that begins at 1,000 seconds; ``tick`` makes its clock stand still in between."""
+    """A loop that begins at 1,000 seconds; ``tick`` is the resolution of the clock in seconds."""
 
     def __init__(self, tick: float = 0.0) -> None:
         selector = _Selector()
@@ -41,13 +41,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._clock_resolution = tick
 
     def time(self) -> float:
-        """Return the virtual time, as coarse as the clock is."""
+        """Return the virtual time in the resolution of the clock."""
         return self.now // self._tick * self._tick if getattr(self, "_tick", 0.0) else self.now
 
-    def run_in_executor(  # type: ignore[override] # looser, and enough here
+    def run_in_executor(  # type: ignore[override] # a narrower signature
         self, executor: Any, func: Callable[..., _Result], *args: Any
     ) -> asyncio.Future[_Result]:
-        """Do something in a thread, for which the time stands still."""
+        """Run a function in a thread; the clock stands still until the thread ends."""
         future = super().run_in_executor(executor, func, *args)
         self.threads += 1
         future.add_done_callback(self._thread_ended)
@@ -57,12 +57,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.threads -= 1
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """Wait for threads as long as it takes: for them the time does not jump."""
+        """Wait for threads without a timeout, because the clock does not advance meanwhile."""
         await super().shutdown_default_executor()
 
 
 def run(main: Coroutine[object, object, _Result], *, tick: float = 0.0) -> _Result:
-    """Run a coroutine in virtual time; whatever it leaves behind is an error."""
+    """Run a coroutine in virtual time; fail if tasks are left at the end."""
     with asyncio.Runner(loop_factory=lambda: VirtualLoop(tick)) as runner:
 
         async def alone() -> _Result:
@@ -75,14 +75,14 @@ def run(main: Coroutine[object, object, _Result], *, tick: float = 0.0) -> _Resu
 
 
 def now() -> float:
-    """Return the time of the running virtual loop, exact however coarse its clock is."""
+    """Return the exact time of the running virtual loop, whatever the resolution of the clock."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     return loop.now
 
 
 class CancellingLoop(VirtualLoop):
-    """Cancels a task at the n-th turn of the loop."""
+    """Cancels the task ``victim`` at turn ``cancel_at`` of the loop."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class CancellingLoop(VirtualLoop):
 
 
 def cancel_everywhere(scenario: Callable[[], Callable[[CancellingLoop], Awaitable[None]]]) -> int:
-    """Play a scenario again and again, cancelling its victim one turn later each time."""
+    """Run a scenario once for each turn of the loop, and cancel the victim at that turn; return the number of runs."""
     turn = 0
     while True:
         turn += 1

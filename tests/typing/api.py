@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import assert_type
 
 import httpx
+import httpx2
 import redis.asyncio
 
 from emay_voice_async import (
@@ -68,9 +69,10 @@ class MyPacer:
         return None
 
 
-async def clients(http_client: httpx.AsyncClient) -> None:
+async def clients(http_client: httpx.AsyncClient, http_client2: httpx2.AsyncClient) -> None:
     """Every way to make a client."""
     AsyncEmayVoice("http://host:port", app_id="...", secret_key="...")
+    AsyncEmayVoice("http://host:port", app_id="...", secret_key="...", http_client=http_client2)
     AsyncEmayVoice.from_env(timeout=5)
     async with AsyncEmayVoice(
         "http://host:port",
@@ -81,6 +83,7 @@ async def clients(http_client: httpx.AsyncClient) -> None:
         pacer=MyPacer(),
         timeout=30.0,
         max_concurrency=16,
+        max_response_size=1024,
         cold_start=True,
     ) as voice:
         assert_type(voice, AsyncEmayVoice)

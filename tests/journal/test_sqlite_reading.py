@@ -1,0 +1,132 @@
+"""Reading a journal in a file: standings, damaged values, processes on other hosts."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from support.journal_conformance import (
+    PURPOSE,
+    all_lines,
+    claim,
+    keys,
+    report_of,
+    settled,
+    states,
+)
+
+from emay_voice_async.errors import JournalError
+from emay_voice_async.journal import sqlite_file
+from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.beijing import BEIJING
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a journal that does not exist yet."""
+    return tmp_path / "run.db"
+
+
+def sql(path: Path, statement: str) -> None:
+    """Change a journal by another connection."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE calls SET state = 9", "UPDATE calls SET custom_id = CAST(x'ff' AS TEXT)"]
+)
+def test_a_damaged_value(path: Path, change: str) -> None:
+    """A value that no journal writes is reported as damage, and no call is claimed."""
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            await settled(run, keys(1), State.NOT_SENT)
+            await run.end()
+        sql(path, change)
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            for use in (run.look(keys(1)), run.begin(claim(keys(1))), all_lines(journal)):
+                with pytest.raises(JournalError, match="it is damaged"):
+                    await use
+            await run.end()
+
+    asyncio.run(main())
+
+
+def test_a_journal_without_a_run(path: Path) -> None:
+    """A journal whose first start failed cannot be read, and can be started."""
+    sqlite_file.connect(path, create=True, is_live=lambda _: False).close()
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        for use in (journal.summary(), journal.record([])):
+            with pytest.raises(JournalError, match="no run has begun"):
+                await use
+        run = await journal.start(PURPOSE, dry=True)
+        assert await states(run, keys(1)) == [None]
+        await run.end()
+        await (await journal.start(PURPOSE)).end()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("lasts", "state"), [(3600.0, State.UNDER_WAY), (-1.0, State.UNKNOWN)])
+def test_a_process_on_another_host(path: Path, lasts: float, state: State) -> None:
+    """Of a process on another host only the time of a claim tells that it is not under way any more."""
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            await run.begin(claim(keys(1), lasts=lasts))
+            sql(path, "UPDATE runs SET place = 'elsewhere'")
+            other = await journal.start(PURPOSE)
+            assert await states(other, keys(1)) == [state]
+            assert (await journal.summary()).states[state] == 1
+            await other.end()
+            await run.end()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "called_at", [-62_135_625_600.0, 1e300, 9e99, float("inf"), -1e18, 253_402_300_800.0]
+)
+def test_an_impossible_time_that_was_stored(path: Path, called_at: float) -> None:
+    """A report's instant outside of the years 1 to 9999, stored by an earlier version, is read as None."""
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        run = await journal.start(PURPOSE)
+        batch = await settled(run, keys(1), State.ACCEPTED)
+        assert await journal.record([report_of(keys(1)[0], custom_id=batch.custom_ids[0])]) == 1
+        await run.end()
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE calls SET called_at = ?", (called_at,))
+        [line] = await all_lines(journal)
+        assert (line.report_state, line.called_at) == ("SUCCESS", None)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_an_odd_time_in_a_report(path: Path, year: int) -> None:
+    """A report of any year is recorded, and the lines can be read afterwards."""
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        run = await journal.start(PURPOSE)
+        batch = await settled(run, keys(1), State.ACCEPTED)
+        report = report_of(keys(1)[0], custom_id=batch.custom_ids[0])
+        at = datetime(year, 1, 1, tzinfo=BEIJING)
+        assert await journal.record([evolve(report, called_at=at)]) == 1
+        [line] = await all_lines(journal)
+        assert line.called_at == (at if year > 1 else None)
+        await run.end()
+
+    asyncio.run(main())
