@@ -108,7 +108,7 @@ async def _play(loop: _TurnLoop, scenario: Scenario, turn: int, path: Path, *, c
         # Another request holds the first slot, so that the call has to wait for its own.
         first = asyncio.ensure_future(voice.get_balance())
         victim = asyncio.ensure_future(scenario(voice, path))
-        await loop.arm(turn)
+        await asyncio.wait([loop.arm(turn), victim], return_when=asyncio.FIRST_COMPLETED)
         going = not victim.done()
         if close_first:
             closing = voice.aclose().__await__()
