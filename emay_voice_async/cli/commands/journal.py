@@ -19,18 +19,19 @@ from emay_voice_async.cli.terminal.json_rows import Row
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
-from emay_voice_async.journal.protocol import State, Summary
+from emay_voice_async.journal.protocol import SETTLED_AFTER, State, Summary
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES
 
 __all__ = ["journal"]
 
 _STATES: Final = {state.value.replace(" ", "-"): state for state in State}
+_ADVICE: Final = f"without a report {SETTLED_AFTER.total_seconds() / 3600:g} h later, use --resend-unknown"
 _MEANINGS: Final = {
     State.ACCEPTED: "called",
     State.REFUSED: "not called; the next run sends them",
     State.NOT_SENT: "not called; the next run sends them",
-    State.UNKNOWN: "perhaps called; their reports show which",
+    State.UNKNOWN: f"perhaps called; their reports show which: {_ADVICE}",
     State.UNDER_WAY: "a run is sending them now",
 }
 
@@ -104,6 +105,7 @@ def _row(summary: Summary) -> Row:
         "made_at": summary.made_at.isoformat(timespec="seconds"),
         "states": {state.value: number for state, number in summary.states.items()},
         "reported": summary.reported,
+        "reasons": summary.reasons,
     }
 
 
@@ -117,6 +119,9 @@ def _page(path: Path, summary: Summary) -> str:
     for state, number in summary.states.items():
         if number:
             table.add_row(f"{number:,}", state.value, _MEANINGS[state])
+        if state is State.UNKNOWN:
+            for reason, count in summary.reasons.items():
+                table.add_row("", "", f"{count:,}: {reason}")
     table.add_row(f"{sum(summary.states.values()):,}", "in all", "")
     if summary.reported:
         table.add_row()
