@@ -162,3 +162,12 @@ class TestLists:
         assert "1 entry cannot be sent to" in result.error_line
         assert "a.csv, line 1: " in result.err
         assert not program.called
+
+    def test_no_temporary_folder(
+        self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without a folder for the copies, the error line names the setting, and the exit code is 7."""
+        monkeypatch.setattr("tempfile.tempdir", "/none")
+        result = program(*notice(people, "--yes"))
+        assert result.code == 7
+        assert "no folder for a temporary copy of the lists: set TMPDIR" in result.error_line

@@ -94,6 +94,10 @@ def test_pushes(service: Service) -> None:
             answers.append((response.status_code, response.text))
         answers.append((service.push(url, [REPORT], "another").status_code, ""))
         answers.append((service.push(f"{url}/else", [REPORT]).status_code, ""))
+        with httpx.Client(trust_env=False, timeout=20) as client:
+            # A further request on the connection, and a request that closes it.
+            for headers in ({}, {"connection": "close"}):
+                assert client.post(f"{url}/else", headers=headers).status_code == 404
 
     result = service.listen(work, "--path", "/emay")
     assert result.code == 0
@@ -255,7 +259,7 @@ def test_slow_headers(service: Service, monkeypatch: pytest.MonkeyPatch) -> None
 
     def work(url: str) -> None:
         host, port = httpx.URL(url).host, httpx.URL(url).port
-        for request in (b"POST / HTTP/1.1\r\nhost: x\r\n", b"POST / HTTP/1.1\r\nx: " + b"x" * 70_000):
+        for request in (b"", b"POST / HTTP/1.1\r\nhost: x\r\n", b"POST / HTTP/1.1\r\nx: " + b"x" * 70_000):
             with socket.create_connection((host, port), timeout=20) as connection:
                 connection.sendall(request)
                 try:
@@ -265,8 +269,8 @@ def test_slow_headers(service: Service, monkeypatch: pytest.MonkeyPatch) -> None
         assert service.push(url, [REPORT]).status_code == 200
 
     assert service.listen(work).code == 0
-    assert ends[0] == b""
-    assert ends[1].startswith(b"HTTP/1.1 400")
+    assert ends[:2] == [b"", b""]
+    assert ends[2].startswith(b"HTTP/1.1 400")
 
 
 def test_many_connections(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
