@@ -33,7 +33,7 @@ from emay_voice_async import (
     VoiceSms,
 )
 from emay_voice_async.errors import UsageError
-from emay_voice_async.journal.protocol import Purpose
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.pacing.local import LocalPacer

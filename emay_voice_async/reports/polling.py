@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import math
-import os
 import random
 from typing import Final
 
@@ -18,6 +17,7 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
 from emay_voice_async.reports.requests import ReportRequests
+from emay_voice_async.reports.spool import Spool
 
 __all__ = ["TRANSIENT", "Poller", "Streaming", "backoff", "jittered"]
 
@@ -52,7 +52,7 @@ class Streaming:
     product: Product
     follow: bool
     poll_interval: float
-    spool: str | os.PathLike[str] | None
+    spool: Spool | None
     deadline: float | None
 
 

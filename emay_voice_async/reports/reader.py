@@ -18,7 +18,6 @@ from emay_voice_async.reports.pages import Page, StoredReport
 from emay_voice_async.reports.polling import Poller, Streaming
 from emay_voice_async.reports.requests import ReportRequests
 from emay_voice_async.reports.searches import Search
-from emay_voice_async.reports.spool import Spool
 
 __all__ = ["ReportReader"]
 
@@ -152,10 +151,14 @@ class ReportReader:
         self.mailbox.fail(UsageError("client", "was closed while a report was awaited"))
         self.mailbox.wake()
 
+    def release(self) -> None:
+        """Release the spool, when no request is running any more."""
+        self.requests.release_spool()
+
     async def _poller(self, options: Streaming) -> Poller:
         """Return the poller of a stream, when the leftovers of the spool are stored."""
         if options.spool is not None:
-            await self.requests.use_spool(Spool(options.spool))
+            await self.requests.use_spool(options.spool)
         return Poller(self.requests, options)
 
     def _check_fed(self, fed: Sequence[object]) -> None:

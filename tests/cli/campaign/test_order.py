@@ -7,7 +7,8 @@ import pytest
 from support.cli_runner import NUMBERS, Program, notice
 
 from emay_voice_async import Notice
-from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Purpose
+from emay_voice_async.journal.protocol import Claim, JournalRun, Key
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.sandbox import Fault
 

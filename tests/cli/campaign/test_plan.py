@@ -34,11 +34,44 @@ class TestPlan:
         assert not program.called
 
     def test_unknown_balance(self, program: Program, people: Path) -> None:
-        """A balance query without a usable answer does not stop the send."""
-        program.sandbox.fail_next(Fault.html(), on="balance", times=None)
+        """A service that refuses only the balance query does not stop the send."""
+        program.sandbox.fail_next(Fault.code("ERROR_NEW"), on="balance", times=None)
         result = program(*notice(people, "--yes"))
         assert result.code == 0
         assert "not known: " in result.err
+
+    @pytest.mark.parametrize(
+        ("fault", "code"),
+        [
+            (Fault.html(), 4),
+            (Fault.answer(b"{}"), 4),
+            (Fault.answer(b""), 4),
+            (Fault.answer(b"[]", status=502), 4),
+            (Fault.status(503), 4),
+            (Fault.status(404), 6),
+            (Fault.status(301), 6),
+            (Fault.status(407), 6),
+        ],
+        ids=lambda value: getattr(value, "name", None),
+    )
+    @pytest.mark.parametrize("options", [("--yes",), ("--plan",), ("--yes", "-journal")])
+    def test_unproved_address(
+        self,
+        program: Program,
+        people: Path,
+        tmp_path: Path,
+        fault: Fault,
+        code: int,
+        options: tuple[str, ...],
+    ) -> None:
+        """An address without a documented answer to the balance query gets no send, also with --yes."""
+        program.sandbox.fail_next(fault, on="balance", times=None)
+        more = ("--journal", tmp_path / "run.db") if len(options) > 1 else ()
+        result = program(*notice(people, options[0], *more))
+        assert result.code == code
+        assert "nothing was sent: the balance query to http://emay.example failed: " in result.error_line
+        assert not program.called
+        assert not [request for request in program.sandbox.received if "end" in request.path]
 
     def test_wrong_account(self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Wrong credentials end the command before the first request."""

@@ -15,7 +15,7 @@ class TestMissing:
         monkeypatch.setenv(f"EMAY_VOICE_{name}", "")
         result = program("balance")
         assert result.code == 2
-        assert f"set EMAY_VOICE_{name} in the environment" in result.error_line
+        assert f"set EMAY_VOICE_{name} " in result.error_line
 
 
 class TestSecretKey:
