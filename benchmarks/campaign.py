@@ -1,4 +1,4 @@
-"""Whether a million numbers fit into the memory of ten thousand, with a journal and without one."""
+"""The memory and CPU time of campaigns of up to a million numbers, with a journal and without."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ __all__ = ["measure"]
 SIZES = (10_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 5_000)
 WARM = 10_000
-"""Numbers that are sent first, so that what is paid once is not the price of a number."""
+"""Numbers that are sent first, so that costs of the first use are not part of the result."""
 
 
 def _numbers(number: int) -> Iterator[str]:
@@ -36,7 +36,7 @@ async def _send(voice: AsyncEmayVoice, number: int, journal: SqliteJournal | Non
 
 
 def send_once(url: str, number: int, *, journalled: bool) -> None:
-    """Send to so many numbers; print the CPU time of one, and the most bytes that this process ever held."""
+    """Send to ``number`` numbers; print the CPU time of a number, and the peak memory of this process in bytes."""
 
     async def run() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +53,7 @@ def send_once(url: str, number: int, *, journalled: bool) -> None:
 
 
 def _measured(url: str, number: int, *, journalled: bool) -> tuple[float, int]:
-    """Send in a fresh process; return the CPU time of one number, and the peak of its memory."""
+    """Send in a new process; return the CPU time of a number, and the peak memory in bytes."""
     code = f"import benchmarks.campaign as c; c.send_once({url!r}, {number}, journalled={journalled})"
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -63,7 +63,7 @@ def _measured(url: str, number: int, *, journalled: bool) -> tuple[float, int]:
 
 
 def measure(*, quick: bool = False) -> Finding:
-    """Measure, and return what was found."""
+    """Measure, and return the findings."""
     sizes = QUICK_SIZES if quick else SIZES
     found: dict[tuple[bool, int], list[tuple[float, int]]] = {}
     with server.running() as url:

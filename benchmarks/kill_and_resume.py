@@ -1,9 +1,8 @@
-"""Kill a campaign at random moments, resume it each time, and count who was called how often.
+"""Kill a campaign at random moments, resume it each time, and count the calls of each number.
 
-A local service answers over a socket, with random delays. A worker process sends to all numbers with a
-journal, is killed (SIGKILL, no goodbye) at a random moment, and is started again, until one gets to the end.
-Then the service's own record is held against the journal. Exits with 1 if anybody was called twice or is
-missing::
+A local service responds over a socket, with random delays. A worker process sends to all numbers with a journal, is
+killed with SIGKILL at a random moment, and is started again, until a worker reaches the end. Then the record of the
+service is compared with the journal. Exits with 1 if a number was called twice or is missing::
 
     python benchmarks/kill_and_resume.py --numbers 100000 --kills 50
 """
@@ -32,7 +31,7 @@ LIMITS = RateLimits(send=RateLimit(5, 1.0), reports=RateLimit(100, 1.0))
 
 @frozen
 class Result:
-    """What the service and the journal say in the end."""
+    """The final counts of the service and the journal."""
 
     kills: int
     runs: int
@@ -45,29 +44,29 @@ class Result:
     settled: int
     """Unknown numbers that a report proved to be called."""
     lost: int
-    """Unknown numbers that were called, and of which no report told."""
+    """Unknown numbers that were called, without a report."""
     over_speed: int
 
     @property
     def is_good(self) -> bool:
-        """Whether nobody was called twice or is missing."""
+        """Whether no number was called twice or is missing."""
         return not (self.twice or self.unaccounted or self.lost)
 
 
 def numbers(count: int) -> Iterator[str]:
-    """Yield so many numbers, without those whose last digits mean something to the local service."""
+    """Yield ``count`` numbers, without last digits that have a meaning for the local service."""
     return (f"139{place // 9000:04}{1000 + place % 9000}" for place in range(count))
 
 
 async def work(url: str, app_id: str, secret_key: str, path: str, count: int) -> None:
-    """Send to all numbers: what a worker script does, and is killed in."""
+    """Send to all numbers, as a worker script does, until the process is killed."""
     async with AsyncEmayVoice(url, app_id=app_id, secret_key=secret_key, rate_limits=LIMITS) as voice:
         async for _ in voice.send_batches(MESSAGE, numbers(count), journal=SqliteJournal(path)):
             pass
 
 
 async def campaign(count: int, kills: int, seed: int, patience: float = 1.2) -> Result:
-    """Run a campaign to its end in spite of so many kills."""
+    """Run a campaign to its end in spite of ``kills`` kills."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     sandbox = Sandbox(
         balance=Decimal(count),
@@ -84,7 +83,7 @@ async def campaign(count: int, kills: int, seed: int, patience: float = 1.2) -> 
                 arguments = ["--work", url, sandbox.app_id, sandbox.secret_key, path, str(count)]
                 worker = await asyncio.create_subprocess_exec(sys.executable, __file__, *arguments)
                 try:
-                    # It needs about half a second to begin.
+                    # A worker needs about half a second to start.
                     wait = 0.3 + chance.random() * patience if killed < kills else None
                     await asyncio.wait_for(worker.wait(), wait)
                 except TimeoutError:
@@ -122,7 +121,7 @@ async def _judged(
 
 
 def main() -> int:
-    """Run the campaign that the arguments describe, and print what came of it."""
+    """Run the campaign of the arguments, and print the result."""
     parser = argparse.ArgumentParser(description="Kill a campaign at random moments, and resume it.")
     parser.add_argument("--numbers", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=50)

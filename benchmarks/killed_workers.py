@@ -1,9 +1,9 @@
-"""Kill workers of a task queue at random, and count who was called how often.
+"""Kill workers of a task queue at random moments, and count the calls of each number.
 
-The campaign of ``docs/examples/tasks.py`` is cut into tasks on RabbitMQ. Its workers share one limit and one
-journal; each is killed (SIGKILL, with all its processes) at random and replaced, and the broker delivers again
-what it had not finished. In the end the local service's record is held against the journal. Exits with 1 if
-anybody was called twice or is missing::
+The campaign of ``docs/examples/tasks.py`` is cut into tasks on RabbitMQ. Its workers share one limit and one journal.
+Each worker is killed with SIGKILL, together with its processes, and replaced, and the broker delivers its unfinished
+tasks again. At the end the record of the service is compared with the journal. Exits with 1 if a number was called
+twice or is missing::
 
     python benchmarks/killed_workers.py --database mysql+aiomysql://root@127.0.0.1/test --numbers 200000
 """
@@ -34,7 +34,7 @@ PER_SECOND = 200
 
 @define
 class Workers:
-    """Worker processes that die and are replaced until the campaign is over."""
+    """Worker processes that are killed and replaced until the campaign is over."""
 
     environment: dict[str, str]
     chance: random.Random
@@ -61,7 +61,7 @@ class Workers:
 
 
 async def campaign(options: argparse.Namespace) -> bool:
-    """Run a campaign to its end in spite of the kills, print what came of it, and return whether it is good."""
+    """Run a campaign to its end in spite of the kills, print the result, and return whether it is good."""
     chance = random.Random(options.seed)  # noqa: S311 - no secret
     sandbox = Sandbox(
         balance=Decimal(options.numbers),
@@ -103,14 +103,14 @@ async def campaign(options: argparse.Namespace) -> bool:
 
 
 async def _until_over(journal: SqlJournal, count: int) -> None:
-    """Wait until every number was claimed, and none is being sent again."""
+    """Wait until every number was claimed, and no number is being sent."""
     while sum((await _states(journal)).values()) < count:
         await asyncio.sleep(0.5)
     await asyncio.sleep(5)
 
 
 async def _until_closed(journal: SqlJournal) -> None:
-    """Wait until what the dead have left is known to be theirs."""
+    """Wait until the open claims of killed workers are unknown."""
     while (await _states(journal))[State.UNDER_WAY]:
         await asyncio.sleep(0.5)
 
@@ -145,7 +145,7 @@ async def _judge(
 
 
 def main() -> int:
-    """Run the campaign that the arguments describe."""
+    """Run the campaign of the arguments."""
     parser = argparse.ArgumentParser(description="Kill the workers of a task queue at random.")
     parser.add_argument("--database", required=True, help="SQLAlchemy URL with an asyncio driver")
     parser.add_argument("--redis", default="redis://127.0.0.1:6379")

@@ -1,7 +1,7 @@
-"""What a journal costs a batch of 500 numbers: time and round trips, in each database, beside the SQLite file.
+"""The cost of a journal for a batch of 500 numbers: time and round trips, in each database and in a file.
 
-``python benchmarks/sql_journal.py [URL ...]``; without URLs it takes those of EMAY_VOICE_TEST_POSTGRES_URL and
-EMAY_VOICE_TEST_MYSQL_URL. It makes tables of its own there, and removes them.
+``python benchmarks/sql_journal.py [URL ...]``; without URLs it takes EMAY_VOICE_TEST_POSTGRES_URL and
+EMAY_VOICE_TEST_MYSQL_URL. It creates its own tables, and removes them.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Purpose, State
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.messages import Notice
+from emay_voice_async.sql.dialects import DIALECTS
 from emay_voice_async.sql.journal import SqlJournal
-from emay_voice_async.sql.tables import DATABASES, Tables
+from emay_voice_async.sql.tables import Tables
 
 PURPOSE = Purpose("bench", Notice("benchmark"))
 SIZE = 500
@@ -33,7 +34,7 @@ STEPS = ("look", "begin", "close")
 
 @define
 class Wire:
-    """Passes bytes on to a server, and counts how often its turn comes to answer."""
+    """Passes bytes on to a server, and counts round trips."""
 
     host: str
     port: int
@@ -48,7 +49,7 @@ class Wire:
         )
 
     async def pass_on(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, *, asks: bool) -> None:
-        """Pass one direction on until it ends."""
+        """Pass one direction on until its end."""
         while data := await source.read(1 << 16):
             self.trips += asks and not self.asked
             self.asked = asks
@@ -57,7 +58,7 @@ class Wire:
 
 
 async def steps(run: JournalRun, batch: int) -> dict[str, Callable[[], Awaitable[object]]]:
-    """Make the three steps of a batch of numbers that nobody has called."""
+    """Make the three steps of a batch of new numbers."""
     keys = tuple(Key(f"1{batch * SIZE + number:010}") for number in range(SIZE))
     ids = tuple(f"{secrets.token_hex(10)}-{number}" for number in range(SIZE))
     claim = Claim(secrets.token_hex(16), keys, ids, 60.0)
@@ -69,7 +70,7 @@ async def steps(run: JournalRun, batch: int) -> dict[str, Callable[[], Awaitable
 
 
 async def measure(name: str, journal: Journal, wire: Wire) -> None:
-    """Print one line of the table: the medians of one sender, and how many batches a second many finish."""
+    """Print one row of the table: medians of one sender, and batches per second of many senders."""
     times: dict[str, list[float]] = {step: [] for step in STEPS}
     trips: dict[str, list[int]] = {step: [] for step in STEPS}
     async with journal:
@@ -97,8 +98,8 @@ async def measure(name: str, journal: Journal, wire: Wire) -> None:
 
 
 async def measure_sql(url: URL) -> None:
-    """Measure a server through a wire that counts, or SQLite without one."""
-    database = DATABASES[url.get_backend_name()]
+    """Measure a server through a counting wire, or SQLite without a wire."""
+    dialect = DIALECTS[url.get_backend_name()]
     prefix = f"bench_{secrets.token_hex(4)}_"
     wire = Wire(url.host or "", url.port or {"postgresql": 5432}.get(url.get_backend_name(), 3306))
     server = await asyncio.start_server(wire.connected, "127.0.0.1", 0)
@@ -108,13 +109,13 @@ async def measure_sql(url: URL) -> None:
     finally:
         engine = create_async_engine(url)
         async with engine.begin() as connection:
-            await connection.run_sync(Tables(prefix, database).metadata.drop_all)
+            await connection.run_sync(Tables(prefix, dialect).metadata.drop_all)
         await engine.dispose()
         server.close()
 
 
 async def main(urls: list[str]) -> None:
-    """Print a table: medians and round trips by step, then batches a second of 8 senders at once."""
+    """Print a table: medians and round trips by step, then batches per second of 8 senders."""
     print(f"{f'batches of {SIZE}':22}", *(f"{step:>10} trips" for step in STEPS), "batches/s", sep="  ")
     with tempfile.TemporaryDirectory() as folder:
         await measure("SqliteJournal", SqliteJournal(Path(folder) / "run.db"), Wire("", 0))

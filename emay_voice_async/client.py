@@ -4,7 +4,6 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
-from contextlib import aclosing
 from datetime import timedelta
 from decimal import Decimal
 from types import TracebackType
@@ -13,36 +12,33 @@ from typing import Any, Self
 from attrs import evolve
 
 from emay_voice_async.errors import (
-    DuplicateError,
-    EmayVoiceError,
     InvalidRequestError,
-    SendError,
     UsageError,
 )
-from emay_voice_async.exchange.exchanges import Credentials, Exchanges
+from emay_voice_async.exchange.attempts import Credentials
+from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.transport import HttpClient, Transport
 from emay_voice_async.journal.protocol import Journal, Purpose
-from emay_voice_async.journal.session import Sorter
-from emay_voice_async.model.checks import check_count, check_flag, check_seconds, check_text
+from emay_voice_async.model.checks import check_count, check_seconds, check_text
 from emay_voice_async.model.endpoints import JOIN_BALANCE, VOICE_BALANCE, Call, Product
 from emay_voice_async.model.limits import RateLimits
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.recipients import Recipient, check_recipient
-from emay_voice_async.model.results import Accepted, Outcome, Report, SendResult, Ticket, Unknown
+from emay_voice_async.model.results import Outcome, Report, SendResult, Ticket, Unknown
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.pacing.protocol import Pacer
 from emay_voice_async.reports.reader import ReportReader
 from emay_voice_async.sending.batches import Recipients
-from emay_voice_async.sending.delivery import Options
 from emay_voice_async.sending.hours import CallingHours
-from emay_voice_async.sending.plan import Plan, count, know_nothing, plan_of
+from emay_voice_async.sending.options import Options
+from emay_voice_async.sending.plan import Plan, count_entries, plan_of
 from emay_voice_async.sending.sender import Sender
 from emay_voice_async.wire.envelope import read_balance
 
 __all__ = ["AsyncEmayVoice"]
 
-_BALANCES = {end.product: end for end in (VOICE_BALANCE, JOIN_BALANCE)}
+_BALANCES = {endpoint.product: endpoint for endpoint in (VOICE_BALANCE, JOIN_BALANCE)}
 _ENVIRONMENT = {
     "base_url": "EMAY_VOICE_BASE_URL",
     "app_id": "EMAY_VOICE_APP_ID",
@@ -51,29 +47,28 @@ _ENVIRONMENT = {
 
 
 class AsyncEmayVoice:
-    """A client of one account, for one event loop.
+    """A client of an account, for a single event loop.
 
     ::
 
         async with AsyncEmayVoice("http://host:port", app_id="...", secret_key="...") as voice:
             result = await voice.send(Notice("..."), ["13800000000"])
 
-    - ``base_url``: ``http`` or ``https``, host, optional port and path. ``app_id``, ``secret_key``:
-      as the vendor gave them.
-    - ``http_client``: a shared ``httpx.AsyncClient``: used, never closed, nothing set on it. Give it
-      a ``keepalive_expiry`` of a few seconds: a connection that the service drops in the moment of a
-      send leaves that send's outcome unknown. None: one of our own.
-    - ``rate_limits``: how fast, by kind of call. ``pacer``: what holds requests back instead of an
-      in-process one made from ``rate_limits``. ``cold_start``: wait one period first, as if a
-      process that just died had used up the limit.
-    - ``timeout``: seconds that one exchange may take, connecting included. ``max_concurrency``:
-      requests in flight at once, for each send.
-    - ``allow_only``: the only numbers that may be called, for staging and tests; all others are refused
-      before anything is sent. None: everybody.
-    - ``clock``: POSIX seconds; for tests.
+    - ``base_url``: ``http`` or ``https``, host, optional port and path. ``app_id``, ``secret_key``: as the vendor
+      gave them.
+    - ``http_client``: a shared ``httpx.AsyncClient``, used but never closed or changed. Give it a
+      ``keepalive_expiry`` of a few seconds: a connection that the service closes at the moment of a send leaves
+      the outcome of that send unknown. None: the client makes a client of its own.
+    - ``rate_limits``: the speed limit of each kind of call. ``pacer``: replaces the in-process pacer made from
+      ``rate_limits``. ``cold_start``: wait one period first, as if a process that just died had used up the limit.
+    - ``timeout``: seconds for an exchange, connecting included. ``max_concurrency``: requests in flight at once,
+      for each send.
+    - ``allow_only``: the only numbers that may be called, for staging and tests; every other number is refused
+      before a request is sent. None: no restriction.
+    - ``clock``: returns POSIX seconds; for tests.
 
-    The constructor does no I/O and needs no running event loop. The first call binds the client to
-    the running loop; in another one it raises :class:`UsageError`.
+    The constructor does no I/O and needs no running event loop. The first call binds the client to the running
+    loop; a call in another loop raises :class:`UsageError`.
     """
 
     def __init__(
@@ -114,8 +109,8 @@ class AsyncEmayVoice:
     def from_env(cls, **overrides: Any) -> Self:
         """Make a client from EMAY_VOICE_BASE_URL, EMAY_VOICE_APP_ID and EMAY_VOICE_SECRET_KEY.
 
-        ``overrides`` are arguments of the constructor, which win. A variable that is missing or
-        empty raises :class:`InvalidRequestError` that names it.
+        ``overrides`` are arguments of the constructor, and take precedence. A missing or empty variable raises
+        :class:`InvalidRequestError` with the name.
         """
         for name, variable in _ENVIRONMENT.items():
             if name not in overrides:
@@ -137,11 +132,10 @@ class AsyncEmayVoice:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the client: nothing new goes out, and what is under way is waited for.
+        """Close the client: new requests are refused, and requests in flight are waited for.
 
-        It waits twice the ``timeout`` at most. What waits for a slot is not sent. A closing that is
-        cancelled goes on in the background. Closing again does nothing. A shared ``http_client`` stays
-        open.
+        That takes at most twice the ``timeout``. Requests that wait for a slot are not sent. A closing that is
+        cancelled goes on in the background. Closing again has no effect. A shared ``http_client`` stays open.
         """
         if self._loop is not None:
             self._check_loop()
@@ -162,38 +156,20 @@ class AsyncEmayVoice:
         max_calls: int | None = None,
         hours: CallingHours | None = None,
     ) -> SendResult:
-        """Send to one number, a list or a stream; return when every batch has its outcome.
+        """Send to a number, a list or a stream; return when every batch has an outcome.
 
-        The result holds one ticket for each number, in input order (with a journal, those that it knew stand
-        before the others that were read with them). ``on_outcome`` is called with
-        each outcome as it happens, also with those that happen after this call was cancelled.
-        ``deadline`` is in seconds: what had no turn by then is not sent. The other arguments are those of
-        :meth:`send_batches`.
+        The result holds one ticket for each number, in input order (with a journal, numbers that the journal knew stand
+        before the others of the same part of the input). ``on_outcome`` is called with each outcome at once,
+        also after this call was cancelled. ``deadline``, in seconds: batches that are still waiting by then are
+        not sent. The other arguments are described at :meth:`send_batches`.
 
-        Raises :class:`InvalidRequestError` before anything is sent if any entry of a sized list is
-        bad, and :class:`SendError` if any batch was not accepted: look at its ``result`` before
-        sending anything again, because accepted numbers are called all the same. A repeated number that a
-        journal left out is no reason to raise. A source that fails half-way is the ``__cause__`` of a
-        SendError.
+        Raises :class:`InvalidRequestError` before a request is sent if an entry of a sized list is invalid, and
+        :class:`SendError` if any batch was not accepted. Look at ``error.result`` before sending again: accepted
+        numbers are called all the same. A duplicate number that is called once is no reason to raise. An error of
+        the input itself is the ``__cause__`` of the SendError.
         """
         options = self._options(deadline, journal, resend_unknown, allow_duplicates, max_calls, hours)
-        stream = self._sender.outcomes(message, to, options, on_outcome)
-        outcomes: list[Outcome] = []
-        cause: Exception | None = None
-        try:
-            async with aclosing(stream):
-                async for outcome in stream:
-                    outcomes.append(outcome)  # noqa: PERF401 - kept when the source fails half-way
-        except Exception as error:
-            if not outcomes:
-                raise
-            cause = error
-        result = SendResult(tuple(outcomes))
-        if cause is None:
-            cause = next(filter(None, map(_failure, outcomes)), None)
-        if cause is not None:
-            raise SendError(result) from cause
-        return result
+        return await self._sender.send(message, to, options, on_outcome)
 
     def send_batches(
         self,
@@ -209,24 +185,24 @@ class AsyncEmayVoice:
     ) -> AsyncGenerator[Outcome, None]:
         """Send to any number of recipients; yield the outcome of each batch, in input order.
 
-        A sized list is checked whole right here (:class:`InvalidRequestError`); a stream is checked
-        as it is read, and a bad entry becomes a ``NotSent`` of its own, in front of the batch that is
-        being gathered. Nothing is sent before the
-        first iteration, and no further ahead is read than ``max_concurrency`` batches. After a
-        refusal of the account or its balance, the rest comes out as ``NotSent``.
+        A sized list is checked whole in this call (:class:`InvalidRequestError`). A stream is checked while
+        being read, and an invalid entry becomes a separate ``NotSent``, in front of the batch that is being gathered.
+        No request is sent before the first iteration, and at most ``max_concurrency`` batches are read ahead.
+        After a refusal of the account or the balance, the remaining batches come out as ``NotSent``.
 
-        Leaving the loop early stops what had no turn yet; what is under way ends in its own time.
+        Leaving the loop early stops the batches that wait; requests in flight end in their own time.
 
-        ``journal``: remembers every number, so that after a crash the same send can be made again, by the same
-        call. What an earlier run knows of comes out without being sent, marked ``recorded``: as ``Accepted``,
-        or as ``Unknown`` if it was under way when its process ended (with ``resend_unknown`` it is sent again:
-        those people may be called twice). What was refused or not sent is sent. A number that comes again in
-        the same input is called once, and is a ``NotSent`` with a :class:`DuplicateError` then;
-        ``allow_duplicates`` calls it each time. Raises :class:`JournalError` on the first iteration if the
-        journal cannot be used; should it fail later, the rest is not sent.
+        ``journal``: remembers every number, so that after a crash the same call makes the same send again. The
+        calls of an earlier run come out without being sent, marked ``recorded``: as ``Accepted``, or as
+        ``Unknown`` if they were in flight when the process ended. With ``resend_unknown`` unknown calls are sent
+        again: those people may be called twice. Refused and unsent calls are sent. A number that comes again in
+        the same input is called once, and is a ``NotSent`` with a :class:`DuplicateError` the second time;
+        ``allow_duplicates`` calls it each time. Raises :class:`JournalError` on the first iteration if the journal
+        cannot be used; after a later failure of the journal the remaining batches are not sent.
 
-        ``max_calls``: a sized list with more numbers is refused at once (without a journal); of anything else
-        no more are sent, and the rest comes out as ``NotSent``. ``hours``: batches wait for the calling hours.
+        ``max_calls``: without a journal, a sized list with more numbers is refused at once; of other inputs no
+        more numbers are sent to, and the rest comes out as ``NotSent``. ``hours``: batches wait for the calling
+        hours.
         """
         options = self._options(deadline, journal, resend_unknown, allow_duplicates, max_calls, hours)
         return self._sender.outcomes(message, to, options)
@@ -244,30 +220,18 @@ class AsyncEmayVoice:
         price: Decimal | None = None,
         ask_balance: bool = True,
     ) -> Plan:
-        """Find out what such a send would do, without sending, and without writing to the journal.
+        """Return the plan of the same send, without sending and without writing to the journal.
 
-        Give it a list, or a stream of its own: it reads ``to`` to the end, and finds bad entries in it rather
-        than raising. ``price`` is what one call costs in the unit of the balance, which the service tells only
-        with ``ask_balance`` and the errors of :meth:`get_balance`. Raises :class:`JournalError` if the journal
-        cannot be used for this send.
+        ``to`` is read to the end: pass a list, or a separate stream. Invalid entries are counted and do not
+        raise. ``price`` is the cost of a call in the unit of the balance; the balance is asked for only with
+        ``ask_balance``, and raises the errors of :meth:`get_balance`. Raises :class:`JournalError` if this send
+        cannot use the journal.
         """
         options = self._options(None, journal, resend_unknown, allow_duplicates, max_calls, hours)
         if not (price is None or (isinstance(price, Decimal) and price.is_finite() and price >= 0)):
             raise InvalidRequestError("price", "must be a Decimal of at least 0", 0, type(price).__name__)
         reader = self._sender.read(message, to, options, tolerant=True)
-        purpose = Purpose(self._app_id, message, allow_duplicates)
-        run = None if journal is None else await journal.start(purpose, dry=True)
-        sorter = Sorter(
-            know_nothing if run is None else run.look,
-            allow_duplicates=allow_duplicates and run is not None,
-            resend_unknown=resend_unknown,
-        )
-        try:
-            found = await count(reader, sorter)
-        finally:
-            sorter.close()
-            if run is not None:
-                await run.end()
+        found = await count_entries(reader, options, Purpose(self._app_id, message, allow_duplicates))
         endpoint = message.endpoint
         return plan_of(
             found,
@@ -276,7 +240,7 @@ class AsyncEmayVoice:
             max_calls=max_calls,
             limit=self._pacer.limit(endpoint.call),
             hours=hours,
-            now=self._exchanges.now(),
+            now=self._exchanges.clock.now(),
             balance=await self.get_balance(product=endpoint.product) if ask_balance else None,
             price=price,
         )
@@ -284,15 +248,14 @@ class AsyncEmayVoice:
     async def take_reports(
         self, number: int = 200, *, product: Product = Product.VOICE, deadline: float | None = None
     ) -> list[Report]:
-        """Take up to ``number`` (1 to 1000) status reports; the service hands each one out once.
+        """Take up to ``number`` (1 to 1000) status reports; the service hands out each report once.
 
-        Reports that arrived for an earlier call which was cancelled or out of time come first,
-        without asking the service. An empty list: there are none at this moment. Reports that cannot
-        be read are in :attr:`broken_reports`.
+        Reports that arrived for an earlier call which was cancelled or out of time come first, without a request.
+        An empty list: the service has no reports at this moment. Unreadable reports are in :attr:`broken_reports`.
 
-        Raises :class:`RefusedError` or :class:`NotSentError` (nothing was removed),
-        :class:`OutcomeUnknownError` (reports may have been removed; should the answer come late, the
-        next call returns them), :class:`AnswerError` (whatever came is in its ``body``).
+        Raises :class:`RefusedError` or :class:`NotSentError` (no report was removed), :class:`OutcomeUnknownError`
+        (reports may have been removed; if the response comes late, the next call returns them),
+        :class:`AnswerError` (the response is in ``error.body``).
         """
         self._enter()
         _check_product(product)
@@ -307,23 +270,20 @@ class AsyncEmayVoice:
         spool: str | os.PathLike[str] | None = None,
         deadline: float | None = None,
     ) -> AsyncGenerator[Report, None]:
-        """Iterate over the status reports, each one once, whoever else takes reports.
+        """Iterate over the status reports, each report once, even beside other readers.
 
-        Asks for 1,000 at a time while something comes. Then it ends, or with ``follow`` asks again
-        about every ``poll_interval`` seconds, for ever. At the ``deadline`` (seconds from now) it ends.
-        Leaving the loop at any moment, in whatever way, leaves every report that was not handed out to
-        the next one who takes reports. Whoever could not keep the one in hand gives it back by throwing
-        the exception into the iterator (``await stream.athrow(error)``).
+        Asks for 1,000 at a time until the service has no more. Then the iteration ends, or with ``follow`` asks
+        again about every ``poll_interval`` seconds without end. The ``deadline`` (seconds from now) ends the iteration.
+        Leaving the loop at any moment leaves every report that was not handed out to the next reader. To give the
+        current report back, throw an exception into the iterator (``await stream.athrow(error)``).
 
-        ``spool``: a folder for the raw answers, from before they are read until their last report
-        was handed out. What a process that was killed left there comes first, so that reports may
-        come twice but are never lost. One process at a time may use a folder. It stays in use for
-        every way of taking reports from this client.
+        ``spool``: a folder for the raw responses, from before they are read until their last report was handed
+        out. Responses that a killed process left in the folder come first: reports may come twice but are never lost. A
+        folder is for a single process at a time, and stays in use for every way of taking reports from this client.
 
-        Raises :class:`RefusedError`; :class:`NotSentError` unless ``follow`` is set (nothing was
-        removed); :class:`OutcomeUnknownError` (reports may have been removed; should their answer
-        come late, they are there for the next one), :class:`AnswerError` (whatever came is in its
-        ``body``, and in :attr:`broken_reports`).
+        Raises :class:`RefusedError`; :class:`NotSentError` unless ``follow`` is set (no report was removed);
+        :class:`OutcomeUnknownError` (reports may have been removed; if their response comes late, the next reader
+        gets them); :class:`AnswerError` (the response is in ``error.body``, and in :attr:`broken_reports`).
         """
         self._enter()
         check_seconds("poll_interval", poll_interval)
@@ -344,14 +304,14 @@ class AsyncEmayVoice:
         product: Product | None = None,
         poll: bool = True,
     ) -> Report:
-        """Wait until the report of one call comes; ``awaited`` is its ticket or its custom id.
+        """Wait until the report of a call comes; ``awaited`` is the ticket or the custom id of the call.
 
-        One reader in the background asks for all who wait, and only while somebody waits; what it
-        brings besides remains for the others. ``product`` None asks for those that this client has
-        made calls of. Reports given to :meth:`feed` count as well; with ``poll=False`` only those do.
+        A single background reader asks for all waiting callers, and only while a caller waits; other reports are
+        kept. ``product`` None asks for the products that this client has made calls of. Reports given
+        to :meth:`feed` count as well; with ``poll=False`` only fed reports do.
 
-        Raises :class:`ReportTimeoutError` after ``timeout`` seconds; the report is not lost if it
-        comes later. Raises :class:`RefusedError` when the service does not let this account ask.
+        Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost), and
+        :class:`RefusedError` when the service does not let this account ask.
         """
         self._enter()
         check_seconds("timeout", timeout)
@@ -364,21 +324,21 @@ class AsyncEmayVoice:
         timeout: float = 120.0,
         product: Product | None = None,
     ) -> dict[Recipient, Report | None]:
-        """Find out by the reports what became of a batch whose outcome is unknown.
+        """Find out by the reports which calls of an unknown batch were made.
 
-        Returns the report of each recipient, in their order; None where none came within ``timeout``
-        seconds: that call was not made, or it has not ended yet.
+        Returns the report of each recipient, in their order; None: no report came within ``timeout`` seconds, so
+        that the call was not made, or has not ended yet.
         """
         self._enter()
         check_seconds("timeout", timeout)
-        custom_ids = [one.custom_id or "" for one in unknown.recipients]
+        custom_ids = [recipient.custom_id or "" for recipient in unknown.recipients]
         reports = await self._reports.settle(custom_ids, self._products(product), timeout)
         return dict(zip(unknown.recipients, reports, strict=True))
 
     def feed(self, reports: Iterable[Report]) -> None:
-        """Give it reports that came by another way, such as a push; whoever waits for one gets it.
+        """Hand in reports that came by another way, such as a push; waiting callers get theirs.
 
-        The others are kept until somebody takes them: hand over only what will be taken. Call it in
+        The other reports are kept until they are taken: hand in only reports that will be taken. Call this method in
         the client's own event loop.
         """
         if self._loop is not None:
@@ -388,10 +348,10 @@ class AsyncEmayVoice:
     async def get_balance(
         self, *, product: Product = Product.VOICE, deadline: float | None = None
     ) -> Decimal:
-        """Ask for the account's balance, in the account's unit; repeated by itself on any failure.
+        """Return the account's balance, in the account's unit; retried after any failure.
 
-        Raises :class:`RefusedError`, :class:`NotSentError`, or :class:`OutcomeUnknownError` when no
-        usable answer came.
+        Raises :class:`RefusedError`, :class:`NotSentError`, or :class:`OutcomeUnknownError` when no usable
+        response came.
         """
         self._enter()
         endpoint = _BALANCES[_check_product(product)]
@@ -401,23 +361,23 @@ class AsyncEmayVoice:
 
     @property
     def stats(self) -> Stats:
-        """What this client has done so far, as a snapshot."""
+        """The figures of this client so far, as a snapshot."""
         limits = RateLimits(*(self._pacer.limit(call) for call in Call))
         return evolve(self._exchanges.stats, limits=limits)
 
     @property
     def clock_offset(self) -> timedelta:
-        """How far the service's clock is ahead of ours, as learned from a refused timestamp."""
-        return self._exchanges.clock_offset
+        """How far the service's clock is ahead of this host's, as learned from a refused timestamp."""
+        return self._exchanges.clock.offset
 
     @property
     def undelivered_reports(self) -> tuple[Report, ...]:
-        """Reports that arrived and that nobody has taken yet."""
+        """Reports that arrived and were not taken yet."""
         return self._reports.mailbox.reports
 
     @property
     def broken_reports(self) -> tuple[tuple[Any, str], ...]:
-        """Pairs of raw value and reason: reports, and whole answers (bytes), that could not be read."""
+        """Pairs of raw value and reason: unreadable reports, and unreadable responses (bytes)."""
         return self._reports.broken
 
     def _options(
@@ -430,19 +390,8 @@ class AsyncEmayVoice:
         hours: CallingHours | None,
     ) -> Options:
         self._enter()
-        for name, flag in (("resend_unknown", resend_unknown), ("allow_duplicates", allow_duplicates)):
-            check_flag(name, flag)
-        if journal is not None and not callable(getattr(journal, "start", None)):
-            raise InvalidRequestError(
-                "journal", "must be a journal such as SqliteJournal(path)", None, type(journal).__name__
-            )
-        if max_calls is not None:
-            check_count("max_calls", max_calls)
-        if hours is not None and not isinstance(hours, CallingHours):
-            raise InvalidRequestError("hours", "must be CallingHours", None, type(hours).__name__)
-        if resend_unknown and journal is None:
-            raise InvalidRequestError("resend_unknown", "must have a journal that knows what is unknown")
-        return Options(self._instant(deadline), journal, resend_unknown, allow_duplicates, max_calls, hours)
+        instant = self._instant(deadline)
+        return Options(instant, journal, resend_unknown, allow_duplicates, max_calls, hours)
 
     def _products(self, product: Product | None) -> set[Product]:
         if product is not None:
@@ -450,7 +399,7 @@ class AsyncEmayVoice:
         return self._sender.products or {Product.VOICE}
 
     def _enter(self) -> None:
-        """Bind to the running loop on first use, and refuse any other."""
+        """Bind to the running loop on first use, and refuse any other loop."""
         if self._closed:
             raise UsageError("client", "is closed; make a new one")
         if self._loop is None:
@@ -474,13 +423,6 @@ class AsyncEmayVoice:
             return None
         check_seconds("deadline", deadline)
         return asyncio.get_running_loop().time() + deadline
-
-
-def _failure(outcome: Outcome) -> EmayVoiceError | None:
-    """Return why the recipients of an outcome are not called; None if they are, here or for an earlier entry."""
-    if isinstance(outcome, Accepted) or isinstance(outcome.error, DuplicateError):
-        return None
-    return outcome.error
 
 
 def _numbers(allow_only: Collection[str] | None) -> frozenset[str] | None:

@@ -1,4 +1,4 @@
-"""The client as a whole: construction, life, event loops, and what it shows of itself."""
+"""The client as a whole: construction, life, event loops, and secrets."""
 
 import asyncio
 import gc
@@ -48,7 +48,7 @@ def make(base_url: str = "http://service", **options: Any) -> AsyncEmayVoice:
 
 
 class TestConstructor:
-    """The constructor checks, and does nothing else."""
+    """The constructor checks the arguments, without I/O."""
 
     def test_no_loop_and_no_io(self) -> None:
         """A client can be made without a running loop and dropped without a trace."""
@@ -86,14 +86,14 @@ class TestConstructor:
         ],
     )
     def test_bad_arguments(self, options: dict[str, Any], field: str) -> None:
-        """A bad argument is refused at construction, by its name, and the secret is not shown."""
+        """A bad argument is refused at construction, by name, and the secret is not shown."""
         with pytest.raises(InvalidRequestError) as caught:
             make(**options)
         assert caught.value.field == field
         assert SECRET not in str(caught.value) + repr(caught.value) + repr(caught.value.args)
 
     def test_the_secret_is_shown_nowhere(self, caplog: pytest.LogCaptureFixture) -> None:
-        """Neither the client's repr nor its logs nor its errors show secret, code or number."""
+        """Neither repr nor logs nor errors of the client show a secret, code or number."""
 
         async def main() -> list[str]:
             shown = []
@@ -139,7 +139,7 @@ class TestFromEnv:
         assert script.requests[0].extensions["timeout"]["connect"] == 5
 
     def test_overrides_win(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What is given is not looked up."""
+        """A given argument takes precedence over the environment."""
         for name in ("BASE_URL", "APP_ID", "SECRET_KEY"):
             monkeypatch.delenv(f"EMAY_VOICE_{name}", raising=False)
         voice = AsyncEmayVoice.from_env(base_url="http://service", app_id="given", secret_key=SECRET)
@@ -164,7 +164,7 @@ class TestLife:
     """From the first call to the last."""
 
     def test_closing_twice(self) -> None:
-        """Closing again does nothing, and a shared client stays open."""
+        """Closing again has no effect, and a shared client stays open."""
 
         async def main() -> None:
             async with Script(accepts()).client() as client:
@@ -177,21 +177,21 @@ class TestLife:
 
         run(main())
 
-    def test_feeding_what_was_never_used(self) -> None:
-        """A client that made no call yet keeps what it is given, without any loop."""
+    def test_feeding_an_unused_client(self) -> None:
+        """A client without a call keeps fed reports, without a loop."""
         voice = make()
         report = Report(Product.VOICE, message_id="1")
         voice.feed([report])
         assert voice.undelivered_reports == (report,)
 
-    def test_closing_what_was_never_used(self) -> None:
+    def test_closing_an_unused_client(self) -> None:
         """A client that made no call can be closed in any loop."""
         voice = make()
         run(voice.aclose())
         run(voice.aclose())
 
-    def test_nothing_after_closing(self) -> None:
-        """A closed client sends nothing and says so, as an error of ours and as a RuntimeError."""
+    def test_no_request_after_closing(self) -> None:
+        """A closed client sends no request and raises an error of ours that is a RuntimeError, too."""
 
         async def main() -> None:
             voice = make()
@@ -210,7 +210,7 @@ class TestLife:
         run(main())
 
     def test_a_second_event_loop(self) -> None:
-        """One client in two loops: a clear error that names the fix, before anything is sent."""
+        """A client in two loops raises an error that names the fix, before a request is sent."""
         script = Script(accepts())
         voice = make(http_client=script.client())
         run_one(voice)
@@ -265,7 +265,7 @@ class TestBalance:
 
     @pytest.mark.parametrize("product", list(Product))
     def test_each_product(self, product: Product) -> None:
-        """The balance is asked for where the product has it, without a timestamp, and is exact."""
+        """The balance is asked at the product's path, without a timestamp, and is exact."""
         script = Script(answers(b'{"code":"SUCCESS","data":{"balance":12.10}}'))
 
         async def main() -> Decimal:
@@ -277,8 +277,8 @@ class TestBalance:
         assert request.url.path == f"/{product.value}/getBalance"
         assert set(fields_of(request)) == {"appId", "sign"}
 
-    def test_what_is_no_product(self) -> None:
-        """A text is not a product, wherever one is asked for."""
+    def test_other_products(self) -> None:
+        """A text is not a product, in every method."""
 
         async def main() -> None:
             async with make() as voice:
@@ -320,7 +320,7 @@ class TestBalance:
 
 
 class TestBounds:
-    """What keeps a send from costing more than was meant."""
+    """Options that limit the cost of a send."""
 
     @pytest.mark.parametrize(
         ("options", "field"),
@@ -375,7 +375,7 @@ class TestBounds:
     @pytest.mark.parametrize("most", [1, 2, 3, 10**30])
     @pytest.mark.parametrize("journalled", [False, True])
     def test_max_calls_of_a_list(self, most: int, journalled: bool, tmp_path: Path) -> None:
-        """A list that is longer is refused before anything is sent, unless a journal may know some of it."""
+        """A longer list is refused before a request is sent, unless a journal may know some numbers."""
         script = Script(accepts())
         to = ["13800000000", "13800000001"]
 
@@ -418,7 +418,7 @@ class TestBounds:
         run(main())
 
     def test_allow_only(self) -> None:
-        """Nobody else is called: a list is refused whole, of a stream the others come out as not sent."""
+        """Other numbers are not called: a list is refused whole, entries of a stream are not sent."""
         script = Script(accepts())
         allowed = ["13800000000"]
 
@@ -454,7 +454,7 @@ class TestBounds:
 
     @pytest.mark.parametrize("bad", ["message", "source", "balance", "closed"])
     def test_a_plan_that_fails(self, bad: str, tmp_path: Path) -> None:
-        """Whatever a plan fails with, it lets go of the journal."""
+        """A plan that fails releases the journal."""
         script = Script(code("ERROR_SIGN"))
         path = tmp_path / "run.db"
         expected = {
@@ -487,7 +487,7 @@ class TestPacing:
     """How the client is paced."""
 
     def test_a_pacer_of_the_users_own(self) -> None:
-        """A pacer that is given decides when requests leave, and what the limit is."""
+        """A given pacer decides when requests leave, and knows the limit."""
         asked: list[Call] = []
 
         class Recording(LocalPacer):
@@ -505,7 +505,7 @@ class TestPacing:
         assert asked == [Call.SEND]
 
     def test_a_cold_start(self) -> None:
-        """A client that replaces one that just died waits a period first."""
+        """With ``cold_start`` a client waits a period first."""
 
         async def main() -> None:
             async with (

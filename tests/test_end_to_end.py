@@ -1,4 +1,4 @@
-"""The client against the local service: what the one says must be what the other recorded."""
+"""The client against the local service: outcomes are compared with the records of the service."""
 
 import asyncio
 import random
@@ -67,12 +67,12 @@ UNLIMITED = RateLimits(send=None, reports=None, balance=None)
 
 
 def kind(thing: object) -> str:
-    """Name a case by its type."""
+    """Name a case by the type."""
     return type(thing).__name__
 
 
 def mobiles(number: int) -> list[str]:
-    """Make so many numbers, all different, whose calls are all answered."""
+    """Make ``number`` different numbers whose calls are all answered."""
     return [f"1{50 + one // 9000:02}{one % 9000:04}1000" for one in range(number)]
 
 
@@ -112,12 +112,12 @@ def virtual(**options: Any) -> Sandbox:
 
 
 class TestExactlyOnce:
-    """Everybody is called exactly once."""
+    """Every number is called exactly once."""
 
     @pytest.mark.parametrize("number", [1234, 100_000])
     @pytest.mark.parametrize("streamed", [False, True])
     def test_over_a_socket(self, number: int, streamed: bool) -> None:
-        """Each number reaches the service once, in batches of 500, with its own custom id."""
+        """Each number reaches the service once, in batches of 500, with a custom id."""
         sandbox = Sandbox(rate_limits=UNLIMITED, balance=Decimal(number), price=Decimal(1))
         numbers = mobiles(number)
 
@@ -141,7 +141,7 @@ class TestExactlyOnce:
         asyncio.run(main())
 
     @pytest.mark.parametrize("message", MESSAGES, ids=kind)
-    def test_everything_comes_back(self, message: Message) -> None:
+    def test_every_field_comes_back(self, message: Message) -> None:
         """Ticket and report of each kind of message carry the caller's own id."""
         sandbox = virtual()
 
@@ -163,7 +163,7 @@ class TestExactlyOnce:
         run(main())
 
     def test_outcomes_by_number(self) -> None:
-        """The states of the reports are those of the magic numbers, for both products."""
+        """The states of the reports are the states of the magic numbers, for both products."""
 
         async def states(message: Message) -> list[tuple[str, CallState]]:
             async with in_process(virtual()) as voice:
@@ -215,7 +215,7 @@ class TestRefusals:
         "code", sorted({*VOICE_RESULT_CODES, *JOIN_RESULT_CODES, "ERROR_2031"} - {"SUCCESS"})
     )
     def test_each_code(self, code: str, message: Message) -> None:
-        """Each code of the tables, and one that is in none, has its class, its meaning and its path."""
+        """Each code of the tables, and an unlisted code, has a class, a meaning and the path."""
         sandbox = virtual()
         sandbox.fail_next(Fault.code(code), times=None)
 
@@ -241,7 +241,7 @@ class TestRefusals:
             ({"balance": Decimal(0)}, {}, BalanceError, "ERROR_NEEDMORE_BALANCE"),
         ],
     )
-    def test_what_a_real_request_runs_into(
+    def test_refusals_of_real_requests(
         self, service: dict[str, Any], client: dict[str, Any], kind: type[EmayVoiceError], code: str
     ) -> None:
         """The service's own checks, met by a request of the client."""
@@ -265,7 +265,7 @@ class TestRefusals:
 
         run(main())
 
-    def test_content_that_is_too_long_for_somebody_else(self) -> None:
+    def test_content_that_is_too_long_for_the_service(self) -> None:
         """A refusal of the content is a ContentError, and leaves other batches alone."""
         sandbox = virtual()
         sandbox.fail_next(Fault.code("ERROR_LONG_CONTENT"), skip=1)
@@ -282,7 +282,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("offset", [-3600.0, -61.0, 0.0, 59.0, 3600.0])
     def test_a_clock_that_is_off(self, offset: float) -> None:
-        """A host whose clock is off is corrected by the service's Date, and everything works."""
+        """A wrong host clock is corrected by the service's Date, and every call works."""
         sandbox = virtual(clock_offset=offset)
 
         async def main() -> None:
@@ -326,7 +326,7 @@ FINE = {"gzipped", "content type", "slow", "over speed"}
 
 
 def check_truth(sandbox: Sandbox, numbers: Sequence[str], outcomes: Sequence[Outcome], fault: Fault) -> None:
-    """Compare what the client says of each number with what the service did."""
+    """Compare the client's outcome of each number with the service's record."""
     called = Counter(call.mobile for call in sandbox.calls)
     assert not called or max(called.values()) == 1, "somebody was called twice"
     assert Counter(one.mobile for outcome in outcomes for one in outcome.recipients) == Counter(numbers)
@@ -338,7 +338,7 @@ def check_truth(sandbox: Sandbox, numbers: Sequence[str], outcomes: Sequence[Out
             case Refused() | NotSent():
                 assert calls == {0}
             case Unknown():
-                # In process, a client that hangs up ends the service's work with it.
+                # In process, a client that closes the connection ends the work of the service.
                 assert calls == {int(fault.acts and fault.before < 2 * 5.0)}
 
 
@@ -353,7 +353,7 @@ class TestFaultMatrix:
 
     @staticmethod
     def expected(name: str) -> type[Outcome]:
-        """Return what the batch that met the fault must have come to."""
+        """Return the outcome of the batch that met the fault."""
         if name in FINE:
             return Accepted
         return Refused if name in REFUSED else Unknown
@@ -362,7 +362,7 @@ class TestFaultMatrix:
     @pytest.mark.parametrize("message", MESSAGES, ids=kind)
     @pytest.mark.parametrize("name", FAULTS)
     def test_in_process(self, name: str, message: Message, place: int) -> None:
-        """Nobody is called twice, nobody is without an outcome, and each outcome is the true one."""
+        """No number is called twice, every number has an outcome, and each outcome is the true one."""
         sandbox = virtual()
         sandbox.fail_next(FAULTS[name], on=Call.SEND, skip=place)
 
@@ -374,7 +374,7 @@ class TestFaultMatrix:
             assert hit[place] is self.expected(name)
             later = NotSent if name in ("account", "balance") else Accepted
             assert set(hit[:place]) <= {Accepted}
-            # With two in flight, the batch after a fatal one may be on its way already.
+            # With two requests in flight, the batch after a fatal refusal may be in flight already.
             assert set(hit[place + 1 :]) <= {later, Accepted}
             assert set(hit[place + 2 :]) <= {later}
 
@@ -427,12 +427,12 @@ class TestSpeed:
 
     @staticmethod
     async def ask(voice: AsyncEmayVoice, product: Product, *, times: int) -> None:
-        """Ask for reports again and again, never with one that is kept in between."""
+        """Ask for reports over and over."""
         for _ in range(times):
             await voice.take_reports(1000, product=product)
 
     def test_another_process_on_the_account(self) -> None:
-        """Somebody else uses the account, too: both get everything through, nobody is called twice."""
+        """A second client on the same account: both send all batches, and no number is called twice."""
         sandbox = virtual(latency=lambda: 0.02)
 
         async def main() -> None:
@@ -448,7 +448,7 @@ class TestSpeed:
         assert Counter(call.mobile for call in sandbox.calls) == Counter(mobiles(300))
 
     def test_a_service_that_refuses_for_good(self) -> None:
-        """Repeats are capped: in the end the batch is refused, and nobody was called."""
+        """Retries are capped: in the end the batch is refused, and no number was called."""
         sandbox = virtual()
         sandbox.fail_next(Fault.code("ERROR_OVER_SPEED"), times=None)
 
@@ -465,7 +465,7 @@ class TestCancellation:
     """Cancelling at any moment at all."""
 
     def test_a_send_is_cancelled_at_every_turn(self) -> None:
-        """Whenever a send is cancelled: each batch read has one true outcome, and no slot is lost."""
+        """A send that is cancelled at any moment: each batch read has one true outcome, and no slot is lost."""
 
         def scenario() -> Callable[[CancellingLoop], Awaitable[None]]:
             sandbox = virtual(latency=lambda: 0.05, answer_latency=lambda: 0.05)
@@ -478,7 +478,7 @@ class TestCancellation:
                         voice.send(Notice("..."), mobiles(2300), on_outcome=seen.append)
                     )
                     await asyncio.wait([loop.victim])
-                    # What was under way ends in its own time; then the limiter is as good as new.
+                    # Requests in flight end in their own time; then the limiter is as good as new.
                     await asyncio.sleep(5)
                     began = now()
                     await voice.send(Notice("..."), ["13911111111"] * 1000)
@@ -505,7 +505,7 @@ class TestCancellation:
         assert cancel_everywhere(scenario) > 40
 
     def test_reports_are_taken_and_cancelled_at_every_turn(self) -> None:
-        """Whenever a getReport is cancelled: each report comes once, in order, to somebody."""
+        """A getReport that is cancelled at any moment: each report comes exactly once, in order."""
 
         def scenario() -> Callable[[CancellingLoop], Awaitable[None]]:
             sandbox = virtual(latency=lambda: 0.05, answer_latency=lambda: 0.05)
@@ -549,19 +549,19 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 class TestCampaigns:
-    """Real processes with one journal, against the local service over a socket."""
+    """Real processes with the same journal, against the local service over a socket."""
 
     async def _begun(
         self, sandbox: Sandbox, url: str, path: Path, how: str = ""
     ) -> asyncio.subprocess.Process:
-        """Begin a program that sends to everybody."""
+        """Begin a program that sends to all numbers."""
         arguments = [url, sandbox.app_id, sandbox.secret_key, str(path), how]
         return await asyncio.create_subprocess_exec(
             sys.executable, "-c", _CAMPAIGN, *arguments, stdout=asyncio.subprocess.PIPE
         )
 
     def test_two_processes_at_once(self, tmp_path: Path) -> None:
-        """Two programs with the same journal and the same input: everybody is called once."""
+        """Two programs with the same journal and the same input: every number is called once."""
         sandbox = Sandbox(rate_limits=UNLIMITED, answer_latency=lambda: 0.05)
 
         async def main() -> None:
@@ -571,7 +571,7 @@ class TestCampaigns:
                     output, _ = await one.communicate()
                     told = [line.split() for line in output.decode().splitlines()]
                     assert sum(int(number) for _, number, _ in told) == 20_000
-                # What both wanted at the same moment, and neither got whole, is left for one more.
+                # Batches that both programs wanted at the same moment are left for a third run.
                 last = await self._begun(sandbox, url, tmp_path / "run.db")
                 await last.communicate()
             assert Counter(call.mobile for call in sandbox.calls) == Counter(mobiles(20_000))
@@ -579,7 +579,7 @@ class TestCampaigns:
         asyncio.run(main())
 
     def test_a_process_that_is_killed(self, tmp_path: Path) -> None:
-        """Killed twice in the middle, settled by the reports and sent again: everybody is called once."""
+        """Killed twice in the middle, settled by the reports and sent again: every number is called once."""
         path = tmp_path / "run.db"
         sandbox = Sandbox(rate_limits=UNLIMITED, answer_latency=lambda: 0.2)
 
@@ -622,7 +622,7 @@ class TestPushes:
     def test_every_shape_arrives(
         self, mode: PushMode, bare: bool, recordings: Recordings, message: Message
     ) -> None:
-        """Encrypted or plain, in each shape: every report arrives once, whole, and whoever waits gets it."""
+        """Encrypted or plain, in each shape: every report arrives once, whole, and reaches a waiting caller."""
         sandbox = Sandbox(recordings=recordings)
         product = message.endpoint.product
         got: list[Report] = []
@@ -644,7 +644,7 @@ class TestPushes:
             async with serve(app) as own_url, over_socket(sandbox) as voice:
                 app.state.voice = voice
                 tickets = (await voice.send(message, [f"1380000{one:04}" for one in range(12)])).tickets
-                # Whoever waits asks the service, too; here the push is to be first.
+                # A waiting caller asks the service, too; here the push is to be first.
                 sandbox.fail_next(Fault.code("ERROR_OVER_SPEED"), on=Call.REPORTS, times=None)
                 waiting = asyncio.ensure_future(voice.wait_for_report(tickets[10], timeout=20))
                 deliveries = await sandbox.push(f"{own_url}/emay/", mode=mode, bare=bare, product=product)
@@ -658,7 +658,7 @@ class TestPushes:
 
         asyncio.run(main())
 
-    def test_what_is_not_handled_comes_again(self) -> None:
+    def test_an_unhandled_push_comes_again(self) -> None:
         """A handler that fails is not taken for a success: the service keeps the reports and repeats them."""
         sandbox = Sandbox()
         got: list[Report] = []

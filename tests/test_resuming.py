@@ -1,4 +1,4 @@
-"""A campaign whose process is killed again and again, over a real socket."""
+"""A campaign whose process is killed several times, over a socket."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parent.parent / "benchmarks" / "kill_and_resume.py"
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_nobody_is_called_twice_or_forgotten() -> None:
-    """Killed at random moments and resumed to the end, it calls nobody twice and accounts for every number."""
+    """A campaign that is killed at random moments and resumed calls no number twice and accounts for every number."""
     command = [sys.executable, str(SCRIPT), "--numbers", "6000", "--kills", "4"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -1,7 +1,7 @@
 """A campaign as tasks of a queue: any number of workers on any number of machines, one limit, one journal.
 
 Start workers with ``taskiq worker tasks:broker``, and give them a campaign with ``python tasks.py numbers.txt``.
-Whatever dies, a task that the broker delivers again calls nobody twice.
+When a worker dies, the broker delivers its task again, and no number is called twice.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ async def start(state: TaskiqState) -> None:
 
 @broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
 async def stop(state: TaskiqState) -> None:
-    """Let what is under way end, and close everything."""
+    """Finish the requests under way, and close all resources."""
     await state.voice.aclose()
     await state.pacer.aclose()
     await state.journal.aclose()
@@ -49,11 +49,11 @@ async def stop(state: TaskiqState) -> None:
 
 @broker.task(retry_on_error=True, max_retries=10)
 async def call(numbers: list[str]) -> None:
-    """Call up to 500 people, none of them twice, however often the task is delivered."""
+    """Call up to 500 people, each once, however often the task is delivered."""
     state = broker.state
     async for outcome in state.voice.send_batches(MESSAGE, numbers, journal=state.journal):
         if isinstance(outcome, NotSent) and isinstance(outcome.error, NotSentError):
-            # Nobody of those was called, so the task may be tried again; the journal knows the others.
+            # These numbers were not called, so the task may be tried again; the journal skips the others.
             raise outcome.error
 
 

@@ -1,6 +1,6 @@
-"""The journal of a campaign: what is known of each call, kept across runs.
+"""The journal of a campaign: the outcome of each call, kept across runs.
 
-``SqliteJournal`` is imported when it is first used, so that a client without a journal does not import SQLite.
+``SqliteJournal`` is imported at the first use, so that a client without a journal does not import SQLite.
 """
 
 import importlib as _importlib
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _typing.Any:
-    """Import ``SqliteJournal`` at its first use."""
+    """Import ``SqliteJournal`` at the first use."""
     if name != "SqliteJournal":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = _importlib.import_module("emay_voice_async.journal.sqlite").SqliteJournal

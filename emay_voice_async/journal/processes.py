@@ -1,6 +1,7 @@
-"""Which process made a claim, and whether it is gone: only then may nobody be sending what it claimed.
+"""The identity of the process that made a claim, and whether the process has ended.
 
-A wrong "gone" could call people twice, a wrong "perhaps alive" costs a wait.
+After the end of the process, and only then, a claim cannot be under way any more. A wrong "ended" could call people
+twice, a wrong "perhaps alive" costs a wait.
 """
 
 import os
@@ -11,23 +12,21 @@ from typing import Final
 
 from attrs import frozen
 
-__all__ = ["Owner"]
+__all__ = ["ProcessIdentity"]
 
 _PROC: Final = Path("/proc")
-_CAN_ASK: Final = os.name == "posix"
-"""Elsewhere, what asks whether a process is alive could end it."""
-
-
+_HAS_SIGNAL_0: Final = os.name == "posix"
+"""On other systems, ``os.kill`` could end the process."""
 _ENDED: Final = ("Z", "X")
-"""The states of a process that is no more than its exit code."""
+"""States of a process that has ended: zombie and dead."""
 
 
 @frozen
-class Owner:
-    """A process, as another one on the same machine can find it again.
+class ProcessIdentity:
+    """A process, as another process on the same machine can find it again.
 
-    ``place``: the host, its boot and its namespace of processes, within which ``pid`` means something.
-    ``born``: what tells it from a later process with the same number; "" where the system does not say.
+    ``place``: the host, the boot and the process namespace, within which ``pid`` is unique. ``born``: the start time,
+    which distinguishes the process from a later process with the same pid; "" where the system does not tell.
     """
 
     place: str
@@ -35,14 +34,14 @@ class Owner:
     born: str
 
     @classmethod
-    def current(cls) -> "Owner":
-        """Return this process."""
+    def current(cls) -> "ProcessIdentity":
+        """Return the identity of this process."""
         pid = os.getpid()
         return cls(_place(), pid, _status(pid)[1])
 
-    def is_gone(self) -> bool | None:
-        """Tell whether this process has certainly ended; None: that cannot be known from here."""
-        if not _CAN_ASK or self.place != _place():
+    def has_ended(self) -> bool | None:
+        """Tell whether this process has certainly ended; None: unknown on this machine."""
+        if not _HAS_SIGNAL_0 or self.place != _place():
             return None
         try:
             # Signal 0 is never delivered.
@@ -50,13 +49,13 @@ class Owner:
         except ProcessLookupError:
             return True
         except OSError:
-            # It is somebody else's, and there: the one that is meant, or one that got its number later.
+            # Permission denied: a process with this pid is alive.
             pass
         state, born = _status(self.pid)
         if state in _ENDED:
-            # Whoever started it has not asked yet how it ended.
+            # A zombie: the parent has not read the exit code yet.
             return True
-        # Where the system does not say, whoever has the number may be the one.
+        # A reused pid has another start time. Without start times the process may be alive.
         return bool(born and self.born) and born != self.born
 
 
@@ -70,9 +69,9 @@ def _place() -> str:
 
 
 def _status(pid: int) -> tuple[str, str]:
-    """Return the state of a process, and the ticks from the host's boot to its birth; "" for what is not told."""
+    """Return the state and the start time of a process, in ticks since boot; "" where the system does not tell."""
     with suppress(OSError, IndexError):
-        # Behind the name in parentheses, which may hold anything, come the fields from the third on.
+        # The name, in parentheses, may contain any bytes; the other fields follow the name.
         fields = (_PROC / f"{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
         return fields[0], fields[19]
     return "", ""

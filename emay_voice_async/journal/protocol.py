@@ -1,15 +1,16 @@
-"""What a journal promises: it remembers of every number whether it may be called again.
+"""The contract of a journal: a record of every number, and whether the number may be called again.
 
-A send that is killed in the middle leaves three kinds of numbers: called, not called, and those whose
-request was under way, of which nobody knows. A journal keeps them apart, because each batch is claimed
-durably *before* its request leaves, and closed with its outcome after. What is claimed and not closed when
-its process is gone, is unknown.
+A send that is killed in the middle leaves three kinds of numbers: called, not called, and numbers with a request
+under way, with an unknown outcome. A journal tells the three apart. Each batch is claimed durably *before* the
+request leaves, and closed with the outcome afterwards. A claim that is still open when the process has ended is
+unknown.
 
-Calls are recognised by their :class:`Key` and not by their place in the input, so that an edited or
-reordered list is safe. What is written here is the contract of every journal; the one on SQLite is
-:class:`~emay_voice_async.journal.sqlite.SqliteJournal`.
+Calls are identified by :class:`Key`, not by the place in the input, so an edited or reordered list is safe.
+:class:`~emay_voice_async.journal.sqlite.SqliteJournal` and :class:`~emay_voice_async.sql.SqlJournal` implement this
+contract.
 """
 
+import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from enum import Enum
@@ -19,41 +20,53 @@ from typing import NamedTuple, Protocol, Self
 
 from attrs import field, frozen
 
+from emay_voice_async.errors import JournalError
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.numbers import mask
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.forms import message_form
 
-__all__ = ["Claim", "Journal", "JournalRun", "Key", "Line", "Purpose", "Standing", "State", "Summary"]
+__all__ = [
+    "Claim",
+    "Journal",
+    "JournalRun",
+    "Key",
+    "Line",
+    "Purpose",
+    "Standing",
+    "State",
+    "StoredPurpose",
+    "Summary",
+]
 
 
 class State(Enum):
-    """What is known of one call; the value is the word in exports."""
+    """The state of one call; the value is the word in exports."""
 
     ACCEPTED = "accepted"
-    """The service took it, or a report of it came: it is never sent again."""
+    """The service accepted the call, or a report of the call arrived: the call is never sent again."""
     REFUSED = "refused"
-    """The service said no: nobody was called, and a next run sends it."""
+    """The service refused the call: the number was not called, and the next run sends to the number."""
     NOT_SENT = "not sent"
-    """It certainly did not reach the service: a next run sends it."""
+    """The request certainly did not reach the service: the next run sends to the number."""
     UNKNOWN = "unknown"
-    """Its request left and no usable answer came, or its process was gone first: perhaps called."""
+    """The request left and no usable response came, or the process ended first: the number may have been called."""
     UNDER_WAY = "under way"
-    """Claimed, and perhaps being sent at this moment by a run that is alive."""
+    """Claimed by a run that is alive, and perhaps being sent at this moment."""
 
     @property
     def is_free(self) -> bool:
-        """Whether nobody was called, so that the next run sends it without being asked."""
+        """Whether the number was certainly not called, so that the next run sends to the number without being asked."""
         return self in (State.REFUSED, State.NOT_SENT)
 
 
 class Key(NamedTuple):
-    """What a call is recognised by.
+    """The identity of a call.
 
-    When no number is called twice, that is the number alone: ``custom_id`` is "" and ``occurrence`` 0. When
-    repeats are allowed, ``custom_id`` is the caller's own ("" for none), and ``occurrence`` counts from 0 how
-    often the two came before in the same input.
+    Without duplicates the number alone identifies a call: ``custom_id`` is "" and ``occurrence`` 0. When duplicates
+    are allowed, ``custom_id`` is the caller's own ("" for none), and ``occurrence`` counts from 0 how often number
+    and custom id came before in the same input.
     """
 
     mobile: str
@@ -66,7 +79,7 @@ class Key(NamedTuple):
 
 @frozen
 class Purpose:
-    """What one journal is for: one account, one message, and whether repeats are called again."""
+    """The purpose of a journal: one account, one message, and whether duplicates are called again."""
 
     app_id: str
     message: Message
@@ -74,27 +87,65 @@ class Purpose:
 
     @property
     def kind(self) -> str:
-        """The class of the message, such as "Notice"."""
+        """The class name of the message, such as "Notice"."""
         return type(self.message).__name__
 
     @property
     def product(self) -> Product:
-        """The product that the reports of its calls are asked of."""
+        """The product that getReport is asked for."""
         return self.message.endpoint.product
 
     def fingerprint(self, salt: bytes) -> str:
-        """Return 32 hex digits that another account or another message would not have.
+        """Return 32 hex digits that differ for another account or another message.
 
-        ``salt``: up to 16 bytes of chance that are kept beside it, so that the text (a code, perhaps) cannot
-        be looked up in a list of fingerprints.
+        ``salt``: up to 16 random bytes, stored beside the fingerprint, so that the text (a code, perhaps) cannot be
+        looked up in a list of fingerprints.
         """
-        said = f"{self.app_id}\n{self.message.endpoint.path}\n".encode() + message_form(self.message)
-        return blake2b(said, digest_size=16, salt=salt).hexdigest()
+        text = f"{self.app_id}\n{self.message.endpoint.path}\n".encode() + message_form(self.message)
+        return blake2b(text, digest_size=16, salt=salt).hexdigest()
+
+
+@frozen
+class StoredPurpose:
+    """The stored form of a purpose, without the message itself."""
+
+    app_id: str
+    kind: str
+    product: str
+    salt: bytes
+    fingerprint: str
+    allow_duplicates: bool
+
+    @classmethod
+    def of(cls, purpose: Purpose) -> "StoredPurpose":
+        """Return the stored form of a purpose, with a new salt."""
+        salt = secrets.token_bytes(16)
+        return cls(
+            app_id=purpose.app_id,
+            kind=purpose.kind,
+            product=purpose.product.value,
+            salt=salt,
+            fingerprint=purpose.fingerprint(salt),
+            allow_duplicates=purpose.allow_duplicates,
+        )
+
+    def check(self, purpose: Purpose) -> None:
+        """Raise :class:`JournalError` if the journal was made for another purpose."""
+        if self.app_id != purpose.app_id:
+            raise JournalError(f"it was made for another account ({self.app_id})")
+        if self.fingerprint != purpose.fingerprint(self.salt):
+            raise JournalError(f"it was made for another message (a {self.kind})")
+        if self.allow_duplicates is not purpose.allow_duplicates:
+            raise JournalError(f"it was made with allow_duplicates={self.allow_duplicates}")
+
+    def covers(self, report: Report) -> bool:
+        """Tell whether a report is of this account and product; a report without an appId counts."""
+        return report.app_id in ("", self.app_id) and report.product.value == self.product
 
 
 @frozen
 class Standing:
-    """What a journal knows of a call: its state, and its ids ("" where there is none yet)."""
+    """The state and the ids of a call; "" for an id that is not known yet."""
 
     state: State
     custom_id: str = ""
@@ -105,9 +156,9 @@ class Standing:
 class Claim:
     """A batch that is about to be sent.
 
-    ``token`` is unique among all claims. ``keys`` and ``custom_ids`` are in the order of the recipients.
-    ``lasts``: after so many seconds the request cannot be under way any more, whoever sent it.
-    ``resend_unknown``: calls of unknown outcome may be claimed, too.
+    ``token`` is unique among all claims. ``keys`` and ``custom_ids`` are in the order of the recipients. ``lasts``:
+    seconds after which the request cannot be under way any more, even if the process is alive. ``resend_unknown``:
+    calls of unknown outcome may be claimed as well.
     """
 
     token: str
@@ -118,45 +169,45 @@ class Claim:
 
 
 class JournalRun(Protocol):
-    """One send's hold on a journal."""
+    """A journal opened for one send."""
 
     async def look(self, keys: Sequence[Key]) -> Sequence[Standing | None]:
-        """Return what is known of each call; None: it was never claimed.
+        """Return the standing of each call; None: the call was never claimed.
 
-        A claim that was never closed is UNDER_WAY if the run that made it may be alive, else UNKNOWN.
+        An open claim is UNDER_WAY if the run that made the claim may be alive, else UNKNOWN.
         """
         ...
 
     async def begin(self, claim: Claim) -> bool:
-        """Claim a batch durably, all of it or (False) nothing: its request may leave once this returned True.
+        """Claim a batch durably; the request may leave once this returned True.
 
-        It can be claimed if each of its calls is new or free, or (``resend_unknown``) unknown. False:
-        somebody else was quicker.
+        A batch is claimed whole or not at all. A claim succeeds if each call is new or free, or
+        (``resend_unknown``) unknown. False: another run has claimed one of the calls in the meantime.
         """
         ...
 
     async def close(
         self, claim: Claim, state: State, *, reason: str = "", message_ids: Sequence[str] | None = None
     ) -> None:
-        """Write durably what became of a claim; ``message_ids`` in the order of its keys, if accepted.
+        """Write the outcome of a claim durably; ``message_ids`` in the order of the keys, if accepted.
 
-        ``reason`` is a result code or a sentence. Calls that were claimed anew since are left alone, and so
-        are calls that a report has shown to be made. A claim closed as unknown may be closed once more, when
-        its answer comes late.
+        ``reason`` is a result code or a sentence. Calls that were claimed again since then stay unchanged, and so
+        do calls that a report has proved. A claim closed as unknown may be closed once more, when the response comes
+        late.
         """
         ...
 
     async def end(self) -> None:
-        """Let go of the journal: whatever this run claims and has not closed is unknown from now on.
+        """Release the journal: claims of this run that are still open are unknown from now on.
 
-        Late answers may be written (:meth:`close`) after it.
+        Late responses may be written (:meth:`close`) afterwards.
         """
         ...
 
 
 @frozen
 class Line:
-    """All that a journal knows of one call; ``report`` is the last one that was recorded."""
+    """One call and its outcome; the report fields are of the last report that was recorded."""
 
     mobile: str = field(repr=mask)
     custom_id: str
@@ -165,9 +216,9 @@ class Line:
     reason: str
     """The result code or sentence of the last outcome that was not an acceptance, else ""."""
     begun_at: datetime
-    """When it was last claimed (aware, in Beijing time)."""
+    """The instant of the last claim (aware, in Beijing time)."""
     report_state: str = ""
-    """The report's ``raw_state``; "" until one was recorded."""
+    """The report's ``raw_state``; "" until a report was recorded."""
     report_description: str = ""
     called_at: datetime | None = None
     duration: float | None = None
@@ -176,9 +227,9 @@ class Line:
 
 @frozen
 class Summary:
-    """The purpose of a journal, and how many calls are in which state.
+    """The purpose of a journal, and the number of calls in each state.
 
-    ``reported`` counts by the reports' ``raw_state``, best known first.
+    ``reported`` counts by the reports' ``raw_state``, the most frequent first.
     """
 
     app_id: str
@@ -190,26 +241,26 @@ class Summary:
 
 
 class Journal(Protocol):
-    """Remembers what became of every call of a campaign, across runs, processes and crashes.
+    """Records the outcome of every call of a campaign, across runs, processes and crashes.
 
-    Its methods raise :class:`~emay_voice_async.errors.JournalError` when it cannot be read or written.
+    All methods raise :class:`~emay_voice_async.errors.JournalError` when the journal cannot be read or written.
     """
 
     async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
-        """Begin a run; a journal that does not exist yet is made.
+        """Begin a run; a journal that does not exist yet is created.
 
-        A ``dry`` run writes nothing, not even a journal that does not exist: it can look, and end.
+        A ``dry`` run writes no data and creates no journal: only look and end are possible.
 
-        Raises :class:`~emay_voice_async.errors.JournalError` if it was made for another purpose.
+        Raises :class:`~emay_voice_async.errors.JournalError` if the journal was made for another purpose.
         """
         ...
 
     async def record(self, reports: Iterable[Report]) -> int:
-        """Join in status reports, and return how many belong to calls of this journal.
+        """Add status reports to the calls; return how many reports belong to calls of this journal.
 
-        A call that was unknown is accepted from then on: a report proves that it was made. One that was
-        refused or not sent is left alone: a report with its custom id is that of another campaign. Safe to
-        repeat.
+        An unknown call is accepted from then on: a report proves that the call was made. A call that was refused or
+        not sent stays unchanged: a report with the same custom id belongs to another campaign. Recording a report again
+        changes no call.
         """
         ...
 
@@ -218,11 +269,11 @@ class Journal(Protocol):
         ...
 
     def lines(self) -> AsyncIterator[Line]:
-        """Iterate over every call in the order in which they were first claimed, in flat memory."""
+        """Iterate over all calls in the order of their first claims, in flat memory."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of whatever is open; the journal can be used again after it."""
+        """Release all resources; the journal can be used again afterwards."""
         ...
 
     async def __aenter__(self) -> Self: ...

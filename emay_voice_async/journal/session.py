@@ -1,4 +1,4 @@
-"""What one send looks up in its journal, and what it writes there."""
+"""One send's journal session: recipients to call, claims, and outcomes."""
 
 import asyncio
 import secrets
@@ -9,30 +9,30 @@ from typing import Final
 from attrs import define, field
 
 from emay_voice_async.errors import DuplicateError, JournalError, OutcomeUnknownError, RefusedError
-from emay_voice_async.journal.occurrences import Seen
+from emay_voice_async.journal.occurrences import OccurrenceCounter
 from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Standing, State
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
 
-__all__ = ["Books", "Known", "Sorter", "as_journal_error"]
+__all__ = ["JournalSession", "Known", "Sorter", "as_journal_error"]
 
-_LEFT: Final = "an earlier run left it open: look at its reports"
+_OPEN: Final = "an earlier run ended before its answer came: its reports will settle it"
 _UNDER_WAY: Final = "another run of this journal may be sending it at this moment"
-_TAKEN: Final = "another run of this journal was quicker with some of these numbers; run again for the others"
+_CLAIMED: Final = "another run of this journal is sending some of these numbers; run again for the others"
 _DUPLICATE: Final = "must not be a duplicate: each number is called once"
 _STATES: Final = {Refused: State.REFUSED, Unknown: State.UNKNOWN, NotSent: State.NOT_SENT}
 
 Look = Callable[[Sequence[Key]], Awaitable[Sequence[Standing | None]]]
 
 Known = Callable[[int], Outcome]
-"""Makes the outcome of recipients that are not sent now, given its index."""
+"""Makes the outcome of recipients that are not sent now, given the index of the outcome."""
 
 
 @define
-class Sorted:
-    """A piece of the input: whom to call, by what the journal knows them, and the outcomes of the others.
+class Selection:
+    """A part of the input, sorted: the recipients to call with their keys, and the outcomes of the others.
 
-    ``accepted``, ``unknown`` and ``repeated`` count the others.
+    ``accepted``, ``unknown`` and ``duplicates`` count the others.
     """
 
     recipients: list[Recipient] = field(factory=list)
@@ -44,23 +44,26 @@ class Sorted:
 
 
 class Sorter:
-    """Tells apart whom to call and whom not, by a journal's ``look`` and by what came before in the input."""
+    """Separates recipients to call from others, by a journal's ``look`` and by earlier entries of the input."""
 
     def __init__(self, look: Look, *, allow_duplicates: bool, resend_unknown: bool) -> None:
         self._look = look
-        self._seen = Seen()
+        self._occurrences = OccurrenceCounter()
         self._allow_duplicates = allow_duplicates
         self._resend_unknown = resend_unknown
 
     def close(self) -> None:
-        """Forget the input."""
-        self._seen.close()
+        """Delete the counts of the input."""
+        self._occurrences.close()
 
-    async def sort(self, recipients: Sequence[Recipient], positions: Sequence[int]) -> Sorted:
-        """Tell those who are to be called from those of whom the journal, or the input before, says otherwise."""
-        pairs = [(one.mobile, one.custom_id or "" if self._allow_duplicates else "") for one in recipients]
-        times = await asyncio.to_thread(self._seen.count, pairs)
-        found = Sorted()
+    async def sort(self, recipients: Sequence[Recipient], positions: Sequence[int]) -> Selection:
+        """Sort the next recipients of the input; ``positions`` are places in the input."""
+        pairs = [
+            (recipient.mobile, recipient.custom_id or "" if self._allow_duplicates else "")
+            for recipient in recipients
+        ]
+        times = await asyncio.to_thread(self._occurrences.count, pairs)
+        found = Selection()
         places = list(range(len(recipients)))
         if not self._allow_duplicates and any(times):
             places = [place for place in places if not times[place]]
@@ -75,32 +78,33 @@ class Sorter:
         recipients: Iterable[Recipient],
         keys: Iterable[Key],
         standings: Iterable[Standing | None],
-        found: Sorted,
+        found: Selection,
     ) -> None:
         tickets: list[Ticket] = []
         open_: dict[State, list[Recipient]] = {}
-        for one, key, standing in zip(recipients, keys, standings, strict=True):
+        for recipient, key, standing in zip(recipients, keys, standings, strict=True):
             if standing is None:
-                found.recipients.append(one)
+                found.recipients.append(recipient)
                 found.keys.append(key)
             elif standing.state is State.ACCEPTED:
-                tickets.append(Ticket(one.mobile, standing.message_id, standing.custom_id))
+                tickets.append(Ticket(recipient.mobile, standing.message_id, standing.custom_id))
             elif standing.state.is_free or (self._resend_unknown and standing.state is State.UNKNOWN):
-                # Under the id that it had, so that a report finds it whichever of its requests it is of.
-                found.recipients.append(Recipient(one.mobile, one.custom_id or standing.custom_id or None))
+                # The earlier custom id is kept, so that a report of any of the requests finds the call.
+                custom_id = recipient.custom_id or standing.custom_id or None
+                found.recipients.append(Recipient(recipient.mobile, custom_id))
                 found.keys.append(key)
             else:
-                open_.setdefault(standing.state, []).append(Recipient(one.mobile, standing.custom_id))
+                open_.setdefault(standing.state, []).append(Recipient(recipient.mobile, standing.custom_id))
         found.accepted, found.unknown = len(tickets), sum(map(len, open_.values()))
         if tickets:
             found.known.append(_accepted(tuple(tickets)))
-        found.known += [_unknown(state, tuple(those)) for state, those in open_.items()]
+        found.known += [_unknown(state, tuple(recipients)) for state, recipients in open_.items()]
 
 
-class Books:
-    """The dealings of one send with its journal.
+class JournalSession:
+    """A journal as one send uses it.
 
-    ``lasts``: no request is under way for longer than so many seconds.
+    ``lasts``: seconds after which no request of this send is under way any more.
     """
 
     def __init__(
@@ -112,37 +116,37 @@ class Books:
         self._lasts = lasts
 
     async def end(self) -> None:
-        """Let go of the journal; an answer that comes later can be written all the same."""
+        """Release the journal; a response that comes later can still be written."""
         self.sorter.close()
         await self._run.end()
 
     async def begin(self, keys: Sequence[Key], recipients: Sequence[Recipient]) -> Claim:
-        """Claim a batch; only then may its request leave.
+        """Claim a batch; the request may leave afterwards.
 
-        Raises :class:`JournalError`, or :class:`OutcomeUnknownError` when another run has claimed one of its
-        numbers in the meantime: nothing of it leaves.
+        Raises :class:`JournalError`, or :class:`OutcomeUnknownError` when another run has claimed one of the numbers
+        in the meantime. In both cases no request of the batch leaves.
         """
-        custom_ids = tuple(one.custom_id or "" for one in recipients)
+        custom_ids = tuple(recipient.custom_id or "" for recipient in recipients)
         claim = Claim(secrets.token_hex(16), tuple(keys), custom_ids, self._lasts, self._resend_unknown)
         try:
             begun = await self._run.begin(claim)
         except asyncio.CancelledError:
-            # Whether it was claimed or not: it is not posted any more.
+            # The batch may have been claimed, and is not posted any more.
             with suppress(JournalError):
                 await self.release(claim)
             raise
         except Exception as error:
             raise as_journal_error(error) from error
         if not begun:
-            raise OutcomeUnknownError(_TAKEN)
+            raise OutcomeUnknownError(_CLAIMED)
         return claim
 
     async def release(self, claim: Claim) -> None:
-        """Take a claim back of which certainly nothing was acted on."""
-        await self._run.close(claim, State.NOT_SENT, reason="nothing of it was acted on")
+        """Close a claim as not sent, when the service certainly did not act on the request."""
+        await self._run.close(claim, State.NOT_SENT, reason="the service did not act on it")
 
     async def close(self, claim: Claim, outcome: Outcome) -> None:
-        """Write what became of a claimed batch."""
+        """Write the outcome of a claimed batch."""
         if isinstance(outcome, Accepted):
             message_ids = [ticket.message_id for ticket in outcome.tickets]
             await self._run.close(claim, State.ACCEPTED, message_ids=message_ids)
@@ -153,25 +157,25 @@ class Books:
 
 
 def as_journal_error(error: Exception) -> JournalError:
-    """Return what a journal raised, as what it should have been: one of a user's own may raise anything."""
+    """Turn any exception of a journal into a JournalError; a custom journal may raise other classes."""
     return error if isinstance(error, JournalError) else JournalError(f"{type(error).__name__} in it")
 
 
 def _set_aside(
-    places: Sequence[int], recipients: Sequence[Recipient], positions: Sequence[int], found: Sorted
+    places: Sequence[int], recipients: Sequence[Recipient], positions: Sequence[int], found: Selection
 ) -> None:
-    """Make the outcome of those whose number came before in the same input."""
-    those = tuple(recipients[place] for place in places)
+    """Add the outcome of recipients whose number came before in the same input."""
+    duplicates = tuple(recipients[place] for place in places)
     error = DuplicateError("mobile", _DUPLICATE, position=positions[places[0]])
-    found.duplicates = len(those)
-    found.known.append(lambda index: NotSent(index, those, error))
+    found.duplicates = len(duplicates)
+    found.known.append(lambda index: NotSent(index, duplicates, error))
 
 
 def _accepted(tickets: tuple[Ticket, ...]) -> Known:
-    recipients = tuple(Recipient(one.mobile, one.custom_id) for one in tickets)
+    recipients = tuple(Recipient(ticket.mobile, ticket.custom_id) for ticket in tickets)
     return lambda index: Accepted(index, recipients, tickets, recorded=True)
 
 
 def _unknown(state: State, recipients: tuple[Recipient, ...]) -> Known:
-    reason = _UNDER_WAY if state is State.UNDER_WAY else _LEFT
+    reason = _UNDER_WAY if state is State.UNDER_WAY else _OPEN
     return lambda index: Unknown(index, recipients, OutcomeUnknownError(reason), recorded=True)

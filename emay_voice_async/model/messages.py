@@ -1,7 +1,7 @@
-"""What can be said: each message checks itself when it is made (sections 2.1.1, 2.2.1, 2.3.1, 2.4.1).
+"""The messages, checked by their constructors (sections 2.1.1, 2.2.1, 2.3.1, 2.4.1).
 
-A broken rule is an :class:`~emay_voice_async.errors.InvalidRequestError` that names the field, the
-rule, and the length found. Lengths count characters (code points).
+A broken rule raises :class:`~emay_voice_async.errors.InvalidRequestError` with the field, the rule, and the
+length found. Lengths count characters (code points).
 """
 
 import re
@@ -40,7 +40,7 @@ _KEY = re.compile("[0-9]")
 
 @frozen
 class _Spoken:
-    """Texts that are read out, and whether the person called can answer by key or voice."""
+    """The texts that are read out, and whether the called person can answer by key or voice."""
 
     content: str
     interactive_content: str | None = field(default=None, kw_only=True)
@@ -69,7 +69,7 @@ class _Spoken:
 
     @property
     def is_interactive(self) -> bool:
-        """The flag that is sent: ``interactive``, or whether there is an interactive content."""
+        """The flag that is sent: ``interactive``, or whether ``interactive_content`` is given."""
         return self.interactive_content is not None if self.interactive is None else self.interactive
 
 
@@ -77,9 +77,9 @@ class _Spoken:
 class Notice(_Spoken):
     """A voice notification (section 2.1).
 
-    ``content`` has 1 to 200 characters; together with ``interactive_content`` (read out to ask for
-    a key) and ``voicemail_content`` (read out to ask for a voice message) 500 at most.
-    ``interactive`` None follows from whether there is an interactive content.
+    ``content`` has 1 to 200 characters; together with ``interactive_content`` (read out to ask for a key) and
+    ``voicemail_content`` (read out to ask for a voice message) at most 500. ``interactive`` None: true if
+    ``interactive_content`` is given.
     """
 
     endpoint: ClassVar[Endpoint] = VOICE_SEND
@@ -130,7 +130,7 @@ class OnKey:
 
 @frozen
 class OnConnected:
-    """Send the text message of a voice SMS after so many seconds (6 to 60) of connected time."""
+    """Send the text message of a voice SMS after 6 to 60 ``seconds`` of connected time."""
 
     seconds: int
 
@@ -147,9 +147,9 @@ class OnConnected:
 class VoiceSms(_Spoken):
     """A call that can trigger a text message, "voice SMS" (section 2.4).
 
-    ``trigger`` says when the text message ``sms_content`` goes out: :class:`OnKey` or
-    :class:`OnConnected`. The three spoken texts have 500 characters at most together. A flag that
-    is None follows from whether the text that it belongs to is there.
+    ``trigger`` says when the text message ``sms_content`` is sent: :class:`OnKey` or :class:`OnConnected`. The
+    three spoken texts have at most 500 characters together. ``interactive`` None: true if
+    ``interactive_content`` is given; ``voicemail`` None: true if ``voicemail_content`` is given.
     """
 
     trigger: OnKey | OnConnected = field(kw_only=True)
@@ -172,9 +172,9 @@ class VoiceSms(_Spoken):
 
     @property
     def is_voicemail(self) -> bool:
-        """The flag that is sent: ``voicemail``, or whether there is a voicemail content."""
+        """The flag that is sent: ``voicemail``, or whether ``voicemail_content`` is given."""
         return self.voicemail_content is not None if self.voicemail is None else self.voicemail
 
 
 Message = Notice | Marketing | VerificationCode | VoiceSms
-"""Whatever can be sent."""
+"""Every kind of message."""

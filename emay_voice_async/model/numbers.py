@@ -1,4 +1,4 @@
-"""Mobile numbers: their form, numbers as people write them, and how one is shown."""
+"""Mobile numbers: their form, the ways people write them, and their masked form."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _ASCII: Final = {
 }
 _TO_ASCII: Final = {ord(char): ascii_char for ascii_char, chars in _ASCII.items() for char in chars}
 _QUOTED = re.compile('=?"(.*)"')
-"""="..." is how a CSV keeps Excel from reading a number."""
+"""A CSV file writes ="..." to keep Excel from reading a number."""
 _LONGEST_WRITTEN: Final = 64
 _BETWEEN = r"(?: *(?:--?|\.) *| +)"
 _WRITTEN = re.compile(
@@ -36,23 +36,24 @@ _WRITTEN = re.compile(
 
 
 def mask(mobile: str) -> str:
-    """Hide the middle of a mobile number (138****0000), and the whole of anything shorter."""
+    """Hide the middle of a mobile number (138****0000), and all of a shorter text."""
     return f"{mobile[:3]}****{mobile[-4:]}" if len(mobile) >= 11 else "****"
 
 
 def plain(text: str) -> str:
-    """Write full-width digits, dashes and blanks in ASCII, without what is invisible or around it."""
+    """Write full-width digits, dashes and blanks in ASCII; remove invisible characters and outer blanks."""
     return text.translate(_TO_ASCII).strip().removeprefix("'").strip()
 
 
 def normalised(text: str) -> str:
-    """Return the 11 digits of a mobile number that is written as people write it.
+    """Return the 11 digits of a mobile number that is written the way people write numbers.
 
-    Taken away are blanks and invisible characters around it, +86, 0086 or 86 in front of it, blanks,
-    dashes, dots and parentheses between its groups of digits, and what spreadsheets add: a leading
-    apostrophe, ="..." around it, .0 behind it. Full-width digits become ASCII; the digits of other
-    scripts do not. A text that is no mobile number, or may be something else, is returned as it is,
-    which the check of recipients refuses, so that one bad number of a million never ends a stream.
+    Removed are: blanks and invisible characters around the number; +86, 0086 or 86 in front; blanks, dashes,
+    dots and parentheses between groups of digits; and the additions of spreadsheets (a leading apostrophe,
+    ="..." around the number, a trailing .0). Full-width digits become ASCII; digits of other scripts do not.
+
+    A text that is no mobile number, or may mean another number, is returned unchanged. The check of
+    recipients refuses it later, so that a bad number among a million does not end a stream.
     """
     if MOBILE.fullmatch(text) or len(text) > _LONGEST_WRITTEN:
         return text
@@ -60,7 +61,7 @@ def normalised(text: str) -> str:
     if quoted := _QUOTED.fullmatch(whole):
         whole = quoted[1].strip()
     if whole.count(".") == 1:
-        # One dot is a decimal point: 138000000.05 must not become a number by losing it.
+        # A single dot is a decimal point: 138000000.05 must not become a number without the dot.
         whole, _, fraction = whole.partition(".")
         if fraction.strip("0"):
             return text
@@ -70,12 +71,12 @@ def normalised(text: str) -> str:
 
 
 def is_number(item: object) -> bool:
-    """Tell whether it is a mobile number, in a plain str, that can be sent to as it is."""
+    """Return whether ``item`` is a plain str with a mobile number that can be sent unchanged."""
     return type(item) is str and MOBILE.fullmatch(item) is not None
 
 
 def are_numbers(items: Sequence[object]) -> bool:
-    """Tell whether each one is a number as :func:`is_number` says, in a third of the time of asking it of each."""
+    """Return whether :func:`is_number` holds for each item; faster than a call for each (benchmark: send)."""
     if set(map(type, items)) != {str} or set(map(len, cast("Sequence[str]", items))) != {DIGITS}:
         return False
     together = "".join(cast("Sequence[str]", items))

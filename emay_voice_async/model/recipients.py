@@ -1,4 +1,4 @@
-"""Whom to call: numbers and custom ids, and the checks of both."""
+"""Recipients: numbers and custom ids, and the checks of both."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -14,14 +14,15 @@ from emay_voice_async.model.numbers import MOBILE, are_numbers, mask, plain
 
 __all__ = [
     "Recipient",
+    "as_recipient",
     "check_all",
     "check_recipient",
-    "identified",
-    "recipient",
+    "check_unique_id",
+    "with_custom_ids",
 ]
 
-_PLACES: Final = tuple(f"-{place}" for place in range(MAX_BATCH))
-"""Where in its batch a recipient stands, as it ends a custom id."""
+_ID_SUFFIXES: Final = tuple(f"-{place}" for place in range(MAX_BATCH))
+"""The end of a made custom id: the place of the recipient in the batch."""
 _SCIENTIFIC = re.compile(r"[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]+")
 
 
@@ -33,31 +34,31 @@ class _RecipientFields:
 
 @frozen(repr=False)
 class Recipient(_RecipientFields):
-    """One number to call, and the caller's own id for that call.
+    """A number to call, and the caller's own id for that call.
 
-    ``mobile`` has 11 digits and begins with 1. ``custom_id`` has 64 characters at most and no
-    comma; it comes back in the ticket and in the report. None: a unique one is made before the
-    request leaves, so that the call can be found even when the answer to its send is lost.
+    ``mobile`` has 11 digits and begins with 1. ``custom_id`` has at most 64 characters and no comma, and
+    comes back in the ticket and in the report. None: a unique id is made before the request is sent, so that the
+    call can be found even if the response is lost.
 
-    A recipient is checked when it is sent to, not when it is made: so one bad row in a stream of
-    a million becomes an outcome of its own rather than an exception in the middle.
+    The check comes with the send, not with the constructor: so an invalid row in a stream of a million becomes a
+    separate outcome and does not raise in the middle of the stream.
     """
 
     def __repr__(self) -> str:
         return f"Recipient({mask(str(self.mobile))!r}, custom_id={self.custom_id!r})"
 
 
-def recipient(item: object) -> Recipient:
-    """Take a :class:`Recipient` as it is and a mobile number as one without a custom id."""
+def as_recipient(item: object) -> Recipient:
+    """Return a :class:`Recipient` unchanged, and a mobile number as a recipient without a custom id."""
     if isinstance(item, Recipient):
         return item
-    # A wrong type is kept, and refused by check_recipient, which can name its position.
-    return _made(item)  # type: ignore[arg-type]
+    # A wrong type is kept here and refused by check_recipient, which knows the position.
+    return Recipient(item)  # type: ignore[arg-type]
 
 
-def check_recipient(one: Recipient, position: int | None = None) -> None:
+def check_recipient(recipient: Recipient, position: int | None = None) -> None:
     """Raise :class:`InvalidRequestError` unless the number and the custom id can be sent."""
-    mobile, custom_id = one.mobile, one.custom_id
+    mobile, custom_id = recipient.mobile, recipient.custom_id
     if not (isinstance(mobile, str) and MOBILE.fullmatch(mobile)):
         raise InvalidRequestError(
             "mobile", "must be 11 digits and begin with 1", 11, _described(mobile), position
@@ -70,7 +71,7 @@ def check_recipient(one: Recipient, position: int | None = None) -> None:
 
 
 def _described(mobile: object) -> str:
-    """Tell what is known of a number that is none, without showing it."""
+    """Describe an invalid number without showing the digits."""
     if not isinstance(mobile, str):
         return type(mobile).__name__
     found = f"{len(mobile)} characters"
@@ -81,48 +82,42 @@ def _described(mobile: object) -> str:
 
 def check_all(items: Sequence[object], check: Callable[[Recipient, int], None] = check_recipient) -> None:
     """Check a whole list: every recipient, and that no custom id occurs twice."""
-    seen: dict[str, int] = {}
+    custom_ids: dict[str, int] = {}
     for start in range(0, len(items), MAX_BATCH):
         part = items[start : start + MAX_BATCH]
         if check is check_recipient and are_numbers(part):
             continue
         for position, item in enumerate(part, start):
-            one = recipient(item)
-            check(one, position)
-            check_fresh(one, position, seen)
+            recipient = as_recipient(item)
+            check(recipient, position)
+            check_unique_id(recipient, position, custom_ids)
 
 
-def check_fresh(one: Recipient, position: int, seen: dict[str, int]) -> None:
-    """Raise unless the custom id is not yet in ``seen`` (id -> position), and put it there."""
-    if one.custom_id is None:
+def check_unique_id(recipient: Recipient, position: int, custom_ids: dict[str, int]) -> None:
+    """Raise if the custom id is in ``custom_ids`` (id -> position) already; else add the id."""
+    if recipient.custom_id is None:
         return
-    first = seen.setdefault(one.custom_id, position)
+    first = custom_ids.setdefault(recipient.custom_id, position)
     if first != position:
         raise InvalidRequestError(
             "custom_id", "must not be repeated", None, f"the one at position {first} again", position
         )
 
 
-def identified(batch: Sequence[str | Recipient], token: str) -> tuple[Recipient, ...]:
-    """Give those without a custom id one that is made of ``token`` and the place in the batch."""
-    # Up to the service's 500 the ends of the ids are there already: a sixth off the whole.
-    places = _PLACES[: len(batch)] if len(batch) <= MAX_BATCH else map("-{}".format, range(len(batch)))
-    custom_ids = [token + place for place in places]
+def with_custom_ids(batch: Sequence[str | Recipient], token: str) -> tuple[Recipient, ...]:
+    """Return the recipients of a batch; a missing custom id is made of ``token`` and the place in the batch."""
+    # Up to the service's 500 the suffixes are made once (benchmark: send).
+    suffixes = _ID_SUFFIXES[: len(batch)] if len(batch) <= MAX_BATCH else map("-{}".format, range(len(batch)))
+    custom_ids = [token + suffix for suffix in suffixes]
     if set(map(type, batch)) == {str}:
-        # Nearly always; together they take half of the time.
+        # The usual case, made all together (benchmark: send).
         return frozen_as(Recipient, map(_RecipientFields, cast("Sequence[str]", batch), custom_ids))
     return tuple(
-        [
-            one
-            if isinstance(one, Recipient) and one.custom_id is not None
-            else _made(one if isinstance(one, str) else one.mobile, custom_id)
-            for one, custom_id in zip(batch, custom_ids, strict=True)
-        ]
+        _with_custom_id(entry, custom_id) for entry, custom_id in zip(batch, custom_ids, strict=True)
     )
 
 
-def _made(mobile: str, custom_id: str | None = None) -> Recipient:
-    """Make a recipient at half the price of ``Recipient(...)``: frozen by changing its class."""
-    made = _RecipientFields(mobile, custom_id)
-    made.__class__ = Recipient
-    return made  # type: ignore[return-value]
+def _with_custom_id(entry: str | Recipient, custom_id: str) -> Recipient:
+    if isinstance(entry, str):
+        return Recipient(entry, custom_id)
+    return entry if entry.custom_id is not None else Recipient(entry.mobile, custom_id)

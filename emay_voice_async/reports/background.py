@@ -44,7 +44,7 @@ class BackgroundReader:
         """Ask for these products, too, as long as a waiter waits."""
         self._products.update(products)
         if self._products and (self._task is None or self._task.done()):
-            self._task = self._exchanges.keep(asyncio.ensure_future(self._read()))
+            self._task = self._exchanges.tasks.keep(asyncio.ensure_future(self._read()))
 
     def close(self) -> None:
         """End the task."""

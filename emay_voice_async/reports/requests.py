@@ -16,7 +16,8 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     RefusedError,
 )
-from emay_voice_async.exchange.exchanges import Attempts, Exchanges
+from emay_voice_async.exchange.attempts import InFlight
+from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page
@@ -42,7 +43,7 @@ class ReportRequests:
         self._mailbox = mailbox
         self._spool: Spool | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._running: dict[Product, tuple[asyncio.Task[int], Attempts]] = {}
+        self._running: dict[Product, tuple[asyncio.Task[int], InFlight]] = {}
 
     async def request(self, product: Product, number: int, deadline: float | None) -> int:
         """Make a getReport, or wait for the running request; return the number of reports.
@@ -58,14 +59,14 @@ class ReportRequests:
             if not task.cancelled() and task.exception() is None:
                 return task.result()
             # The other caller gets the error of the failed request; this caller makes a new request.
-        attempts = Attempts()
-        task = loop.create_task(self._request(product, number, deadline, attempts))
-        self._exchanges.keep(task).add_done_callback(_retrieve)
-        self._running[product] = task, attempts
+        observer = InFlight()
+        task = loop.create_task(self._request(product, number, deadline, observer))
+        self._exchanges.tasks.keep(task).add_done_callback(_retrieve)
+        self._running[product] = task, observer
         try:
             await asyncio.wait({task})
         except asyncio.CancelledError:
-            if not attempts.under_way:
+            if not observer.in_flight:
                 task.cancel()
             raise
         return task.result()
@@ -74,7 +75,7 @@ class ReportRequests:
         """Spool all answers from now on; return when the leftovers of an earlier process are stored."""
         if self._spool is None:
             self._spool = spool
-            self._loading = self._exchanges.keep(asyncio.ensure_future(self._load(spool)))
+            self._loading = self._exchanges.tasks.keep(asyncio.ensure_future(self._load(spool)))
             self._loading.add_done_callback(_retrieve)
         elif self._spool.path != spool.path:
             raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
@@ -84,7 +85,7 @@ class ReportRequests:
         loading.result()
 
     async def _request(
-        self, product: Product, number: int, deadline: float | None, attempts: Attempts
+        self, product: Product, number: int, deadline: float | None, observer: InFlight
     ) -> int:
         files: list[Path] = []
 
@@ -108,7 +109,7 @@ class ReportRequests:
             store,
             first=spool,
             deadline=deadline,
-            attempts=attempts,
+            observe=observer,
         )
 
     def _read(self, endpoint: Endpoint, answer: HttpResponse, file: Path | None) -> tuple[Page, int]:

@@ -1,4 +1,4 @@
-"""Recipients to batches: a sized list is checked at once, a stream as it is read."""
+"""Recipients to batches: a sized list is checked at once, a stream while reading."""
 
 import asyncio
 import secrets
@@ -15,27 +15,27 @@ from emay_voice_async.journal.session import Known, Sorter, as_journal_error
 from emay_voice_async.model.numbers import is_number
 from emay_voice_async.model.recipients import (
     Recipient,
+    as_recipient,
     check_all,
-    check_fresh,
     check_recipient,
-    identified,
-    recipient,
+    check_unique_id,
+    with_custom_ids,
 )
 from emay_voice_async.model.results import NotSent, Outcome
 
-__all__ = ["Cut", "Reader", "Recipients", "Source"]
+__all__ = ["Batcher", "Piece", "PreparedBatch", "RecipientReader", "Recipients"]
 
 Recipients = str | Recipient | Iterable[str | Recipient] | AsyncIterable[str | Recipient]
-"""Whom a send goes to: one, a list, or a stream of any length."""
+"""The recipients of a send: a number, a list, or a stream of any length."""
 
 _TOKEN_BYTES: Final = 10
 
 
 @define(eq=False)
 class Piece:
-    """A part of the input: good entries and their positions, or (``error``) a single bad one.
+    """A part of the input: valid entries and their positions, or (with ``error``) a single invalid entry.
 
-    A good number without a custom id is itself: making each one twice takes an eighth of a send.
+    A valid number stays a str until its custom id is made (benchmark: send).
     """
 
     entries: list[str | Recipient] = field(factory=list)
@@ -45,15 +45,16 @@ class Piece:
     @property
     def recipients(self) -> list[Recipient]:
         """The entries as recipients."""
-        return list(map(recipient, self.entries))
+        return list(map(as_recipient, self.entries))
 
 
-class Reader:
-    """The entries of the input in their order, checked, in pieces of ``size`` at most.
+class RecipientReader:
+    """Reads the entries of the input in order, checked, in pieces of at most ``size``.
 
-    Raises :class:`InvalidRequestError` at once if an entry of a sized list cannot be sent to, unless it is
-    ``tolerant``: then a list is read like a stream. ``length`` is that of a sized list. ``allow_only``: nobody
-    else can be sent to. ``deadline``, an instant of the event loop's clock, ends a stream that keeps silent.
+    Raises :class:`InvalidRequestError` at once if an entry of a sized list cannot be sent to, unless
+    ``tolerant`` is set: then a list is read like a stream. ``length`` is the length of a sized list.
+    ``allow_only``: every other number is invalid. ``deadline``, an instant of the event loop's clock, ends the
+    wait for a stream.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Reader:
         if isinstance(to, str | Recipient):
             to = (to,)
         if isinstance(to, Collection) and not isinstance(to, bytes | bytearray):
-            # A copy, so that what was checked is what is sent, whatever happens to the list.
+            # A copy: the list may change between the check and the send.
             to = tuple(to)
             self.length = len(to)
             if not tolerant:
@@ -84,24 +85,24 @@ class Reader:
             self._iterator = iter(to)
         else:
             raise InvalidRequestError(
-                "to", "must be a number, a Recipient, or an iterable of those", None, type(to).__name__
+                "to", "must be a number, a Recipient, or an iterable of both", None, type(to).__name__
             )
         self._checked = self.length is not None and not tolerant
         self._deadline = None if self._stream is None else deadline
         self._failure: Exception | None = None
         self._piece = Piece()
-        self._seen: dict[str, int] = {}
+        self._custom_ids: dict[str, int] = {}
         self._position = 0
 
     @property
     def fits_one_piece(self) -> bool:
-        """Whether all of it is there, checked, and no more than a single piece."""
+        """Whether the whole input is a checked list that fits into a single piece."""
         return self._checked and (self.length or 0) <= self._size
 
     async def read(self) -> Piece | None:
-        """Return the next full piece, or a bad entry by itself, or None at the end.
+        """Return the next full piece, or an invalid entry by itself, or None at the end.
 
-        An error of the input itself is raised after a piece of what was read before it.
+        An error of the input is raised after the piece with the entries before the error.
         """
         if self._failure is not None:
             raise self._failure
@@ -110,7 +111,7 @@ class Reader:
         except asyncio.CancelledError as error:
             if cast("asyncio.Task[object]", asyncio.current_task()).cancelling():
                 raise
-            # The input's own: something that it waits for was cancelled, and not whoever reads it.
+            # A task that the input awaits was cancelled, not the task that reads the input.
             failure: Exception = NotSentError("the input was cancelled from within")
             failure.__cause__ = error
         except Exception as error:
@@ -118,7 +119,7 @@ class Reader:
         if not self._piece.entries:
             raise failure
         self._failure = failure
-        return self._full()
+        return self._take_piece()
 
     async def _gather_in_time(self) -> Piece | None:
         if self._deadline is None:
@@ -134,7 +135,7 @@ class Reader:
     async def _gather(self) -> Piece | None:
         if self._iterator is None:
             async for item in cast("AsyncIterator[object]", self._stream):
-                if (piece := self._take(item)) is not None:
+                if (piece := self._add(item)) is not None:
                     return piece
         elif self._checked:
             self._piece.entries = cast("list[str | Recipient]", list(islice(self._iterator, self._size)))
@@ -143,45 +144,45 @@ class Reader:
             self._piece.positions = list(range(first, self._position))
         else:
             for item in self._iterator:
-                if (piece := self._take(item)) is not None:
+                if (piece := self._add(item)) is not None:
                     return piece
-        return self._full() if self._piece.entries else None
+        return self._take_piece() if self._piece.entries else None
 
-    def _take(self, item: object) -> Piece | None:
-        """Take in an entry; return it if it is bad, or the piece that it makes full."""
+    def _add(self, item: object) -> Piece | None:
+        """Add an entry to the piece; return an invalid entry as its own piece, or the piece once full."""
         position = self._position
         self._position += 1
         if self._allow_only is None and is_number(item):
             self._piece.entries.append(cast("str", item))
         else:
-            one = recipient(item)
+            recipient = as_recipient(item)
             try:
-                self._check(one, position)
-                check_fresh(one, position, self._seen)
+                self._check(recipient, position)
+                check_unique_id(recipient, position, self._custom_ids)
             except InvalidRequestError as error:
-                return Piece([one], [position], error)
-            self._piece.entries.append(one)
+                return Piece([recipient], [position], error)
+            self._piece.entries.append(recipient)
         self._piece.positions.append(position)
-        return self._full() if len(self._piece.entries) == self._size else None
+        return self._take_piece() if len(self._piece.entries) == self._size else None
 
-    def _check(self, one: Recipient, position: int) -> None:
-        check_recipient(one, position)
-        if self._allow_only is not None and one.mobile not in self._allow_only:
+    def _check(self, recipient: Recipient, position: int) -> None:
+        check_recipient(recipient, position)
+        if self._allow_only is not None and recipient.mobile not in self._allow_only:
             raise InvalidRequestError("mobile", "must be one of allow_only", position=position)
 
-    def _full(self) -> Piece:
+    def _take_piece(self) -> Piece:
         piece, self._piece = self._piece, Piece()
         if self.length is None:
-            # Ids of a stream are compared within a piece: more would take memory without bound.
-            self._seen = {}
+            # Custom ids of a stream are compared within a piece: the whole would take memory without bound.
+            self._custom_ids = {}
         return piece
 
 
 @frozen
-class Cut:
-    """A batch: whom to send to, all with custom ids, and what the journal knows them by; or an outcome.
+class PreparedBatch:
+    """A batch to send, with custom ids and the keys of the calls in the journal; or an outcome.
 
-    ``known`` is the outcome of recipients that are not to be sent to.
+    ``known`` is the outcome of recipients that are not sent to.
     """
 
     index: int
@@ -190,17 +191,19 @@ class Cut:
     known: Outcome | None = None
 
 
-class Source:
-    """The batches of a send, of up to ``size`` recipients, and the outcomes of those that are not sent to.
+class Batcher:
+    """Makes the batches of a send, of up to ``size`` recipients, and the outcomes of the other entries.
 
-    ``sorter``: leaves out what the journal knows better. At most ``max_calls`` recipients are let through.
+    ``sorter`` sets aside the calls that the journal knows. At most ``max_calls`` recipients are sent to.
     """
 
-    def __init__(self, reader: Reader, size: int, sorter: Sorter | None, max_calls: int | None) -> None:
+    def __init__(
+        self, reader: RecipientReader, size: int, sorter: Sorter | None, max_calls: int | None
+    ) -> None:
         self._reader = reader
         self._size = size
         self._sorter = sorter
-        self._left = max_calls
+        self._calls_left = max_calls
         self._index = -1
         self._known: deque[Known] = deque()
         self._entries: list[str | Recipient] = []
@@ -208,23 +211,23 @@ class Source:
         self._failure: Exception | None = None
         self._ended = False
 
-    async def read(self) -> Cut | None:
+    async def read(self) -> PreparedBatch | None:
         """Return the next batch, or an outcome, or None at the end.
 
-        An error of the input, or of the journal, is raised after everything that was read before it.
+        An error of the input, or of the journal, is raised after all earlier entries.
         """
         while not self._known and not self._ended and len(self._entries) < self._size:
-            await self._read_on()
+            await self._read_piece()
         self._index += 1
         if self._known:
-            return Cut(self._index, known=self._known.popleft()(self._index))
+            return PreparedBatch(self._index, known=self._known.popleft()(self._index))
         if self._entries:
-            return self._cut()
+            return self._next_batch()
         if self._failure is not None:
             raise self._failure
         return None
 
-    async def _read_on(self) -> None:
+    async def _read_piece(self) -> None:
         try:
             piece = await self._reader.read()
         except Exception as error:
@@ -250,22 +253,23 @@ class Source:
         self._keys += found.keys
         self._known += found.known
 
-    def _cut(self) -> Cut:
-        if self._left == 0:
+    def _next_batch(self) -> PreparedBatch:
+        if self._calls_left == 0:
             error = NotSentError("max_calls numbers have been sent to")
-            return Cut(self._index, known=_not_sent(self._taken(self._size)[0], error)(self._index))
-        size = self._size if self._left is None else min(self._size, self._left)
-        entries, keys = self._taken(size)
-        if self._left is not None:
-            self._left -= len(entries)
-        return Cut(self._index, identified(entries, secrets.token_hex(_TOKEN_BYTES)), tuple(keys))
+            return PreparedBatch(self._index, known=_not_sent(self._take(self._size)[0], error)(self._index))
+        size = self._size if self._calls_left is None else min(self._size, self._calls_left)
+        entries, keys = self._take(size)
+        if self._calls_left is not None:
+            self._calls_left -= len(entries)
+        recipients = with_custom_ids(entries, secrets.token_hex(_TOKEN_BYTES))
+        return PreparedBatch(self._index, recipients, tuple(keys))
 
-    def _taken(self, size: int) -> tuple[list[str | Recipient], list[Key]]:
+    def _take(self, size: int) -> tuple[list[str | Recipient], list[Key]]:
         taken = self._entries[:size], self._keys[:size]
         del self._entries[:size], self._keys[:size]
         return taken
 
 
 def _not_sent(entries: Iterable[str | Recipient], error: EmayVoiceError) -> Known:
-    those = tuple(map(recipient, entries))
-    return lambda index: NotSent(index, those, error)
+    recipients = tuple(map(as_recipient, entries))
+    return lambda index: NotSent(index, recipients, error)

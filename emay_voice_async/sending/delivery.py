@@ -1,12 +1,12 @@
-"""One batch to its outcome: its hours, its claim in the journal, its request, and what is written down."""
+"""The delivery of a batch: calling hours, claim in the journal, request, and record of the outcome."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define
 
 from emay_voice_async.errors import (
     EmayVoiceError,
@@ -15,100 +15,107 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     RefusedError,
 )
-from emay_voice_async.exchange.exchanges import Attempts, Exchanges
+from emay_voice_async.exchange.attempts import CallStep
+from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.retries import Certainty, certainty_of
-from emay_voice_async.journal.protocol import Claim, Journal, Purpose
-from emay_voice_async.journal.session import Books, as_journal_error
+from emay_voice_async.journal.protocol import Claim, Purpose
+from emay_voice_async.journal.session import JournalSession, as_journal_error
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.messages import Message
-from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
-from emay_voice_async.sending.batches import Cut
-from emay_voice_async.sending.hours import CallingHours
+from emay_voice_async.model.results import Accepted, Outcome, Refused, Ticket
+from emay_voice_async.sending.batches import PreparedBatch
+from emay_voice_async.sending.options import Options
+from emay_voice_async.sending.state import ENDS, BatchEvent, BatchState, next_state
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import send_form
 from emay_voice_async.wire.tickets import read_tickets
 
-__all__ = ["Batch", "Delivery", "Options"]
+__all__ = ["Batch", "Delivery"]
 
 logger = logging.getLogger(__name__)
 
 LONGEST_NAP: Final = 30.0
-"""Seconds after which one who waits for the calling hours looks at the clock again: hosts sleep, clocks are set."""
+"""Seconds after which a wait for the calling hours reads the clock again: hosts sleep, clocks are set."""
 _MARGIN: Final = 5.0
 
-_OUTCOMES: Final[dict[Certainty, Callable[..., Outcome]]] = {
-    Certainty.REFUSED: Refused,
-    Certainty.NOT_SENT: NotSent,
-    Certainty.UNKNOWN: Unknown,
+_STEPS: Final = {
+    CallStep.SLOT: BatchEvent.SLOT,
+    CallStep.POSTED: BatchEvent.POSTED,
+    CallStep.RETRY: BatchEvent.RETRY,
 }
-
-
-class _CalledOffError(Exception):
-    """The run was stopped while the batch was being claimed."""
+_ERRORS: Final = {
+    Certainty.REFUSED: BatchEvent.REFUSED,
+    Certainty.NOT_SENT: BatchEvent.NOT_SENT,
+    Certainty.UNKNOWN: BatchEvent.UNKNOWN,
+}
+_GOES_ON: Final = frozenset({BatchState.CLAIMING, BatchState.IN_FLIGHT, BatchState.WAITING})
+_MAY_BE_POSTED: Final = frozenset({BatchState.IN_FLIGHT, BatchState.LAST})
+_IN_PROGRESS: Final = _MAY_BE_POSTED | {BatchState.CLAIMING, BatchState.WITHDRAWN}
+_CALLED_OFF: Final = frozenset({BatchState.RECALLED, BatchState.WITHDRAWN})
 
 
 class _OutOfHoursError(Exception):
-    """The calling hours ended while the batch waited for its slot."""
-
-
-@frozen
-class Options:
-    """How one send is held back, and what it writes down; see ``AsyncEmayVoice.send_batches``.
-
-    ``deadline`` is an instant of the event loop's clock.
-    """
-
-    deadline: float | None = None
-    journal: Journal | None = None
-    resend_unknown: bool = False
-    allow_duplicates: bool = False
-    max_calls: int | None = None
-    hours: CallingHours | None = None
+    """The calling hours ended while the batch waited for a slot or a claim."""
 
 
 @define(eq=False)
 class Batch:
-    """A batch on its way to its outcome."""
+    """A batch with its state and its claim in the journal."""
 
-    cut: Cut
-    error: EmayVoiceError | None = None
-    """Set when it is called off."""
-    waits: bool = False
-    """Whether its task is waiting for its turn, or under way."""
-    recalled: bool = False
-    """Whether its task was cancelled by that, while it waited: nothing of it is under way."""
-    given_up: bool = False
-    """Whether its outcome is unknown, so that a late answer is still worth writing down."""
+    prepared: PreparedBatch
+    state: BatchState = BatchState.NEW
     claim: Claim | None = None
-    attempts: Attempts = field(factory=Attempts)
+    stop: EmayVoiceError | None = None
+    """The reason for calling off the batch."""
 
-    def call_off(self, error: EmayVoiceError, task: "asyncio.Task[Outcome]") -> bool:
-        """Keep it from being sent, or sent again; return whether it is under way and goes on."""
-        self.error = error
-        self.attempts.last = True
-        if self.waits and not self.attempts.under_way:
-            self.recalled = True
+    def happened(self, event: BatchEvent) -> None:
+        """Go to the next state."""
+        self.state = next_state(self.state, event)
+
+    def observe(self, step: CallStep) -> bool:
+        """Follow the steps of the call; return whether the call goes on."""
+        self.happened(_STEPS[step])
+        return self.state in _GOES_ON
+
+    def call_off(self, error: EmayVoiceError) -> None:
+        """Prevent the batch from being sent, or sent again."""
+        self.happened(BatchEvent.CALLED_OFF)
+        self.stop = self.stop or error
+
+    def call_off_running(self, error: EmayVoiceError, task: "asyncio.Task[Outcome]") -> bool:
+        """Call off the batch that ``task`` delivers; return whether the task goes on until a response comes."""
+        before = self.state
+        self.call_off(error)
+        if before is BatchState.WAITING:
             task.cancel()
-        # When the loop is torn down, nothing goes on.
-        return self.attempts.under_way and not task.cancelling()
+        # At the end of an event loop every task is cancelled, so that none goes on.
+        return before in _IN_PROGRESS and not task.cancelling()
+
+    def ended(self, event: BatchEvent, detail: object) -> Outcome:
+        """Go to the final state and return the outcome; ``detail``: the tickets or the error."""
+        if self.state in _CALLED_OFF and isinstance(detail, NotSentError):
+            detail = self.stop
+        self.happened(event)
+        make: Callable[..., Outcome] = ENDS[event]
+        return make(self.prepared.index, self.prepared.recipients, detail)
 
 
 class Delivery:
-    """What the batches of one send have in common."""
+    """Delivers the batches of one send."""
 
     def __init__(self, exchanges: Exchanges, message: Message, options: Options) -> None:
-        self.books: Books | None = None
+        self.journal: JournalSession | None = None
         self._exchanges = exchanges
         self._message = message
         self._options = options
-        self._resting = False
+        self._pausing = False
 
     async def start(self) -> None:
-        """Open the journal, if there is one; raise :class:`JournalError` if it cannot be used for this send."""
+        """Open the journal; raise :class:`JournalError` if this send cannot use it."""
         options = self._options
         if options.journal is not None:
             purpose = Purpose(self._exchanges.app_id, self._message, options.allow_duplicates)
-            self.books = Books(
+            self.journal = JournalSession(
                 await options.journal.start(purpose),
                 allow_duplicates=options.allow_duplicates,
                 resend_unknown=options.resend_unknown,
@@ -117,130 +124,127 @@ class Delivery:
             )
 
     async def end(self) -> None:
-        """Let go of the journal."""
-        if self.books is not None:
+        """Close the journal's run."""
+        if self.journal is not None:
             try:
-                await self.books.end()
+                await self.journal.end()
             except Exception:
-                # All that matters is written.
+                # Every outcome is written by now.
                 logger.exception("the journal could not be closed")
 
     async def deliver(self, batch: Batch) -> tuple[Outcome, JournalError | None]:
-        """Bring one batch to its outcome; return that, and why it could not be written down, if so."""
-        if batch.cut.known is not None:
-            return batch.cut.known, None
-        batch.waits = True
+        """Return the outcome of a batch, and the error if the journal could not record the outcome."""
+        if batch.prepared.known is not None:
+            batch.happened(BatchEvent.KNOWN)
+            return batch.prepared.known, None
         outcome = await self._send(batch)
-        batch.waits = False
-        batch.given_up = isinstance(outcome, Unknown)
         return outcome, await self._write_down(batch, outcome)
 
     async def _send(self, batch: Batch) -> Outcome:
-        index, recipients = batch.cut.index, batch.cut.recipients
         path = self._message.endpoint.path
         try:
-            if batch.error is None:
-                return Accepted(index, recipients, await self._post(batch))
+            batch.happened(BatchEvent.STARTED)
+            return batch.ended(BatchEvent.ACCEPTED, await self._post(batch))
         except EmayVoiceError as error:
-            return _OUTCOMES[certainty_of(error)](index, recipients, error)
-        except _CalledOffError:
-            pass
+            return batch.ended(_ERRORS[certainty_of(error)], error)
         except Exception as error:
-            # Nobody thought of it, and one batch must not hide what became of the others.
+            # A fault of this package must not hide the outcomes of the other batches.
             logger.exception("a batch failed")
             reason = f"{type(error).__name__} in the client"
-            if batch.attempts.posted:
-                return Unknown(index, recipients, OutcomeUnknownError(reason, path))
-            return NotSent(index, recipients, NotSentError(reason, path))
+            if batch.state in _MAY_BE_POSTED:
+                return batch.ended(BatchEvent.UNKNOWN, OutcomeUnknownError(reason, path))
+            return batch.ended(BatchEvent.NOT_SENT, NotSentError(reason, path))
         except asyncio.CancelledError:
-            # If it was not called off, the loop is torn down around it, and it may be under way.
-            if not batch.recalled:
+            if batch.state is not BatchState.RECALLED:
+                # The event loop is torn down.
+                batch.happened(BatchEvent.CANCELLED)
                 raise
-        return NotSent(index, recipients, cast("EmayVoiceError", batch.error))
+            return batch.ended(BatchEvent.NOT_SENT, NotSentError("it was called off", path))
 
     async def _post(self, batch: Batch) -> tuple[Ticket, ...]:
-        """Post one batch within the calling hours."""
-        form = send_form(self._message, batch.cut.recipients)
-        while True:
-            await self._rest()
+        """Post a batch within the calling hours."""
+        endpoint = self._message.endpoint
+        form = send_form(self._message, batch.prepared.recipients)
+        while batch.state is BatchState.WAITING:
+            await self._wait_for_hours()
             try:
                 return await self._exchanges.call(
-                    self._message.endpoint,
+                    endpoint,
                     form,
-                    lambda answer: self._read(batch, answer),
+                    lambda response: self._read(batch, response),
                     prepare=self._prepare_for(batch),
                     deadline=self._options.deadline,
-                    attempts=batch.attempts,
+                    observe=batch.observe,
                 )
             except _OutOfHoursError:
-                continue
+                batch.happened(BatchEvent.PUT_BACK)
+        raise NotSentError("it was called off", endpoint.path)
 
-    async def _rest(self) -> None:
-        """Wait for the calling hours to begin."""
-        hours, path = self._options.hours, self._message.endpoint.path
-        while hours is not None and (pause := hours.wait(self._exchanges.now())):
-            if not self._resting:
-                self._resting = True
-                begins = datetime.fromtimestamp(self._exchanges.now() + pause, BEIJING)
+    async def _wait_for_hours(self) -> None:
+        clock, hours, path = self._exchanges.clock, self._options.hours, self._message.endpoint.path
+        while hours is not None and (pause := hours.wait(clock.now())):
+            if not self._pausing:
+                self._pausing = True
+                begins = datetime.fromtimestamp(clock.now() + pause, BEIJING)
                 logger.info("outside of the calling hours %s: going on at %s", hours, begins)
-            await self._exchanges.pause(min(pause, LONGEST_NAP), path, self._options.deadline)
-        self._resting = False
+            await self._exchanges.tasks.pause(min(pause, LONGEST_NAP), path, self._options.deadline)
+        self._pausing = False
 
     def _prepare_for(self, batch: Batch) -> Callable[[], Awaitable[None]] | None:
-        if self.books is None and self._options.hours is None:
+        if self.journal is None and self._options.hours is None:
             return None
         return lambda: self._prepare(batch)
 
     async def _prepare(self, batch: Batch) -> None:
-        """With the slot in hand, look at the clock once more, and claim the batch: only then may it leave."""
-        # If it is posted again, certainly nobody was called; how long a claim lasts begins anew.
+        """Check the calling hours once more, with the slot acquired, and claim the batch."""
+        # A retry claims again, so that the claim covers the time of the new request.
         await self._release(batch)
         self._check_hours()
-        if self.books is None:
+        if self.journal is None:
             return
-        batch.claim = await self.books.begin(batch.cut.keys, batch.cut.recipients)
-        if batch.error is not None:
-            raise _CalledOffError
+        batch.claim = await self.journal.begin(batch.prepared.keys, batch.prepared.recipients)
         try:
-            # A claim may have waited for somebody else's writing.
+            # The claim may have waited for another writer of the journal.
             self._check_hours()
         except _OutOfHoursError:
             await self._release(batch)
             raise
 
     def _check_hours(self) -> None:
-        if self._options.hours is not None and self._options.hours.wait(self._exchanges.now()):
+        if self._options.hours is not None and self._options.hours.wait(self._exchanges.clock.now()):
             raise _OutOfHoursError
 
     async def _release(self, batch: Batch) -> None:
-        """Let go of the claim of a batch of which certainly nothing was acted on, if it has one."""
-        if self.books is not None and batch.claim is not None:
-            await self.books.release(batch.claim)
+        """Release the claim of a batch whose request certainly had no effect."""
+        if self.journal is not None and batch.claim is not None:
+            await self.journal.release(batch.claim)
             batch.claim = None
 
-    def _read(self, batch: Batch, answer: HttpResponse) -> tuple[Ticket, ...]:
-        """Read the answer, also one that comes when the batch was given up: the journal still wants it."""
-        cut = batch.cut
+    def _read(self, batch: Batch, response: HttpResponse) -> tuple[Ticket, ...]:
+        """Read the response; a late response is written to the journal."""
+        prepared = batch.prepared
         try:
-            tickets = read_tickets(self._message.endpoint, answer, cut.recipients)
+            tickets = read_tickets(self._message.endpoint, response, prepared.recipients)
         except RefusedError as error:
-            self._write_down_late(batch, Refused(cut.index, cut.recipients, error))
+            self._write_down_late(batch, Refused(prepared.index, prepared.recipients, error))
             raise
-        self._write_down_late(batch, Accepted(cut.index, cut.recipients, tickets))
+        self._write_down_late(batch, Accepted(prepared.index, prepared.recipients, tickets))
         return tickets
 
     def _write_down_late(self, batch: Batch, outcome: Outcome) -> None:
-        if batch.given_up and batch.claim is not None:
-            writing = asyncio.get_running_loop().create_task(self._write_down(batch, outcome))
-            self._exchanges.keep(writing)
+        if batch.state is BatchState.UNKNOWN:
+            batch.happened(BatchEvent.LATE)
+            if batch.claim is not None:
+                writing = asyncio.get_running_loop().create_task(self._write_down(batch, outcome))
+                self._exchanges.tasks.keep(writing)
 
     async def _write_down(self, batch: Batch, outcome: Outcome) -> JournalError | None:
-        """Close the claim of a batch; return why that failed, should it: its calls are unknown to the next run."""
-        if self.books is None or batch.claim is None:
+        """Close the claim of a batch; return the error if that failed: to the next run the batch is unknown."""
+        if self.journal is None or batch.claim is None:
             return None
         try:
-            await self.books.close(batch.claim, outcome)
+            await self.journal.close(batch.claim, outcome)
         except Exception as error:
-            logger.exception("what became of a batch could not be written down")
+            logger.exception("the outcome of a batch could not be written down")
             return as_journal_error(error)
         return None

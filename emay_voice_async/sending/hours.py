@@ -1,4 +1,4 @@
-"""What keeps a send from costing more than was meant: hours, and a plan before any money is spent."""
+"""Calling hours: the times of a day at which people may be called."""
 
 import math
 import re
@@ -19,7 +19,7 @@ _RULE: Final = 'must be spans such as "08:00-20:00" or "09:00-12:00,14:00-21:00"
 
 
 def _spans(hours: str) -> tuple[tuple[int, int], ...]:
-    """Read spans of a day as (first second, second after the last), cut at midnight."""
+    """Read spans of a day as (first second, second after the last), split at midnight."""
     check_text("hours", hours)
     spans: list[tuple[int, int]] = []
     for number, text in enumerate(hours.split(",")):
@@ -38,7 +38,7 @@ def _spans(hours: str) -> tuple[tuple[int, int], ...]:
 
 
 def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Sort spans, and make one of those that overlap or touch."""
+    """Sort spans, and join spans that overlap or touch."""
     merged: list[tuple[int, int]] = []
     for span in sorted(spans):
         if merged and span[0] <= merged[-1][1]:
@@ -50,10 +50,9 @@ def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 @frozen
 class CallingHours:
-    """When people may be called, in Beijing time: ``CallingHours("08:00-20:00")``.
+    """The hours of each day at which people may be called, in Beijing time: ``CallingHours("08:00-20:00")``.
 
-    One span or several, separated by commas; one that ends before it begins runs over midnight. Each day is
-    the same.
+    One or more spans, separated by commas; in "20:00-08:00" the span runs over midnight.
     """
 
     hours: str
@@ -66,24 +65,24 @@ class CallingHours:
         return f"{self.hours} (Beijing time)"
 
     def wait(self, at: float) -> float:
-        """Return how many seconds after ``at`` (POSIX seconds) people may be called; 0: at once."""
+        """Return the seconds from ``at`` (POSIX seconds) until people may be called; 0: at once."""
         second = _second_of_day(at)
         if any(start <= second < end for start, end in self._parts):
             return 0.0
         return min((start - second) % _DAY for start, _ in self._parts)
 
     def left(self, at: float) -> float:
-        """Return how many seconds the span that ``at`` is in goes on; 0 outside of all."""
+        """Return the seconds from ``at`` to the end of the current span; 0 outside of the calling hours."""
         second = _second_of_day(at)
         left = 0.0
-        # One that ends at midnight goes on with one that begins there.
+        # A span that ends at midnight goes on with the span that begins at midnight.
         while left < _DAY and (ends := [e for s, e in self._parts if s <= (second + left) % _DAY < e]):
             left += max(ends) - (second + left) % _DAY
         return min(left, float(_DAY))
 
     def stretched(self, at: float, seconds: float) -> float:
-        """Return how long it takes from ``at`` to spend so many seconds within the hours."""
-        # Each day spends the same, so that whole days need no walking. The last one is walked to its end.
+        """Return the seconds from ``at`` until ``seconds`` of calling hours have passed."""
+        # Every day has the same hours, so that whole days are computed. The last day is walked to the end.
         a_day = sum(end - start for start, end in self._parts)
         days = max(0, math.ceil(seconds / a_day) - 1)
         return days * _DAY + self._walked(at, seconds - days * a_day)

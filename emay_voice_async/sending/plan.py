@@ -1,28 +1,29 @@
-"""What a send would do, found out without sending anything."""
+"""The plan of a send: calls, requests, time and cost, computed without sending."""
 
 import math
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 from attrs import define, field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.journal.protocol import Key
+from emay_voice_async.journal.null_journal import NullJournal
+from emay_voice_async.journal.protocol import Purpose
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import tolerance
-from emay_voice_async.sending.batches import Reader
+from emay_voice_async.sending.batches import RecipientReader
 from emay_voice_async.sending.hours import CallingHours
+from emay_voice_async.sending.options import Options
 
-__all__ = ["Count", "Plan", "count", "know_nothing", "plan_of", "seconds_under"]
+__all__ = ["Count", "Plan", "count", "count_entries", "plan_of", "seconds_under"]
 
 SHOWN: Final = 1000
-"""Errors that a plan holds: a file of five million wrong lines must not fill the memory."""
+"""The most errors that a plan holds: a file of five million wrong lines must not fill the memory."""
 
 
 def seconds_under(limit: RateLimit | None, requests: int) -> float:
-    """Return the least seconds from the first of so many requests to the last, answers taking no time."""
+    """Return the least seconds between the first and the last of ``requests`` requests with instant responses."""
     if limit is None or requests < 1:
         return 0.0
     return (requests - 1) // limit.requests * (limit.period + tolerance(limit.period))
@@ -34,31 +35,31 @@ def _count(errors: tuple[InvalidRequestError, ...]) -> str:
 
 @frozen
 class Plan:
-    """What a send would do. Nothing was sent.
+    """The plan of a send. No request was sent.
 
-    ``numbers`` would be called, in ``requests`` requests, which takes about ``seconds``, pauses outside of the
-    calling hours included; the time of the answers comes on top.
+    ``numbers`` would be called in ``requests`` requests. That takes about ``seconds``, pauses outside of the
+    calling hours included; the time until each response comes on top.
     """
 
     numbers: int
     requests: int
     seconds: float
     invalid: tuple[InvalidRequestError, ...] = field(default=(), repr=_count)
-    """The first 1,000 entries that cannot be sent; each has its ``position``, counted from 0."""
+    """The first 1,000 entries that cannot be sent to; each has a ``position``, counted from 0."""
     invalid_count: int = 0
-    """How many entries cannot be sent."""
+    """The number of entries that cannot be sent to."""
     duplicates: int = 0
-    """Entries whose number came before: with a journal they are not sent, without one they are."""
+    """Entries with a number that came before: not sent with a journal, sent without a journal."""
     accepted_before: int = 0
     """Numbers that the journal knows as accepted: they are not sent again."""
     unknown_before: int = 0
-    """Numbers whose earlier outcome is unknown: sent again only if asked to (then they count as ``numbers``)."""
+    """Numbers of unknown outcome; with ``resend_unknown`` they are sent again and count as ``numbers``."""
     over_max_calls: int = 0
-    """Numbers that ``max_calls`` leaves out."""
+    """Numbers beyond ``max_calls``."""
     balance: Decimal | None = None
-    """The account's balance in its own unit; None: it was not asked for."""
+    """The balance in the unit of the account; None: not asked for."""
     cost: Decimal | None = None
-    """What the numbers cost in the unit of the balance; None without a ``price``."""
+    """The cost of ``numbers`` in the unit of the balance; None without a ``price``."""
 
     @property
     def enough(self) -> bool | None:
@@ -70,7 +71,7 @@ class Plan:
 
 @define
 class Count:
-    """What was found in the input."""
+    """The entries of the input, counted by the effect that a send would have."""
 
     fresh: int = 0
     accepted: int = 0
@@ -80,24 +81,37 @@ class Count:
     invalid: list[InvalidRequestError] = field(factory=list)
 
 
-async def know_nothing(keys: Sequence[Key]) -> Sequence[None]:
-    """Look keys up where there is no journal."""
-    return [None] * len(keys)
+async def count_entries(reader: RecipientReader, options: Options, purpose: Purpose) -> Count:
+    """Count the entries of the input, by the journal of the options.
+
+    The journal is not written to. Raises :class:`JournalError` if this send cannot use the journal.
+    """
+    run = await (options.journal or NullJournal()).start(purpose, dry=True)
+    sorter = Sorter(
+        run.look,
+        allow_duplicates=options.allow_duplicates and options.journal is not None,
+        resend_unknown=options.resend_unknown,
+    )
+    try:
+        return await count(reader, sorter)
+    finally:
+        sorter.close()
+        await run.end()
 
 
-async def count(reader: Reader, sorter: Sorter) -> Count:
-    """Read all of the input and count what would become of it."""
+async def count(reader: RecipientReader, sorter: Sorter) -> Count:
+    """Read the whole input and count the entries."""
     found = Count()
     while (piece := await reader.read()) is not None:
         if piece.error is not None:
             found.invalid_count += 1
             found.invalid += [piece.error] if len(found.invalid) < SHOWN else []
             continue
-        sorted_ = await sorter.sort(piece.recipients, piece.positions)
-        found.fresh += len(sorted_.recipients)
-        found.accepted += sorted_.accepted
-        found.unknown += sorted_.unknown
-        found.duplicates += sorted_.duplicates
+        selection = await sorter.sort(piece.recipients, piece.positions)
+        found.fresh += len(selection.recipients)
+        found.accepted += selection.accepted
+        found.unknown += selection.unknown
+        found.duplicates += selection.duplicates
     return found
 
 

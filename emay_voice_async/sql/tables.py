@@ -1,15 +1,14 @@
-"""The tables of a journal in an SQL database, and the statements on them; nothing here does I/O.
+"""The tables of a journal in an SQL database, and the selections from them, without I/O.
 
-Text from outside is stored in ASCII, escaped as in JSON, and what is searched for is a hash of it: so a NUL or
-half a character troubles no database, and no collation takes two texts for one. Instants are microseconds since
-1970 by the database's own clock.
+Foreign text is stored as ASCII, escaped as in JSON, and searched by a hash: a NUL or a lone surrogate is stored in
+every database, and no collation treats two texts as equal. Instants are microseconds since 1970 by the clock of the
+database.
 """
 
 import hashlib
 import json
 from typing import Any, Final
 
-from attrs import frozen
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -35,16 +34,19 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.types import TypeEngine
 
 from emay_voice_async.journal.protocol import State
+from emay_voice_async.sql.dialects import JournalDialect
 
-__all__ = ["DATABASES", "PLACES", "VERSION", "Database", "Tables", "digest"]
+__all__ = ["PLACES", "VERSION", "Tables", "digest"]
 
 VERSION: Final = 1
-"""Of the tables; those of another version are not touched."""
+"""The version of the tables; tables of another version are refused."""
 PLACES: Final = 1 << 20
-"""More than a claim has calls: its number times this, plus a place in it, puts all calls in order."""
+"""More than the calls of a claim: the number of a claim times this, plus the place in the claim, orders all calls."""
 
 _LONG: Final = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
-_ID: Final = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up nothing else by itself
+_ID: Final = BigInteger().with_variant(
+    Integer(), "sqlite"
+)  # SQLite numbers no other type of column by itself
 _OPTIONS: Final = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
 _TABLE: Final[dict[str, Any]] = {
     f"{name}_{key}": value for name in ("mysql", "mariadb") for key, value in _OPTIONS.items()
@@ -52,12 +54,12 @@ _TABLE: Final[dict[str, Any]] = {
 
 
 def digest(*names: object) -> str:
-    """Return 32 hex digits that no other names have."""
+    """Return 32 hex digits that differ for all other names."""
     return hashlib.blake2b(json.dumps(names).encode(), digest_size=16).hexdigest()
 
 
 class _Escaped(TypeDecorator[str]):
-    """Any text, as the inside of a JSON string."""
+    """Any text, stored as the inside of a JSON string."""
 
     impl: TypeEngine[Any] = _LONG
     cache_ok = True
@@ -70,57 +72,30 @@ class _Escaped(TypeDecorator[str]):
 
 
 class _Word(_Escaped):
-    """A text of 40 characters at most, which can be grouped by."""
+    """A text of at most 40 characters, which GROUP BY accepts."""
 
     impl: TypeEngine[Any] = String(12 * 40)
     cache_ok = True
 
 
-@frozen
-class Database:
-    """What differs between databases.
-
-    ``clock``: the time of the statement; that of the transaction is from before it waited for its turn.
-    ``isolation``: of transactions that write; whoever has waited must see what the others did meanwhile.
-    ``reading``: options of the connection for a read, which is one statement, or need not be consistent.
-    """
-
-    clock: str
-    isolation: str
-    reading: dict[str, Any]
-
-
-_MYSQL: Final = Database("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))", "READ COMMITTED", {})
-DATABASES: Final = {
-    "postgresql": Database(
-        "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
-        "READ COMMITTED",
-        {"isolation_level": "AUTOCOMMIT"},  # saves its BEGIN and ROLLBACK
-    ),
-    "mysql": _MYSQL,
-    "mariadb": _MYSQL,
-    "sqlite": Database("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", "SERIALIZABLE", {}),
-}
-"""The databases that a journal can be in, by SQLAlchemy's names."""
-
-
-def _said(state: State) -> ColumnElement[str]:
+def _literal(state: State) -> ColumnElement[str]:
     return literal_column(f"'{state.value}'", String)
 
 
 class Tables:
-    """The tables whose names begin with ``prefix``, in one kind of database.
+    """The tables with names that begin with ``prefix``, in a kind of database.
 
-    What a single call is looked up by, its ``key`` and its ``number``, has the campaign in it: a database that
-    knows nothing yet of how many calls a campaign has, would rather read all of them than look each one up.
+    The columns that find a single call, ``key`` and ``number``, contain the campaign: a database without statistics
+    on the sizes of campaigns would otherwise read a whole campaign instead of using the index.
 
-    A row of ``calls`` belongs to the last claim of its call, and each row of ``claims`` says what became of
-    it: so a batch is closed in one row, whoever has claimed its calls anew. ``tickets`` has the message ids
-    of accepted claims, ``reports`` the last report of each call.
+    A row of ``calls`` belongs to the last claim of the call, and a row of ``claims`` has the outcome of the claim. A
+    batch is therefore closed in one row, even when other claims have taken over some of its calls. ``tickets`` has
+    the message ids of accepted claims, ``reports`` the last report of each call.
     """
 
-    def __init__(self, prefix: str, database: Database) -> None:
-        self.now: ColumnElement[int] = literal_column(database.clock, BigInteger)
+    def __init__(self, prefix: str, dialect: JournalDialect) -> None:
+        self.dialect = dialect
+        self.now = dialect.now
         self.metadata = MetaData()
         self.version = self._table(f"{prefix}version", Column("number", Integer, primary_key=True))
         self.campaigns = self._table(
@@ -135,7 +110,7 @@ class Tables:
             Column("salt", String(32), nullable=False),
             Column("fingerprint", String(32), nullable=False),
             Column("made_at", BigInteger, nullable=False),
-            # Counted up first in every transaction that claims: that is the lock, held until its end.
+            # Every transaction that claims or records increments it first: a lock until the end of the transaction.
             Column("turns", BigInteger, nullable=False),
         )
         self.claims = self._table(
@@ -182,15 +157,15 @@ class Tables:
         return Table(name, self.metadata, *parts, **_TABLE)
 
     def _state(self) -> ColumnElement[str]:
-        left = and_(self.claims.c.state == _said(State.UNDER_WAY), self.claims.c.over_at <= self.now)
+        left = and_(self.claims.c.state == _literal(State.UNDER_WAY), self.claims.c.over_at <= self.now)
         return case(
-            (self.reports.c.key.is_not(None), _said(State.ACCEPTED)),
-            (left, _said(State.UNKNOWN)),
+            (self.reports.c.key.is_not(None), _literal(State.ACCEPTED)),
+            (left, _literal(State.UNKNOWN)),
             else_=self.claims.c.state,
         ).label("standing")
 
     def known(self, *columns: ColumnElement[Any]) -> Select[Any]:
-        """Select of calls: of each one, its claim, its ticket and its report if it has them."""
+        """Select from calls, joined with claims, and with tickets and reports if these exist."""
         calls, claims, tickets, reports = self.calls, self.claims, self.tickets, self.reports
         ticket = and_(tickets.c.token == claims.c.token, tickets.c.place == calls.c.place)
         joined: FromClause = calls.join(claims, claims.c.id == calls.c.claim)

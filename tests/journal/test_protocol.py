@@ -1,4 +1,4 @@
-"""What a journal promises, as values."""
+"""The values of the journal contract."""
 
 import pytest
 from attrs import evolve
@@ -34,25 +34,25 @@ MESSAGES: list[Message] = [
 
 @pytest.mark.parametrize("state", State)
 def test_which_states_are_free(state: State) -> None:
-    """Nobody was called after a refusal, or when it was not sent; after anything else it is not certain."""
+    """A call is free after a refusal, and when it was not sent; in each other state it may have been made."""
     assert state.is_free is (state.value in ("refused", "not sent"))
 
 
 def test_fingerprints_differ_as_the_messages_do() -> None:
-    """Another message, kind, option or account has another fingerprint; the same has the same."""
+    """Another message, kind, option or account has another fingerprint; equal purposes have equal fingerprints."""
     purposes = [Purpose(app_id, message) for message in MESSAGES for app_id in ("a", "b")]
     prints = [purpose.fingerprint(SALT) for purpose in purposes]
     assert len(set(prints)) == len(prints)
     assert prints == [evolve(purpose).fingerprint(SALT) for purpose in purposes]
-    assert all(len(one) == 32 and int(one, 16) >= 0 for one in prints)
+    assert all(len(found) == 32 and int(found, 16) >= 0 for found in prints)
 
 
 @given(st.binary(max_size=16), st.binary(max_size=16))
 def test_the_salt_makes_a_fingerprint_its_own(salt: bytes, other: bytes) -> None:
-    """With another salt the same purpose has another fingerprint, so that none can be looked up."""
+    """Another salt gives another fingerprint, so that fingerprints cannot be looked up."""
     purpose = Purpose("app", VerificationCode("1234"))
     same = purpose.fingerprint(salt) == purpose.fingerprint(other)
-    # What is shorter is filled up with zeros.
+    # A shorter salt is padded with zeros.
     assert same is (salt.ljust(16, b"\0") == other.ljust(16, b"\0"))
 
 
@@ -65,7 +65,7 @@ def test_what_a_purpose_names() -> None:
 
 
 def test_whole_numbers_are_not_shown() -> None:
-    """Whoever logs a key or a claim shows no whole number; a key is still a tuple of its three parts."""
+    """The repr of a key or a claim shows no whole number; a key is still a tuple of its three parts."""
     key = Key("13812345678", "mine", 2)
     for text in (repr(key), str(key), f"{key}", repr(Claim("token", (key,), ("mine",), 65.0))):
         assert "13812345678" not in text

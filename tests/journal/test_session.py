@@ -1,4 +1,4 @@
-"""What one send looks up in its journal, and what it writes there."""
+"""One send's journal session: which recipients to call, claims, and outcomes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ from emay_voice_async.errors import (
     RefusedError,
 )
 from emay_voice_async.journal.protocol import JournalRun, Key, State
-from emay_voice_async.journal.session import Books, Sorted, as_journal_error
+from emay_voice_async.journal.session import JournalSession, Selection, as_journal_error
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.recipients import Recipient
@@ -33,56 +33,56 @@ def journal(tmp_path: Path) -> SqliteJournal:
     return SqliteJournal(tmp_path / "run.db")
 
 
-def books_of(run_: JournalRun, **options: bool) -> Books:
-    """Make the books of a send."""
-    return Books(run_, **{"allow_duplicates": False, "resend_unknown": False, **options}, lasts=65.0)
+def session_of(run_: JournalRun, **options: bool) -> JournalSession:
+    """Make the session of a send."""
+    return JournalSession(run_, **{"allow_duplicates": False, "resend_unknown": False, **options}, lasts=65.0)
 
 
-def with_books(
-    journal: SqliteJournal, main: Callable[[Books, JournalRun], Awaitable[None]], **options: bool
+def with_session(
+    journal: SqliteJournal, main: Callable[[JournalSession, JournalRun], Awaitable[None]], **options: bool
 ) -> None:
-    """Run with the books of a send on a journal, and one more run of it."""
+    """Run ``main`` with a session on a journal, and with another run of the journal."""
 
     async def living() -> None:
         async with journal:
             allow = options.get("allow_duplicates", False)
             purpose = type(PURPOSE)(PURPOSE.app_id, PURPOSE.message, allow)
-            books, other = books_of(await journal.start(purpose), **options), await journal.start(purpose)
-            await main(books, other)
-            await books.end()
+            session, other = session_of(await journal.start(purpose), **options), await journal.start(purpose)
+            await main(session, other)
+            await session.end()
             await other.end()
 
     run(living())
 
 
-def outcomes(found: Sorted) -> list[Outcome]:
-    """Make the outcomes of those who are not sent to."""
+def outcomes(found: Selection) -> list[Outcome]:
+    """Make the outcomes of the recipients that are not called."""
     return [make(index) for index, make in enumerate(found.known, 7)]
 
 
 class TestSorter:
-    """Whom to call, and whom not."""
+    """Which recipients are called."""
 
     @pytest.mark.parametrize("resend", [False, True])
     def test_by_what_the_journal_knows(self, journal: SqliteJournal, resend: bool) -> None:
-        """New and free numbers are called, accepted ones never, unknown ones if that is asked."""
+        """New and free numbers are called, accepted numbers never, unknown numbers with resend_unknown only."""
 
-        async def main(books: Books, other: JournalRun) -> None:
+        async def main(session: JournalSession, other: JournalRun) -> None:
             accepted = await settled(other, keys(1, 2), State.ACCEPTED)
             refused = await settled(other, keys(3), State.REFUSED)
             unsent = await settled(other, keys(4), State.NOT_SENT)
             unknown = await settled(other, keys(5), State.UNKNOWN)
             await begun(other, keys(6))
             to = [Recipient(MOBILES[number]) for number in (6, 5, 4, 3, 2, 1, 0)]
-            found = await books.sorter.sort(to, range(10, 17))
-            called = {one.mobile: one.custom_id for one in found.recipients}
+            found = await session.sorter.sort(to, range(10, 17))
+            called = {recipient.mobile: recipient.custom_id for recipient in found.recipients}
             again = {MOBILES[5]: unknown.custom_ids[0]} if resend else {}
             assert called == again | {
                 MOBILES[4]: unsent.custom_ids[0],
                 MOBILES[3]: refused.custom_ids[0],
                 MOBILES[0]: None,
             }
-            assert [key.mobile for key in found.keys] == [one.mobile for one in found.recipients]
+            assert [key.mobile for key in found.keys] == [recipient.mobile for recipient in found.recipients]
             assert (found.accepted, found.unknown, found.duplicates) == (2, 1 if resend else 2, 0)
             first, *rest = outcomes(found)
             assert isinstance(first, Accepted)
@@ -94,23 +94,23 @@ class TestSorter:
                 )
                 for number in (2, 1)
             )
-            assert [one.mobile for one in first.recipients] == [MOBILES[2], MOBILES[1]]
-            assert all(isinstance(one, Unknown) and one.recorded for one in rest)
-            assert [len(one.recipients) for one in rest] == ([1] if resend else [1, 1])
+            assert [recipient.mobile for recipient in first.recipients] == [MOBILES[2], MOBILES[1]]
+            assert all(isinstance(outcome, Unknown) and outcome.recorded for outcome in rest)
+            assert [len(outcome.recipients) for outcome in rest] == ([1] if resend else [1, 1])
             assert "at this moment" in str(rest[0].error)  # type: ignore[union-attr]
 
-        with_books(journal, main, resend_unknown=resend)
+        with_session(journal, main, resend_unknown=resend)
 
     def test_repeats_over_pieces(self, journal: SqliteJournal) -> None:
-        """A number that came in an earlier piece, or earlier in this one, is set aside with its position."""
+        """A number that came before, in an earlier piece or in the same piece, is set aside with its position."""
 
-        async def main(books: Books, _: JournalRun) -> None:
-            await books.sorter.sort([Recipient(MOBILES[0])], [0])
+        async def main(session: JournalSession, _: JournalRun) -> None:
+            await session.sorter.sort([Recipient(MOBILES[0])], [0])
             to = [
                 Recipient(MOBILES[number], custom_id) for number, custom_id in ((1, None), (0, "a"), (1, "b"))
             ]
-            found = await books.sorter.sort(to, [1, 5, 6])
-            assert [one.mobile for one in found.recipients] == [MOBILES[1]]
+            found = await session.sorter.sort(to, [1, 5, 6])
+            assert [recipient.mobile for recipient in found.recipients] == [MOBILES[1]]
             assert found.keys == [Key(MOBILES[1])]
             [outcome] = outcomes(found)
             assert isinstance(outcome, NotSent)
@@ -119,41 +119,41 @@ class TestSorter:
             assert outcome.recipients == (to[1], to[2])
             assert found.duplicates == 2
 
-        with_books(journal, main)
+        with_session(journal, main)
 
     def test_repeats_that_are_allowed(self, journal: SqliteJournal) -> None:
-        """Each occurrence has a key of its own, by number and the caller's own id."""
+        """Each occurrence has its own key, of the number and the caller's custom id."""
 
-        async def main(books: Books, _: JournalRun) -> None:
+        async def main(session: JournalSession, _: JournalRun) -> None:
             to = [Recipient(MOBILES[0], custom_id) for custom_id in (None, "a", None)]
-            found = await books.sorter.sort(to, range(3))
+            found = await session.sorter.sort(to, range(3))
             assert found.keys == [Key(MOBILES[0]), Key(MOBILES[0], "a"), Key(MOBILES[0], "", 1)]
-            again = await books.sorter.sort(to[:2], range(3, 5))
+            again = await session.sorter.sort(to[:2], range(3, 5))
             assert again.keys == [Key(MOBILES[0], "", 2), Key(MOBILES[0], "a", 1)]
             assert found.known == again.known == []
 
-        with_books(journal, main, allow_duplicates=True)
+        with_session(journal, main, allow_duplicates=True)
 
     def test_nobody(self, journal: SqliteJournal) -> None:
-        """No recipients, nothing found."""
+        """No recipients give an empty selection."""
 
-        async def main(books: Books, _: JournalRun) -> None:
-            assert await books.sorter.sort([], []) == Sorted()
+        async def main(session: JournalSession, _: JournalRun) -> None:
+            assert await session.sorter.sort([], []) == Selection()
 
-        with_books(journal, main)
+        with_session(journal, main)
 
     def test_a_journal_that_answers_for_others(self) -> None:
-        """A journal that gives another number of answers than of keys is not believed."""
+        """A journal that returns another number of standings than keys raises an error."""
 
         class Short(Watched):
             async def look(self, _: object) -> list[None]:
                 return []
 
         async def main() -> None:
-            books = books_of(Short(None, None))  # type: ignore[arg-type]
+            session = session_of(Short(None, None))  # type: ignore[arg-type]
             with pytest.raises(ValueError, match="zip"):
-                await books.sorter.sort([Recipient(MOBILES[0])], [0])
-            books.sorter.close()
+                await session.sorter.sort([Recipient(MOBILES[0])], [0])
+            session.sorter.close()
 
         run(main())
 
@@ -165,7 +165,7 @@ class TestBooks:
         ("make", "state", "reason"),
         [
             (
-                lambda to: Accepted(0, to, tuple(Ticket(one.mobile, "m", "c") for one in to)),
+                lambda to: Accepted(0, to, tuple(Ticket(recipient.mobile, "m", "c") for recipient in to)),
                 State.ACCEPTED,
                 "",
             ),
@@ -186,13 +186,13 @@ class TestBooks:
     def test_each_outcome_is_written(
         self, journal: SqliteJournal, make: Callable[[Any], Outcome], state: State, reason: str
     ) -> None:
-        """Its state, its message ids, and the code or the sentence that says why."""
+        """The state, the message ids, and the code or sentence of each outcome are written."""
 
-        async def main(books: Books, _: JournalRun) -> None:
+        async def main(session: JournalSession, _: JournalRun) -> None:
             to = (Recipient(MOBILES[0], "a"), Recipient(MOBILES[1], "b"))
-            given = await books.begin(keys(0, 1), to)
+            given = await session.begin(keys(0, 1), to)
             assert (given.custom_ids, given.lasts, given.resend_unknown) == (("a", "b"), 65.0, False)
-            await books.close(given, make(to))
+            await session.close(given, make(to))
             lines = await all_lines(journal)
             assert [(line.state, line.reason, line.custom_id) for line in lines] == [
                 (state, reason, "a"),
@@ -202,71 +202,71 @@ class TestBooks:
                 ["m", "m"] if state is State.ACCEPTED else ["", ""]
             )
 
-        with_books(journal, main)
+        with_session(journal, main)
 
     def test_somebody_was_quicker(self, journal: SqliteJournal) -> None:
-        """A batch of which another run claimed a part in the meantime cannot be posted."""
+        """A batch cannot be claimed when another run has claimed a part of it in the meantime."""
 
-        async def main(books: Books, other: JournalRun) -> None:
+        async def main(session: JournalSession, other: JournalRun) -> None:
             await begun(other, keys(1))
-            with pytest.raises(OutcomeUnknownError, match="quicker"):
-                await books.begin(keys(0, 1), [Recipient(MOBILES[0], "a"), Recipient(MOBILES[1], "b")])
+            with pytest.raises(OutcomeUnknownError, match="another run of this journal is sending"):
+                await session.begin(keys(0, 1), [Recipient(MOBILES[0], "a"), Recipient(MOBILES[1], "b")])
             assert [line.mobile for line in await all_lines(journal)] == [MOBILES[1]]
 
-        with_books(journal, main)
+        with_session(journal, main)
 
     def test_a_claim_that_is_released(self, journal: SqliteJournal) -> None:
-        """It can be claimed again, and each claim has a token of its own."""
+        """A released batch can be claimed again, and each claim has another token."""
 
-        async def main(books: Books, _: JournalRun) -> None:
+        async def main(session: JournalSession, _: JournalRun) -> None:
             to = [Recipient(MOBILES[0], "a")]
-            first = await books.begin(keys(0), to)
-            await books.release(first)
-            second = await books.begin(keys(0), to)
+            first = await session.begin(keys(0), to)
+            await session.release(first)
+            second = await session.begin(keys(0), to)
             assert first.token != second.token
-            await books.close(first, Accepted(0, tuple(to), (Ticket(MOBILES[0], "m", "a"),)))
+            await session.close(first, Accepted(0, tuple(to), (Ticket(MOBILES[0], "m", "a"),)))
             [line] = await all_lines(journal)
             assert line.state is State.UNDER_WAY
 
-        with_books(journal, main)
+        with_session(journal, main)
 
     @pytest.mark.parametrize("resend", [False, True])
     def test_what_is_unknown_is_claimed_if_that_is_asked(self, journal: SqliteJournal, resend: bool) -> None:
-        """The wish goes into the claim, where the journal looks at it."""
+        """An unknown call is claimed with resend_unknown only."""
 
-        async def main(books: Books, other: JournalRun) -> None:
+        async def main(session: JournalSession, other: JournalRun) -> None:
             await settled(other, keys(0), State.UNKNOWN)
-            claiming = books.begin(keys(0), [Recipient(MOBILES[0], "a")])
+            claiming = session.begin(keys(0), [Recipient(MOBILES[0], "a")])
             if resend:
                 assert (await claiming).resend_unknown
             else:
                 with pytest.raises(OutcomeUnknownError):
                     await claiming
 
-        with_books(journal, main, resend_unknown=resend)
+        with_session(journal, main, resend_unknown=resend)
 
     def test_after_the_end_an_outcome_can_be_written(self, journal: SqliteJournal) -> None:
-        """What was open when the books were ended is unknown, and settled by an answer that comes late."""
+        """An open claim is unknown after the end of the session, and a late response settles it."""
 
         async def main() -> None:
-            books = books_of(await journal.start(PURPOSE))
-            given = await books.begin(keys(0), [Recipient(MOBILES[0], "a")])
-            await books.end()
+            session = session_of(await journal.start(PURPOSE))
+            given = await session.begin(keys(0), [Recipient(MOBILES[0], "a")])
+            await session.end()
             assert [line.state for line in await all_lines(journal)] == [State.UNKNOWN]
-            await books.close(given, Accepted(0, (), (Ticket(MOBILES[0], "m", "a"),)))
+            await session.close(given, Accepted(0, (), (Ticket(MOBILES[0], "m", "a"),)))
             assert [line.state for line in await all_lines(journal)] == [State.ACCEPTED]
 
         run(main())
 
     def test_a_cancelled_claim_is_taken_back(self, journal: SqliteJournal) -> None:
-        """Wherever the claiming is cancelled, the batch is free afterwards."""
+        """A batch whose claim is cancelled at any step is free afterwards."""
 
         async def main() -> None:
             async with journal:
                 run_ = await journal.start(PURPOSE)
-                books = books_of(run_)
+                session = session_of(run_)
                 for turns in range(12):
-                    task = asyncio.ensure_future(books.begin(keys(turns), [Recipient(MOBILES[turns], "a")]))
+                    task = asyncio.ensure_future(session.begin(keys(turns), [Recipient(MOBILES[turns], "a")]))
                     for _ in range(turns):
                         await asyncio.sleep(0)
                     if task.done():
@@ -276,13 +276,13 @@ class TestBooks:
                     assert task.cancelled()
                     assert await run_.begin(claim(keys(turns)))
                 assert turns > 1
-                await books.end()
+                await session.end()
 
         run(main())
 
 
 def test_what_a_journal_raises() -> None:
-    """Our own error stays; anything else is named by its class alone, since it might show a number."""
+    """A JournalError stays the same; any other error is named by its class alone, as its text may contain a number."""
     mine = JournalError("broken", "run.db")
     assert as_journal_error(mine) is mine
     odd = as_journal_error(ValueError("13800000000"))

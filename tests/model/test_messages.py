@@ -1,4 +1,4 @@
-"""What can be said, and what is refused before anything is sent."""
+"""The messages, and the arguments that are refused before a request is sent."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,9 @@ from attrs import evolve, fields
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import example, given
 from hypothesis import strategies as st
-from samples.strategies import CHARACTERS, codes, messages, texts
+from samples.strategies import CHARACTERS, codes, messages
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.checks import check_text
 from emay_voice_async.model.endpoints import (
     JOIN_SEND,
     VOICE_SEND,
@@ -49,60 +48,12 @@ def refused(make: Callable[..., object], *args: object, **rest: object) -> Inval
     return caught.value
 
 
-class TestCheckText:
-    """The rules of every text."""
-
-    @given(CHARACTERS, st.integers(1, 600))
-    @example("🔔", 200)
-    @example("\u0301", 3)
-    def test_the_limit_is_exact(self, char: str, limit: int) -> None:
-        """A text of exactly the limit passes and one character more does not, whatever the characters."""
-        text = "x" + char * (limit - 1)
-        check_text("content", text, limit)
-        error = refused(check_text, "content", text + char, limit, 3)
-        assert (error.field, error.limit, error.position) == ("content", limit, 3)
-        assert error.rule == f"must have at most {limit} characters"
-        assert error.actual == f"{limit + 1} characters"
-
-    @given(texts(300))
-    def test_any_text_passes(self, text: str) -> None:
-        """Whatever UTF-8 can encode and is not blank can be said."""
-        assert check_text("content", text) is None  # type: ignore[func-returns-value]
-
-    @pytest.mark.parametrize("blank", BLANKS)
-    def test_blank(self, blank: str) -> None:
-        """A text of nothing but blanks, Chinese ones included, is refused."""
-        error = refused(check_text, "content", blank)
-        assert (error.field, error.actual) == ("content", f"{len(blank)} characters")
-        assert error.rule == "must not be empty or blank"
-
-    @pytest.mark.parametrize("value", NOT_TEXTS, ids=repr)
-    def test_other_types(self, value: object) -> None:
-        """What is not a str is refused by the name of its type."""
-        error = refused(check_text, "content", value, 200, 0)
-        assert (error.rule, error.actual, error.position) == ("must be a str", type(value).__name__, 0)
-
-    @given(st.integers(0, 20), st.integers(0xD800, 0xDFFF))
-    def test_lone_surrogates(self, place: int, surrogate: int) -> None:
-        """Half a character, which cannot leave as UTF-8, is refused by its place."""
-        error = refused(check_text, "content", "x" * place + chr(surrogate) + "x")
-        assert error.actual == f"a lone surrogate in place {place}"
-        assert error.__cause__ is None
-        assert error.__suppress_context__
-
-    @given(st.text(st.sampled_from("密码9173"), min_size=20, max_size=60), st.integers(1, 19))
-    def test_the_value_is_never_told(self, value: str, limit: int) -> None:
-        """The error shows lengths and places, never the text."""
-        error = refused(check_text, "content", value, limit)
-        assert value not in str(error) + repr(error) + repr(error.args)
-
-
 class TestSpoken:
     """The rules that notifications, marketing calls and voice SMS share."""
 
     @each_spoken
     def test_the_whole_is_limited_exactly(self, make: Spoken) -> None:
-        """The three texts have 500 characters together, and not one more, however they are divided."""
+        """The three texts have at most 500 characters together, however divided."""
         for first in (1, 100, 200):
             for second in (1, 250, 298):
                 third = 500 - first - second
@@ -119,7 +70,7 @@ class TestSpoken:
 
     @given(st.integers(1, 400), st.integers(0, 400), st.integers(0, 400))
     def test_the_sum_counts(self, content: int, interactive: int, voicemail: int) -> None:
-        """A voice SMS can be made exactly if its texts, those that are there, have 500 characters at most."""
+        """A voice SMS can be made exactly if the given texts have at most 500 characters together."""
         given_texts = {
             name: "x" * length
             for name, length in (("interactive_content", interactive), ("voicemail_content", voicemail))
@@ -133,7 +84,7 @@ class TestSpoken:
     @pytest.mark.parametrize("make", [Notice, Marketing])
     @given(CHARACTERS)
     def test_the_content_is_limited_exactly(self, make: Spoken, char: str) -> None:
-        """The content of a notification or marketing call has 200 characters, and not one more."""
+        """The content of a notification or marketing call has at most 200 characters."""
         text = "x" + char * 199
         assert make(text).content == text
         error = refused(make, text + char)
@@ -148,19 +99,19 @@ class TestSpoken:
     @pytest.mark.parametrize("name", ["interactive_content", "voicemail_content"])
     @pytest.mark.parametrize("value", [*NOT_TEXTS[1:], *BLANKS, "\ud800"], ids=ascii)
     def test_each_text_is_checked(self, make: Spoken, name: str, value: object) -> None:
-        """An optional text that is there must be a text, not blank, of UTF-8; the error names it."""
+        """An optional text must be a text, not blank, and encodable; the error has the name."""
         assert refused(make, "x", **{name: value}).field == name
 
     @each_spoken
     @pytest.mark.parametrize("value", [*NOT_TEXTS, *BLANKS, "\udfff"], ids=ascii)
     def test_the_content_is_checked(self, make: Spoken, value: object) -> None:
-        """There must be a content."""
+        """A content is required."""
         assert refused(make, value).field == "content"
 
     @each_spoken
     @pytest.mark.parametrize("value", [0, 1, "1", "", "true", frozenset()], ids=repr)
     def test_flags_are_flags(self, make: Spoken, value: object) -> None:
-        """A flag is True, False or None, and nothing that merely looks like it."""
+        """A flag is True, False or None; similar values are refused."""
         error = refused(make, "x", interactive=value)
         assert (error.field, error.actual) == ("interactive", type(value).__name__)
 
@@ -168,13 +119,13 @@ class TestSpoken:
     @pytest.mark.parametrize("content", [None, "press 1"])
     @pytest.mark.parametrize("flag", [None, True, False])
     def test_the_flag_follows_the_content(self, make: Spoken, content: str | None, flag: bool | None) -> None:
-        """A flag that is not given says whether there is an interactive content; a given one decides."""
+        """A missing flag follows from the interactive content; a given flag decides."""
         made = make("x", interactive_content=content, interactive=flag)
         assert made.is_interactive is ((content is not None) if flag is None else flag)
 
     @each_spoken
     def test_options_have_names(self, make: Spoken) -> None:
-        """Everything after the content is given by name."""
+        """All arguments after the content are keyword-only."""
         with pytest.raises(TypeError):
             make("x", "y")
 
@@ -211,12 +162,12 @@ class TestVerificationCode:
 
     @pytest.mark.parametrize("code", ["1234\n", "123456\n", "1234\r", "\n1234", "1234\x00"])
     def test_no_line_end(self, code: str) -> None:
-        """A line end after the digits is one character too many."""
+        """A line end after the digits is refused."""
         assert refused(VerificationCode, code).rule == "must be 4 or 6 digits"
 
     @pytest.mark.parametrize("value", [*NOT_TEXTS, 1234, *BLANKS, "\ud8001234"], ids=ascii)
     def test_other_types(self, value: object) -> None:
-        """A number is not a code: its zeros in front would be gone."""
+        """A number is not a code: leading zeros would be lost."""
         assert refused(VerificationCode, value).field == "code"
 
     @given(codes)
@@ -227,7 +178,7 @@ class TestVerificationCode:
 
     @given(st.text("9173", min_size=7, max_size=20))
     def test_a_wrong_code_is_shown_nowhere(self, code: str) -> None:
-        """No error about a wrong code shows it."""
+        """No error about a wrong code shows the code."""
         error = refused(VerificationCode, code)
         assert code not in str(error) + repr(error) + repr(error.args)
 
@@ -279,7 +230,7 @@ class TestOnConnected:
 
 
 class TestVoiceSms:
-    """What a voice SMS has beyond the others."""
+    """The fields of a voice SMS beyond the other messages."""
 
     @pytest.mark.parametrize("trigger", [OnKey("0"), OnConnected(6)])
     def test_triggers(self, trigger: OnKey | OnConnected) -> None:
@@ -288,26 +239,26 @@ class TestVoiceSms:
 
     @pytest.mark.parametrize("trigger", [None, "1", 10, OnKey], ids=repr)
     def test_a_trigger_is_needed(self, trigger: object) -> None:
-        """Nothing else is a trigger."""
+        """Other types are no trigger."""
         error = refused(VoiceSms, "x", trigger=trigger)
         assert (error.field, error.rule) == ("trigger", "must be OnKey or OnConnected")
         assert error.actual == type(trigger).__name__
 
     def test_a_trigger_is_not_made_up(self) -> None:
-        """The document requires a trigger, so that there is no default."""
+        """The document requires a trigger, so that the argument has no default."""
         with pytest.raises(TypeError):
             VoiceSms("x")  # type: ignore[call-arg]
 
     @pytest.mark.parametrize("value", [*NOT_TEXTS[1:], *BLANKS, "\ud800"], ids=ascii)
     def test_the_sms_is_checked(self, value: object) -> None:
-        """The text message is a text; the document gives it no limit."""
+        """The text message is a text, without a limit in the document."""
         assert refused(sms, "x", sms_content=value).field == "sms_content"
         assert sms("x", sms_content="y" * 1000).sms_content == "y" * 1000
 
     @pytest.mark.parametrize("content", [None, "leave a message"])
     @pytest.mark.parametrize("flag", [None, True, False])
     def test_the_flag_follows_the_content(self, content: str | None, flag: bool | None) -> None:
-        """The voicemail flag says whether there is a voicemail content, unless it is given."""
+        """The voicemail flag follows from the voicemail content, unless given."""
         made = sms("x", voicemail_content=content, voicemail=flag)
         assert made.is_voicemail is ((content is not None) if flag is None else flag)
 
@@ -318,7 +269,7 @@ class TestVoiceSms:
 
 
 class TestMessage:
-    """What all four have in common."""
+    """The common features of all four messages."""
 
     @pytest.mark.parametrize(
         ("message", "endpoint"),
@@ -331,7 +282,7 @@ class TestMessage:
         ids=lambda one: type(one).__name__,
     )
     def test_endpoints(self, message: Message, endpoint: Endpoint) -> None:
-        """A message knows where it goes."""
+        """A message has an endpoint."""
         assert message.endpoint is endpoint
 
     @given(messages)

@@ -1,23 +1,22 @@
-"""Whom to call: checks by position, batches, ids, and what is hidden."""
+"""Recipients: checks by position, batches, and custom ids."""
 
 import re
-import unicodedata
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import example, given
 from hypothesis import strategies as st
-from samples.strategies import custom_ids, dressed, mobiles, people
+from samples.strategies import custom_ids, mobiles, people
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.numbers import are_numbers, is_number, mask, normalised, plain
+from emay_voice_async.model.numbers import mask, normalised
 from emay_voice_async.model.recipients import (
     Recipient,
+    as_recipient,
     check_all,
-    check_fresh,
     check_recipient,
-    identified,
-    recipient,
+    check_unique_id,
+    with_custom_ids,
 )
 
 MOBILE = "13812345678"
@@ -31,27 +30,8 @@ def refused(mobile: object, custom_id: object = None, position: int = 0) -> Inva
     return caught.value
 
 
-class TestMask:
-    """What a log may show of a number."""
-
-    @given(mobiles)
-    def test_the_middle_is_hidden(self, mobile: str) -> None:
-        """Three digits, four stars and four digits are left of a number."""
-        assert mask(mobile) == mobile[:3] + "****" + mobile[7:]
-
-    @given(st.text(max_size=10))
-    def test_short_texts_are_hidden_whole(self, text: str) -> None:
-        """Nothing is shown of what is too short to hide the middle of."""
-        assert mask(text) == "****"
-
-    @given(st.text(min_size=11))
-    def test_never_more_than_seven_characters(self, text: str) -> None:
-        """Whatever the length, seven characters are shown at most."""
-        assert mask(text) == f"{text[:3]}****{text[-4:]}"
-
-
 class TestRecipient:
-    """One number and its custom id."""
+    """A number and a custom id."""
 
     @given(people)
     def test_no_number_in_its_repr(self, one: Recipient) -> None:
@@ -60,7 +40,7 @@ class TestRecipient:
         assert repr(Recipient(one.mobile)) == f"Recipient({mask(one.mobile)!r}, custom_id=None)"
 
     @pytest.mark.parametrize("mobile", [13812345678, b"13812345678", ["13812345678"], None])
-    def test_no_number_in_its_repr_whatever_its_type(self, mobile: object) -> None:
+    def test_no_value_of_another_type_in_its_repr(self, mobile: object) -> None:
         """A number of the wrong type is hidden as well."""
         assert MOBILE not in repr(Recipient(mobile))  # type: ignore[arg-type]
 
@@ -73,200 +53,32 @@ class TestRecipient:
             one.mobile = "13900000000"  # type: ignore[misc]
 
 
-class TestRecipientFunction:
-    """Whatever a caller gives, as a recipient."""
+class TestAsRecipient:
+    """Any argument of a caller, as a recipient."""
 
     @given(people)
     def test_a_recipient_is_taken_as_it_is(self, one: Recipient) -> None:
         """A Recipient is itself."""
-        assert recipient(one) is one
+        assert as_recipient(one) is one
 
     @given(mobiles)
     def test_a_number_is_a_recipient_without_id(self, mobile: str) -> None:
         """A text is a number without a custom id."""
-        assert recipient(mobile) == Recipient(mobile)
+        assert as_recipient(mobile) == Recipient(mobile)
 
     @pytest.mark.parametrize("item", [None, 13812345678, b"13812345678", (MOBILE, "a")])
-    def test_anything_else_is_kept_for_the_check(self, item: object) -> None:
-        """A wrong type is not an error here, but in the check, which knows its position."""
-        one = recipient(item)
+    def test_other_types_are_kept_for_the_check(self, item: object) -> None:
+        """A wrong type is kept for the check, which knows the position."""
+        one = as_recipient(item)
         with pytest.raises(InvalidRequestError, match="mobile at position 9"):
             check_recipient(one, 9)
 
 
-class TestNormalised:
-    """Numbers as people write them."""
-
-    @given(mobiles.flatmap(lambda mobile: st.tuples(st.just(mobile), dressed(mobile))))
-    def test_a_number_dressed_in_any_way_is_itself(self, both: tuple[str, str]) -> None:
-        """Blanks, dashes, dots, parentheses, country codes and full-width digits come off."""
-        mobile, text = both
-        assert normalised(text) == mobile
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "13812345678",
-            " 13812345678\r\n",
-            "\u3000\u00a013812345678\t",
-            "\ufeff13812345678",
-            "\u202d138 1234 5678\u202c",
-            "138\u200b12345678",
-            "１３８１２３４５６７８",
-            "＋８６１３８１２３４５６７８",
-            "+8613812345678",
-            "+ 86 138 1234 5678",
-            "008613812345678",
-            "8613812345678",
-            "86-138-1234-5678",
-            "(+86)13812345678",
-            "（0086）13812345678",
-            "(138)1234-5678",
-            "(138) 1234 5678",
-            "138-1234-5678",
-            "138‑1234‑5678",
-            "138–1234–5678",
-            "138——1234——5678",
-            "138−1234－5678",
-            "1381 2345 678",
-            "138.1234.5678",
-            "138·1234·5678",
-            "13812345678.0",
-            "13812345678.00",
-            "13812345678.",
-            "'13812345678",
-            "’13812345678",
-            "'+86 13812345678",
-            '="13812345678"',
-            '"13812345678"',
-            '="13812345678.0"',
-            '" 13812345678 "',
-            "13812345678" + " " * 53,
-        ],
-        ids=ascii,
-    )
-    def test_what_people_write(self, text: str) -> None:
-        """Each of these is the same number."""
-        assert normalised(text) == MOBILE
-
-    @pytest.mark.parametrize(
-        "dash", "-\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u2500\ufe58\ufe63\uff0d", ids=ascii
-    )
-    def test_every_dash(self, dash: str) -> None:
-        """Whatever people take for a dash stands between groups, once or twice, and nowhere else."""
-        assert normalised(f"138{dash}1234{dash}{dash}5678") == MOBILE
-        refused(normalised(f"{dash}13812345678"))
-
-    @pytest.mark.parametrize(
-        "blank", [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Zs"], ids=ascii
-    )
-    def test_every_blank(self, blank: str) -> None:
-        """Every blank of Unicode may stand around a number and between its groups."""
-        assert normalised(f"{blank}138{blank}1234{blank}5678{blank}") == MOBILE
-
-    @pytest.mark.parametrize(
-        "code",
-        [
-            0xAD,
-            0x61C,
-            0x180E,
-            *range(0x200B, 0x2010),
-            *range(0x202A, 0x202F),
-            *range(0x2060, 0x2065),
-            *range(0x2066, 0x206A),
-            0xFEFF,
-        ],
-        ids=hex,
-    )
-    def test_whatever_is_invisible(self, code: int) -> None:
-        """What nobody sees, such as the marks of writing from right to left, is no part of a number."""
-        assert normalised(f"{chr(code)}1{chr(code)}3812345678{chr(code)}") == MOBILE
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "",
-            " ",
-            ".",
-            "'",
-            '="',
-            "1381234567",
-            "138123456789",
-            "23812345678",
-            "013812345678",
-            "+13812345678",
-            "+1 381 234 5678",
-            "1-381-234-5678",
-            "1 (381) 234-5678",
-            "0013812345678",
-            "8613812345678 86",
-            "86138123456",
-            "868613812345678",
-            "1381234567.0",
-            "138123456.78",
-            "138123456.00",
-            "+86 138123456.78",
-            "1381234.5678",
-            "13812345678.5",
-            "1381234567(8)",
-            "1381234567-8",
-            "138 1234 567 8",
-            "138/1234/5678",
-            "13,812,345,678",
-            "13812345678,",
-            "13812345678;13812345679",
-            "13812345678 13812345679",
-            "138---1234---5678",
-            "-13812345678",
-            "138-1234-5678-",
-            "(13812345678",
-            "138)12345678",
-            "138\n12345678",
-            '="13812345678',
-            '13812345678"',
-            "13812345678x",
-            "1381234567l",
-            "1٣٨١٢٣٤٥٦٧٨",
-            "1३८12345678",
-            "1381234567²",
-            "1381234567\ud800",
-            "13812345678" + " " * 64,
-        ],
-        ids=ascii,
-    )
-    def test_what_may_be_something_else(self, text: str) -> None:
-        """Anything else is left as it is, and refused: no digit is guessed, added or taken away."""
-        assert normalised(text) == text
-        refused(text)
-
-    @given(st.text(max_size=40) | st.text("0123456789 +-.()'\"=８６１３\u200b", max_size=24))
-    def test_any_text(self, text: str) -> None:
-        """A text is a number afterwards or the same as before, and a second time changes nothing."""
-        result = normalised(text)
-        assert result == text or re.fullmatch("1[0-9]{10}", result)
-        assert normalised(result) == result
-
-    @given(st.text("0123456789", min_size=1, max_size=14), st.text("0123456789", min_size=1, max_size=14))
-    @example("1381234567", "0")
-    @example("138123456", "78")
-    def test_a_decimal_point_joins_nothing(self, whole: str, fraction: str) -> None:
-        """The digits behind a decimal point never become part of a number."""
-        text = f"{whole}.{fraction}"
-        assert normalised(text) in (text, normalised(whole))
-        assert (normalised(text) == text) or not fraction.strip("0")
-
-    @given(st.text(max_size=20))
-    def test_plain_texts_stay_plain(self, text: str) -> None:
-        """Full width, blanks and dashes become ASCII, and nothing invisible is left around a text."""
-        assert plain(text) == plain(f"\u3000\ufeff{text}\u200b ")
-        assert plain("ａ＋８６\u2014１\u3000２") == "ａ+86-1 2"
-
-
 class TestCheckRecipient:
-    """The rules of a number and its custom id."""
+    """The rules of a number and a custom id."""
 
     @given(people, st.integers(0))
-    def test_good_ones_pass(self, one: Recipient, position: int) -> None:
+    def test_valid_recipients_pass(self, one: Recipient, position: int) -> None:
         """Eleven digits that begin with 1 pass, with any id of 64 characters without a comma."""
         check_recipient(one, position)
         check_recipient(Recipient(one.mobile), position)
@@ -289,7 +101,7 @@ class TestCheckRecipient:
     @example("1381234567\ud800")
     @example("")
     def test_numbers(self, mobile: str) -> None:
-        """Any other text is refused by its length, and never shown."""
+        """Any other text is refused by the length, and never shown."""
         if re.match(r"\A1[0-9]{10}\Z", mobile):
             check_recipient(Recipient(mobile), 0)
             return
@@ -311,7 +123,7 @@ class TestCheckRecipient:
 
     @pytest.mark.parametrize("mobile", ["1.38E", "E+10", "1.38F+10", "x1.38E+10", "1.38E+1x", "1e"])
     def test_other_letters_are_no_scientific_notation(self, mobile: str) -> None:
-        """The reason is given for what is such a number, and for nothing else."""
+        """The reason is given for scientific notation only."""
         assert refused(mobile).actual == f"{len(mobile)} characters"
 
     def test_without_a_position(self) -> None:
@@ -321,13 +133,13 @@ class TestCheckRecipient:
 
     @pytest.mark.parametrize("mobile", [None, 13812345678, 13812345678.0, b"13812345678", [MOBILE]], ids=repr)
     def test_types_of_numbers(self, mobile: object) -> None:
-        """A number that is not a text is refused by the name of its type."""
+        """A number that is not a text is refused by the name of the type."""
         error = refused(mobile)
         assert (error.field, error.actual) == ("mobile", type(mobile).__name__)
 
     @pytest.mark.parametrize("char", ["x", "订", "🔔", "&", "%"])
     def test_the_length_of_an_id(self, char: str) -> None:
-        """A custom id has 64 characters, and not one more."""
+        """A custom id has at most 64 characters."""
         check_recipient(Recipient(MOBILE, char * 64), 0)
         error = refused(MOBILE, char * 65, 4)
         assert (error.field, error.limit, error.position) == ("custom_id", 64, 4)
@@ -335,7 +147,7 @@ class TestCheckRecipient:
 
     @given(custom_ids, st.integers(0, 63))
     def test_no_comma_in_an_id(self, custom_id: str, place: int) -> None:
-        """A comma separates ids on the wire, so that none may have one."""
+        """A comma separates ids on the wire, and is refused inside an id."""
         broken = f"{custom_id[:place]},{custom_id[place + 1 :]}"
         error = refused(MOBILE, broken)
         assert (error.field, error.rule) == ("custom_id", "must not contain a comma")
@@ -374,7 +186,7 @@ class TestCheckAll:
 
     @given(st.lists(mobiles, max_size=8), st.data())
     def test_the_position_is_told(self, items: list[str], data: st.DataObject) -> None:
-        """The first bad one is named by its position, counted from 0."""
+        """The first invalid entry is named by the position, counted from 0."""
         position = data.draw(st.integers(0, len(items)))
         with pytest.raises(InvalidRequestError) as caught:
             check_all([*items[:position], "138", *items[position:], None])
@@ -398,64 +210,39 @@ class TestCheckAll:
         check_all([Recipient(MOBILE, custom_id) for custom_id in ("a", "A", "a ", "\u00e9", "e\u0301")])
 
     def test_a_long_list(self) -> None:
-        """A list of 20,000 is checked in one pass, down to a repeated id at its end."""
+        """A list of 20,000 is checked in a single pass, down to a duplicate id at the end."""
         people = [Recipient(MOBILE, f"id-{place}") for place in range(20_000)]
         check_all(people)
         with pytest.raises(InvalidRequestError, match="position 20000"):
             check_all([*people, people[10_000]])
 
 
-class TestCheckFresh:
+class TestCheckUniqueId:
     """Ids that were seen before."""
 
-    def test_what_is_fresh_is_remembered(self) -> None:
-        """A new id is put down with its position; one that is None is not."""
+    def test_a_new_id_is_remembered(self) -> None:
+        """A new id is remembered with the position; None is not remembered."""
         seen: dict[str, int] = {}
-        check_fresh(Recipient(MOBILE, "a"), 0, seen)
-        check_fresh(Recipient(MOBILE), 1, seen)
-        check_fresh(Recipient(MOBILE), 2, seen)
-        check_fresh(Recipient(MOBILE, "b"), 3, seen)
+        check_unique_id(Recipient(MOBILE, "a"), 0, seen)
+        check_unique_id(Recipient(MOBILE), 1, seen)
+        check_unique_id(Recipient(MOBILE), 2, seen)
+        check_unique_id(Recipient(MOBILE, "b"), 3, seen)
         assert seen == {"a": 0, "b": 3}
         with pytest.raises(InvalidRequestError, match="custom_id at position 4"):
-            check_fresh(Recipient(MOBILE, "a"), 4, seen)
+            check_unique_id(Recipient(MOBILE, "a"), 4, seen)
         assert seen == {"a": 0, "b": 3}
 
 
-class TestAreNumbers:
-    """Many numbers at once."""
-
-    @given(
-        st.lists(mobiles | st.text("1\u0661,90 ", min_size=10, max_size=12) | st.none() | people, max_size=4)
-    )
-    @example([MOBILE, "1381234567\u0668"])
-    @example([f"{MOBILE},{MOBILE}", ""])
-    @example([MOBILE[:-1], f"{MOBILE}1"])
-    @example([MOBILE, "23812345678"])
-    def test_as_one_by_one(self, items: list[object]) -> None:
-        """All of them are numbers if each of them is one, and there are some."""
-        assert are_numbers(items) is (bool(items) and all(map(is_number, items)))
-
-    def test_a_text_of_another_class(self) -> None:
-        """A subclass of str may say anything of itself, so it is looked at one by one."""
-
-        class Loud(str):
-            """Not just a text."""
-
-            __slots__ = ()
-
-        assert not are_numbers([MOBILE, Loud(MOBILE)])
-
-
-class TestIdentified:
-    """Custom ids for those who have none."""
+class TestWithCustomIds:
+    """Custom ids for recipients without an id."""
 
     @given(
         st.lists(mobiles.map(Recipient) | people, max_size=8),
         st.text("0123456789abcdef", min_size=20, max_size=20),
     )
     def test_everyone_has_an_id(self, batch: list[Recipient], token: str) -> None:
-        """Given ids stay, made ones are unique, and each of them can be sent."""
-        result = identified(batch, token)
+        """Given ids are kept, made ids are unique, and each id can be sent."""
+        result = with_custom_ids(batch, token)
         assert [one.mobile for one in result] == [one.mobile for one in batch]
         made = []
         for place, (before, after) in enumerate(zip(batch, result, strict=True)):
@@ -471,18 +258,18 @@ class TestIdentified:
     @given(st.lists(mobiles, max_size=8), st.integers(0, 8))
     def test_plain_numbers(self, numbers: list[str], place: int) -> None:
         """Plain numbers get the ids that they get as recipients, by themselves or among recipients."""
-        expected = identified(list(map(Recipient, numbers)), "t")
-        assert identified(numbers, "t") == expected
-        assert identified([*numbers[:place], *map(Recipient, numbers[place:])], "t") == expected
+        expected = with_custom_ids(list(map(Recipient, numbers)), "t")
+        assert with_custom_ids(numbers, "t") == expected
+        assert with_custom_ids([*numbers[:place], *map(Recipient, numbers[place:])], "t") == expected
 
     @pytest.mark.parametrize("make", [str, Recipient], ids=["numbers", "recipients"])
     def test_more_than_the_service_takes(self, make: type[str] | type[Recipient]) -> None:
-        """However many there are, nobody is left out."""
-        found = identified([make(MOBILE)] * 1201, "t")
+        """Every recipient of a larger batch gets an id."""
+        found = with_custom_ids([make(MOBILE)] * 1201, "t")
         assert [one.custom_id for one in found] == [f"t-{place}" for place in range(1201)]
 
     def test_tokens_keep_batches_apart(self) -> None:
         """The same batch with another token has other ids altogether."""
         batch = [Recipient(MOBILE)] * 500
-        first, second = identified(batch, "a" * 20), identified(batch, "b" * 20)
+        first, second = with_custom_ids(batch, "a" * 20), with_custom_ids(batch, "b" * 20)
         assert len({one.custom_id for one in first + second}) == 1000

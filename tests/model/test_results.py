@@ -16,7 +16,7 @@ from emay_voice_async.errors import BalanceError, NotSentError, OutcomeUnknownEr
 from emay_voice_async.model.codes import CallState, ResultCode
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.numbers import mask
-from emay_voice_async.model.recipients import Recipient, identified
+from emay_voice_async.model.recipients import Recipient, with_custom_ids
 from emay_voice_async.model.results import (
     Accepted,
     NotSent,
@@ -178,8 +178,8 @@ class TestMadeQuickly:
         [
             (make_tickets(["13800000000"], ["m"], ["c"])[0], Ticket("13800000000", "m", "c")),
             (frozen_reports([ReportDraft(Product.JOIN, "a", "m")])[0], Report(Product.JOIN, "a", "m")),
-            (identified([Recipient("13800000000")], "t")[0], Recipient("13800000000", "t-0")),
-            (identified(["13800000000"], "t")[0], Recipient("13800000000", "t-0")),
+            (with_custom_ids([Recipient("13800000000")], "t")[0], Recipient("13800000000", "t-0")),
+            (with_custom_ids(["13800000000"], "t")[0], Recipient("13800000000", "t-0")),
         ],
         ids=lambda one: type(one).__name__,
     )

@@ -1,4 +1,4 @@
-"""Recipients to batches: what is read, what is checked, and what is cut."""
+"""Recipients to batches: reading, checks, and batches."""
 
 import asyncio
 from collections import Counter
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from support.virtual_time import now, run
 
 from emay_voice_async.errors import DuplicateError, InvalidRequestError, JournalError, NotSentError
+from emay_voice_async.journal.null_journal import NullRun
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import NotSent
-from emay_voice_async.sending.batches import Cut, Piece, Reader, Source
-from emay_voice_async.sending.plan import know_nothing
+from emay_voice_async.sending.batches import Batcher, Piece, PreparedBatch, RecipientReader
 
 
 def mobiles(number: int, first: int = 0) -> list[str]:
@@ -24,14 +24,14 @@ def mobiles(number: int, first: int = 0) -> list[str]:
 
 
 async def stream_of(items: Any) -> AsyncIterator[Any]:
-    """Yield items one by one."""
+    """Yield the items, a turn of the loop before each."""
     for item in items:
         await asyncio.sleep(0)
         yield item
 
 
-def pieces(reader: Reader) -> list[Piece]:
-    """Read everything, in virtual time."""
+def pieces(reader: RecipientReader) -> list[Piece]:
+    """Read the whole input, in virtual time."""
 
     async def main() -> list[Piece]:
         found = []
@@ -43,12 +43,12 @@ def pieces(reader: Reader) -> list[Piece]:
     return run(main())
 
 
-def read(reader: Reader) -> list[str]:
-    """List the numbers of everything that is read."""
+def read(reader: RecipientReader) -> list[str]:
+    """List the numbers of all recipients that are read."""
     return [one.mobile for piece in pieces(reader) for one in piece.recipients]
 
 
-async def cuts_of(source: Source) -> list[Cut]:
+async def cuts_of(source: Batcher) -> list[PreparedBatch]:
     """Read every batch and outcome."""
     found = []
     while (cut := await source.read()) is not None:
@@ -56,7 +56,7 @@ async def cuts_of(source: Source) -> list[Cut]:
     return found
 
 
-class TestReader:
+class TestRecipientReader:
     """Entries in their order, checked, in pieces."""
 
     @pytest.mark.parametrize(
@@ -75,23 +75,23 @@ class TestReader:
         ],
         ids=lambda value: type(value).__name__,
     )
-    def test_whatever_holds_numbers(self, to: Any, length: int | None) -> None:
-        """One, a collection, an iterator or a stream; a collection knows its length."""
-        reader = Reader(to, 500)
+    def test_every_kind_of_input(self, to: Any, length: int | None) -> None:
+        """A number, a collection, an iterator or a stream is read; a collection has a length."""
+        reader = RecipientReader(to, 500)
         assert reader.length == length
         assert read(reader) == ["13800000000"]
 
     @pytest.mark.parametrize("to", [None, 13800000000, b"13800000000", bytearray(b"1"), object()])
-    def test_what_is_no_input(self, to: Any) -> None:
-        """Anything else is refused at once, tolerant or not, by its type."""
+    def test_other_inputs(self, to: Any) -> None:
+        """An input of another type is refused at once, with the type in the message, tolerant or not."""
         for tolerant in (False, True):
             with pytest.raises(InvalidRequestError, match=type(to).__name__):
-                Reader(to, 500, tolerant=tolerant)
+                RecipientReader(to, 500, tolerant=tolerant)
 
     @given(st.integers(0, 25), st.integers(1, 9), st.sampled_from([list, iter, stream_of]))
     def test_pieces(self, number: int, size: int, source: Any) -> None:
-        """Full pieces, then the rest; each entry has its position."""
-        found = pieces(Reader(source(mobiles(number)), size))
+        """Full pieces come first, then the rest; each entry has a position."""
+        found = pieces(RecipientReader(source(mobiles(number)), size))
         assert [len(piece.recipients) for piece in found] == [size] * (number // size) + (
             [number % size] if number % size else []
         )
@@ -99,12 +99,12 @@ class TestReader:
         assert [position for piece in found for position in piece.positions] == list(range(number))
 
     def test_a_bad_entry_of_a_list(self) -> None:
-        """A list is checked at once, unless it is read tolerantly: then each bad entry is a piece."""
+        """A list is checked at once; read tolerantly, each invalid entry becomes a piece."""
         to: list[Any] = [*mobiles(3), "12", Recipient("13911111111", "a"), Recipient("13911111112", "a")]
         with pytest.raises(InvalidRequestError) as caught:
-            Reader(to, 2)
+            RecipientReader(to, 2)
         assert (caught.value.field, caught.value.position) == ("mobile", 3)
-        found = pieces(Reader(to, 2, tolerant=True))
+        found = pieces(RecipientReader(to, 2, tolerant=True))
         bad = [(piece.error.field, piece.positions) for piece in found if piece.error is not None]
         assert bad == [("mobile", [3]), ("custom_id", [5])]
         assert [len(piece.recipients) for piece in found if piece.error is None] == [2, 2]
@@ -112,35 +112,35 @@ class TestReader:
     def test_ids_of_a_stream_are_compared_within_a_piece(self) -> None:
         """Comparing them all would take memory without bound; a list is compared whole."""
         to = [Recipient(mobile, custom_id) for mobile, custom_id in zip(mobiles(4), "abab", strict=True)]
-        assert [piece.error for piece in pieces(Reader(iter(to), 2))] == [None, None]
-        assert [piece.error is None for piece in pieces(Reader(iter(to), 4))] == [False, False, True]
+        assert [piece.error for piece in pieces(RecipientReader(iter(to), 2))] == [None, None]
+        assert [piece.error is None for piece in pieces(RecipientReader(iter(to), 4))] == [False, False, True]
         with pytest.raises(InvalidRequestError, match="must not be repeated"):
-            Reader(to, 2)
-        assert sum(piece.error is not None for piece in pieces(Reader(to, 2, tolerant=True))) == 2
+            RecipientReader(to, 2)
+        assert sum(piece.error is not None for piece in pieces(RecipientReader(to, 2, tolerant=True))) == 2
 
     def test_allow_only(self) -> None:
-        """Nobody else can be sent to, and whose number it was is not shown."""
+        """Other numbers are refused, and the message shows no number."""
         allowed = frozenset(mobiles(2))
         with pytest.raises(InvalidRequestError, match="must be one of allow_only") as caught:
-            Reader(mobiles(3), 500, allow_only=allowed)
+            RecipientReader(mobiles(3), 500, allow_only=allowed)
         assert caught.value.position == 2
         assert "138" not in str(caught.value)
-        bad, good = pieces(Reader(iter(mobiles(3)), 500, allow_only=allowed))
+        bad, good = pieces(RecipientReader(iter(mobiles(3)), 500, allow_only=allowed))
         assert bad.positions == [2]
         assert [one.mobile for one in good.recipients] == mobiles(2)
-        assert read(Reader(iter(mobiles(1)), 500, allow_only=frozenset())) == mobiles(1)
+        assert read(RecipientReader(iter(mobiles(1)), 500, allow_only=frozenset())) == mobiles(1)
 
     def test_a_list_that_changes(self) -> None:
-        """What was checked is what is read."""
+        """A list that changes after the check is read as checked."""
         to = mobiles(3)
-        reader = Reader(to, 2)
+        reader = RecipientReader(to, 2)
         to[1] = "bad"
         assert read(reader) == mobiles(3)
 
     @pytest.mark.parametrize("source", [iter, stream_of])
     @pytest.mark.parametrize("good", [0, 1, 2, 3])
     def test_an_input_that_fails(self, source: Any, good: int) -> None:
-        """What was read before comes out first, then the error, as it is, and again if asked again."""
+        """The entries before an error come out first, then the error, unchanged, at every later read as well."""
 
         def rows() -> Iterator[str]:
             yield from mobiles(good)
@@ -151,7 +151,7 @@ class TestReader:
                 yield mobile
 
         async def main() -> None:
-            reader = Reader(rows() if source is iter else stream(), 2)
+            reader = RecipientReader(rows() if source is iter else stream(), 2)
             found: list[str] = []
             with pytest.raises(OSError, match="the file is gone"):
                 while (piece := await reader.read()) is not None:
@@ -162,7 +162,7 @@ class TestReader:
 
     @pytest.mark.parametrize("good", [0, 1])
     def test_an_input_that_is_cancelled_from_within(self, good: int) -> None:
-        """A task that the input waits for was cancelled: the input failed, and nobody cancelled the reader."""
+        """A cancelled task inside the input is a failure of the input, not a cancellation of the reader."""
 
         async def stream() -> AsyncIterator[str]:
             for mobile in mobiles(good):
@@ -172,7 +172,7 @@ class TestReader:
             await task
 
         async def main() -> None:
-            reader = Reader(stream(), 5)
+            reader = RecipientReader(stream(), 5)
             if good:
                 piece = await reader.read()
                 assert piece is not None
@@ -184,7 +184,7 @@ class TestReader:
         run(main())
 
     def test_a_reader_that_is_cancelled(self) -> None:
-        """A cancellation of whoever reads is one."""
+        """A cancellation of the reading task is raised."""
 
         async def silent() -> AsyncIterator[str]:
             await asyncio.Event().wait()
@@ -193,8 +193,8 @@ class TestReader:
         async def main() -> None:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1):
-                    await Reader(silent(), 5).read()
-            task = asyncio.ensure_future(Reader(silent(), 5).read())
+                    await RecipientReader(silent(), 5).read()
+            task = asyncio.ensure_future(RecipientReader(silent(), 5).read())
             await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -204,7 +204,7 @@ class TestReader:
 
     @pytest.mark.parametrize("good", [0, 1])
     def test_a_stream_that_keeps_silent(self, good: int) -> None:
-        """The deadline ends a stream, after what it gave before."""
+        """The deadline ends a stream, after the entries that were read in time."""
 
         async def stream() -> AsyncIterator[str]:
             for mobile in mobiles(good):
@@ -212,7 +212,7 @@ class TestReader:
             await asyncio.Event().wait()
 
         async def main() -> None:
-            reader = Reader(stream(), 5, deadline=now() + 7)
+            reader = RecipientReader(stream(), 5, deadline=now() + 7)
             if good:
                 piece = await reader.read()
                 assert piece is not None
@@ -232,7 +232,7 @@ class TestReader:
 
         async def main() -> None:
             with pytest.raises(TimeoutError, match="mine"):
-                await Reader(stream(), 5, deadline=now() + 7).read()
+                await RecipientReader(stream(), 5, deadline=now() + 7).read()
 
         run(main())
 
@@ -250,8 +250,8 @@ ENTRY = st.one_of(
 )
 
 
-class TestSource:
-    """Batches, and the outcomes of those who are not sent to."""
+class TestBatcher:
+    """Batches, and the outcomes of the other entries."""
 
     @given(
         to=st.lists(ENTRY, max_size=30),
@@ -260,13 +260,13 @@ class TestSource:
         repeats=st.sampled_from([None, False, True]),
     )
     def test_each_entry_once(self, to: list[Any], size: int, most: int | None, repeats: bool | None) -> None:
-        """Whatever the input: each entry is in one batch or one outcome, and no more than so many in batches."""
+        """Each entry is in exactly one batch or outcome, and at most ``max_calls`` entries are in batches."""
 
         async def main() -> None:
             sorter = None
             if repeats is not None:
-                sorter = Sorter(know_nothing, allow_duplicates=repeats, resend_unknown=False)
-            cuts = await cuts_of(Source(Reader(iter(to), size), size, sorter, most))
+                sorter = Sorter(NullRun().look, allow_duplicates=repeats, resend_unknown=False)
+            cuts = await cuts_of(Batcher(RecipientReader(iter(to), size), size, sorter, most))
             if sorter is not None:
                 sorter.close()
             batches = [cut for cut in cuts if cut.known is None]
@@ -276,7 +276,7 @@ class TestSource:
             assert Counter(one.mobile for one in everybody) == Counter(given_)
             assert [cut.index for cut in cuts] == list(range(len(cuts)))
             assert [one.index for one in known] == [cut.index for cut in cuts if cut.known is not None]
-            # All batches are full but the last one.
+            # All batches but the last are full.
             assert {len(cut.recipients) for cut in batches[:-1]} <= {size}
             called = [one for cut in batches for one in cut.recipients]
             left_out = [
@@ -302,10 +302,10 @@ class TestSource:
 
     @pytest.mark.parametrize("most", [1, 2, 3, 4, 5, 6, 7, 10**30])
     def test_max_calls_at_its_boundaries(self, most: int) -> None:
-        """The batch at the bound is cut short; what comes after it is told in batches, too."""
+        """The batch at the bound is cut short; the entries after the bound come out in batches as well."""
 
         async def main() -> None:
-            cuts = await cuts_of(Source(Reader(iter(mobiles(6)), 2), 2, None, most))
+            cuts = await cuts_of(Batcher(RecipientReader(iter(mobiles(6)), 2), 2, None, most))
             sizes = [len(cut.recipients) for cut in cuts if cut.known is None]
             assert sizes == [2] * (min(most, 6) // 2) + [1] * (min(most, 6) % 2)
             rest = [cut.known for cut in cuts if cut.known is not None]
@@ -317,11 +317,11 @@ class TestSource:
         run(main())
 
     def test_ids_that_are_made(self) -> None:
-        """Those without an id get a unique one of 64 characters at most; those with one keep it."""
+        """Recipients without an id get a unique id of at most 64 characters; given ids are kept."""
 
         async def main() -> None:
             to: list[Any] = [*mobiles(700), Recipient("13900000000", "m" * 64)]
-            cuts = await cuts_of(Source(Reader(to, 500), 500, None, None))
+            cuts = await cuts_of(Batcher(RecipientReader(to, 500), 500, None, None))
             ids = [one.custom_id or "" for cut in cuts for one in cut.recipients]
             assert len(set(ids)) == 701
             assert max(map(len, ids)) == 64
@@ -330,14 +330,16 @@ class TestSource:
         run(main())
 
     def test_a_journal_that_cannot_be_looked_into(self) -> None:
-        """What was gathered comes out, then those that could not be looked up, and the error at the end."""
+        """Gathered batches come out, then the entries that could not be looked up, and the error at the end."""
 
         async def look(keys: Any) -> Any:
-            return await (know_nothing(keys) if keys[0].mobile == mobiles(1)[0] else _broken(keys))
+            return await (NullRun().look(keys) if keys[0].mobile == mobiles(1)[0] else _broken(keys))
 
         async def main() -> None:
             sorter = Sorter(look, allow_duplicates=False, resend_unknown=False)
-            source = Source(Reader(iter([mobiles(1)[0], "bad", *mobiles(8, 1)]), 3), 3, sorter, None)
+            source = Batcher(
+                RecipientReader(iter([mobiles(1)[0], "bad", *mobiles(8, 1)]), 3), 3, sorter, None
+            )
             found: list[str] = []
             with pytest.raises(JournalError, match="broken"):
                 while (cut := await source.read()) is not None:
@@ -351,12 +353,12 @@ class TestSource:
 
         run(main())
 
-    def test_nothing_but_repeats(self) -> None:
+    def test_only_duplicates(self) -> None:
         """A source of the same number for ever is read piece by piece, and each piece comes out."""
 
         async def main() -> None:
-            sorter = Sorter(know_nothing, allow_duplicates=False, resend_unknown=False)
-            source = Source(Reader(iter(lambda: "13800000000", None), 100), 100, sorter, None)
+            sorter = Sorter(NullRun().look, allow_duplicates=False, resend_unknown=False)
+            source = Batcher(RecipientReader(iter(lambda: "13800000000", None), 100), 100, sorter, None)
             for index in range(50):
                 cut = await source.read()
                 assert cut is not None

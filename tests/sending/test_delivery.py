@@ -1,4 +1,4 @@
-"""Batches to their outcomes with a journal and calling hours: nobody twice, nobody lost, whatever happens."""
+"""Batches to outcomes with a journal and calling hours: no number twice, and no number lost."""
 
 import asyncio
 import gc
@@ -70,7 +70,7 @@ def _no_thread_is_left() -> Iterator[None]:
     yield
     left = set(threading.enumerate()) - before
     if left:
-        # A loop that was torn down may leave its journal to the garbage collector.
+        # A loop that was torn down may leave the journal to the garbage collector.
         gc.collect()
     for thread in left:
         thread.join(10)
@@ -81,7 +81,7 @@ class TestResumption:
     """The same call again."""
 
     def test_accepted_numbers_are_never_sent_again(self, path: Path) -> None:
-        """A second run posts nothing, and its outcomes hold the tickets of the first."""
+        """A second run posts no request, and the outcomes hold the tickets of the first run."""
         script = Script(accepts())
         first = sending(script, mobiles(1234), SqliteJournal(path))
         again = sending(script, mobiles(1234), SqliteJournal(path))
@@ -95,7 +95,7 @@ class TestResumption:
         "message", [MESSAGE, VerificationCode("4711")], ids=["Notice", "VerificationCode"]
     )
     def test_refused_and_unsent_numbers_are_sent(self, path: Path, message: Any) -> None:
-        """What was refused, and what certainly did not arrive, is sent by the next run, and nothing else."""
+        """The next run sends exactly the refused and the unsent numbers."""
         size = message.endpoint.max_batch
         script = Script(
             accepts(), code("ERROR_MOBILE_ERROR"), *[raises(httpx.ConnectError("..."))] * 3, accepts()
@@ -108,7 +108,7 @@ class TestResumption:
         assert {state for state, _ in stored(path).values()} == {"accepted"}
 
     def test_an_edited_and_reordered_input(self, path: Path) -> None:
-        """Numbers are known wherever they stand: new ones are called, removed ones are not missed."""
+        """Numbers are known at any place of the input: new numbers are called, removed numbers are not missed."""
         script = Script(accepts())
         sending(script, mobiles(600), SqliteJournal(path))
         edited = mobiles(300, 900) + mobiles(500, 100)[::-1]
@@ -120,8 +120,8 @@ class TestResumption:
             mobiles(500, 100)[::-1]
         )
 
-    def test_what_was_under_way_when_the_process_died(self, path: Path) -> None:
-        """It comes out as unknown with its custom ids, and is sent again when that is asked, under the same."""
+    def test_a_process_that_died_in_flight(self, path: Path) -> None:
+        """A batch in flight at the crash is unknown; ``resend_unknown`` sends it under the same custom ids."""
         script = Script(accepts(), hangs)
 
         async def main() -> None:
@@ -136,7 +136,7 @@ class TestResumption:
         journal = SqliteJournal(path)
         loop = VirtualLoop()
         loop.run_until_complete(main())
-        # Nobody cancels anything and nothing is cleaned up, as if the process were killed.
+        # No task is cancelled and no resource is closed, as if the process were killed.
         _LIVE.clear()
         lost = ids_of(script.requests[1])
         assert stored(path)[mobiles(1, 500)[0]] == ("under way", lost[mobiles(1, 500)[0]])
@@ -144,7 +144,7 @@ class TestResumption:
         outcomes = sending(again, mobiles(1000), SqliteJournal(path))
         assert kinds(outcomes) == [(Accepted, 500, True), (Unknown, 500, True)]
         assert {one.mobile: one.custom_id for one in outcomes[1].recipients} == lost
-        assert "look at its reports" in str(outcomes[1].error)
+        assert "its reports will settle it" in str(outcomes[1].error)
         assert not again.requests
         outcomes = sending(again, mobiles(1000), SqliteJournal(path), resend_unknown=True)
         assert kinds(outcomes) == [(Accepted, 500, True), (Accepted, 500, False)]
@@ -154,7 +154,7 @@ class TestResumption:
         kept.clear()
 
     def test_the_callers_own_ids(self, path: Path) -> None:
-        """A custom id that the caller gives is the one that is sent and stored, also when it is a new one."""
+        """The caller's own custom id is sent and stored, a changed id as well."""
         script = Script(code("ERROR_MOBILE_ERROR"), accepts())
         sending(script, [Recipient("13800000000", "mine"), "13800000001"], SqliteJournal(path))
         made = ids_of(script.requests[0])["13800000001"]
@@ -165,7 +165,7 @@ class TestResumption:
 
     @pytest.mark.parametrize("size", [1, 500])
     def test_duplicates_are_called_once(self, path: Path, size: int) -> None:
-        """A number that comes again in one input is called once, and says where it came again."""
+        """A number that comes again in the same input is called once, and the error has the position."""
         message = MESSAGE if size == 500 else VerificationCode("4711")
         to = [*mobiles(3), Recipient("13800000001", "again"), *mobiles(600), "13800000002"]
         script = Script(accepts())
@@ -178,7 +178,7 @@ class TestResumption:
         given = [getattr(one, "mobile", one) for one in to]
         assert Counter(one.mobile for outcome in outcomes for one in outcome.recipients) == Counter(given)
 
-    def test_repeats_are_allowed(self, path: Path) -> None:
+    def test_duplicates_are_allowed(self, path: Path) -> None:
         """Each entry is called once: the same entry again, the same number under another id, over all runs."""
         to = ["13800000000", "13800000000", Recipient("13800000000", "a"), "13800000001"]
         script = Script(accepts())
@@ -188,8 +188,8 @@ class TestResumption:
         sending(again, [*to[::-1], "13800000000"], SqliteJournal(path), allow_duplicates=True)
         assert posted(again) == Counter({"13800000000": 1})
 
-    def test_repeats_do_not_make_a_send_fail(self, path: Path) -> None:
-        """``send`` returns when everybody else was accepted; the repeated one is in the result."""
+    def test_duplicates_do_not_make_a_send_fail(self, path: Path) -> None:
+        """``send`` returns when all other numbers were accepted; the duplicate is in the result."""
 
         async def main(voice: AsyncEmayVoice) -> SendResult:
             return await voice.send(MESSAGE, ["13800000000"] * 2, journal=SqliteJournal(path))
@@ -199,7 +199,7 @@ class TestResumption:
         assert len(result.not_sent) == 1
 
     def test_an_unknown_one_makes_a_send_fail(self, path: Path) -> None:
-        """``send`` raises for what an earlier run left unknown, and the result tells which."""
+        """``send`` raises for a number that an earlier run left unknown, and the result holds the number."""
         sending(Script(raises(httpx.ReadError("..."))), mobiles(1), SqliteJournal(path))
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -212,8 +212,8 @@ class TestResumption:
 
         with_voice(Script(accepts()), main)
 
-    def test_what_was_recorded_is_not_counted(self, path: Path) -> None:
-        """The statistics count what this client has done, not what an earlier one did."""
+    def test_recorded_calls_are_not_counted(self, path: Path) -> None:
+        """The statistics count the calls of this client, not the calls of an earlier run."""
         sending(Script(accepts(), raises(httpx.ReadError("..."))), mobiles(1000), SqliteJournal(path))
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -249,7 +249,7 @@ class TestResumption:
 
 
 def _bury(loop: VirtualLoop, journal: SqliteJournal) -> None:
-    """End what a crash has left in this process, which goes on."""
+    """End the tasks that a crash has left in this process."""
     for task in asyncio.all_tasks(loop):
         task.cancel()
     loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
@@ -260,10 +260,10 @@ def _bury(loop: VirtualLoop, journal: SqliteJournal) -> None:
 
 
 class TestClaims:
-    """What is on the disk, and when."""
+    """The content of the disk at each moment."""
 
     def test_the_claim_is_on_the_disk_before_the_request(self, path: Path) -> None:
-        """At the moment of posting, whoever reads the file finds the batch claimed under its custom ids."""
+        """At the moment of posting, a reader of the file finds the batch claimed under the custom ids."""
         accept, seen = accepts(0.5), 0
 
         async def step(request: httpx.Request) -> httpx.Response:
@@ -279,7 +279,7 @@ class TestClaims:
         assert seen == 4
 
     def test_the_outcome_is_on_the_disk_before_it_comes_out(self, path: Path) -> None:
-        """When an outcome comes out, by iteration or by ``on_outcome``, a killed process would not lose it."""
+        """An outcome is on the disk before the caller gets it, by iteration or by ``on_outcome``."""
         script = Script(accepts(1), code("ERROR_MOBILE_ERROR"), raises(httpx.ReadError("...")), accepts())
         expected = {Accepted: "accepted", Refused: "refused", Unknown: "unknown"}
         checked = Counter[type]()
@@ -331,7 +331,7 @@ class TestClaims:
         assert bool(again.requests) is (state == "refused")
 
     def test_a_late_answer_that_cannot_be_written(self, path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        """It is logged, and it harms nobody: the numbers remain unknown."""
+        """A late outcome that cannot be written is logged, and the numbers remain unknown."""
         journal = SqliteJournal(path)
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -347,8 +347,8 @@ class TestClaims:
         [code("ERROR_OVER_SPEED", after=1), raises(httpx.ConnectError("..."), 1)],
         ids=["speed", "connect"],
     )
-    def test_what_is_posted_again_is_claimed_again(self, path: Path, step: Step) -> None:
-        """Before each repeat the batch is claimed anew, so that the claim covers the time of the new request."""
+    def test_a_retry_is_claimed_again(self, path: Path, step: Step) -> None:
+        """A batch is claimed again before each retry, so that the claim covers the time of the new request."""
         claims: list[tuple[int, int]] = []
         accept = accepts()
 
@@ -365,7 +365,7 @@ class TestClaims:
         assert claims == [(1, 1), (2, 2), (3, 3)]
 
     def test_another_run_takes_it_between_two_attempts(self, path: Path) -> None:
-        """What somebody else claimed while a batch was free, waiting to be repeated, is not posted again."""
+        """A batch that another run has claimed before the retry is not posted again."""
         script = Script(code("ERROR_OVER_SPEED"), accepts())
         taken: list[bool] = []
 
@@ -378,7 +378,7 @@ class TestClaims:
 
             [outcome] = await outcomes_of(voice, mobiles(2), Watched(SqliteJournal(path), watch))
             assert isinstance(outcome, Unknown)
-            assert "another run of this journal was quicker" in str(outcome.error)
+            assert "another run of this journal is sending some of these numbers" in str(outcome.error)
             assert stored(path)[mobiles(1)[0]][0] == "not sent"
             await other.end()
 
@@ -387,7 +387,7 @@ class TestClaims:
         assert len(script.requests) == 1
 
     def test_a_fatal_refusal_leaves_the_rest_unclaimed(self, path: Path) -> None:
-        """After a refusal of the account nothing more is claimed, and a next run sends all of it."""
+        """After a refusal of the account no further batch is claimed, and the next run sends the rest."""
         script = Script(accepts(1), code("ERROR_SIGN", after=1), accepts(1))
         outcomes = sending(
             script, iter(mobiles(5000)), SqliteJournal(path), rate_limits=RateLimits(send=RateLimit(2, 60.0))
@@ -400,7 +400,7 @@ class TestClaims:
 
 
 class TestTogether:
-    """Several runs on one journal."""
+    """Several runs with the same journal."""
 
     @pytest.mark.parametrize("shared", [False, True])
     def test_two_runs_at_once(self, path: Path, shared: bool) -> None:
@@ -425,7 +425,7 @@ class TestTogether:
         assert {state for state, _ in stored(path).values()} == {"accepted"}
 
     def test_another_run_that_is_alive(self, path: Path) -> None:
-        """What another run has under way comes out as unknown, and not even ``resend_unknown`` sends it."""
+        """A batch in flight in another run comes out as unknown, and ``resend_unknown`` does not send it either."""
         script = Script(accepts(10))
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -445,11 +445,11 @@ def _is_new(outcome: Outcome) -> bool:
 
 
 class TestTrouble:
-    """A journal that fails, at each of its steps."""
+    """A journal that fails, at each of the steps."""
 
     @pytest.mark.parametrize("error", [JournalError("broken"), OSError("odd")], ids=["ours", "odd"])
     def test_at_the_start(self, path: Path, error: Exception) -> None:
-        """The error comes out on the first iteration, as it is, and nothing is sent."""
+        """The error is raised on the first iteration, unchanged, and no request is sent."""
         script = Script(accepts())
         with pytest.raises(type(error)):
             sending(script, mobiles(10), Watched(SqliteJournal(path), failing("start", error)))
@@ -458,7 +458,7 @@ class TestTrouble:
     @pytest.mark.parametrize("error", [JournalError("broken"), OSError("odd")], ids=["ours", "odd"])
     @pytest.mark.parametrize("sized", [False, True])
     def test_when_it_is_looked_into(self, path: Path, error: Exception, sized: bool) -> None:
-        """Every entry that was read comes out once, nothing more is sent, and the error comes at the end."""
+        """Every entry that was read has one outcome, no further request is sent, and the error comes at the end."""
         script = Script(accepts())
         journal = Watched(SqliteJournal(path), failing("look", error, skip=2))
         to = mobiles(250) + mobiles(100) + mobiles(2000, 250)
@@ -476,7 +476,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize("error", [JournalError("broken"), OSError("odd")], ids=["ours", "odd"])
     def test_when_a_batch_is_claimed(self, path: Path, error: Exception) -> None:
-        """Nothing of that batch leaves, the run stops, and the outcomes say why."""
+        """The batch is not posted, the run stops, and the outcomes hold the reason."""
         script = Script(accepts())
         journal = Watched(SqliteJournal(path), failing("begin", error, skip=1))
         outcomes = sending(script, mobiles(5000), journal, max_concurrency=1)
@@ -505,7 +505,7 @@ class TestTrouble:
         assert posted(again) == Counter(mobiles(1500, 500))
 
     def test_when_it_is_let_go(self, path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        """Everything is written by then: it is logged, and the outcomes are complete."""
+        """A failing end of the journal is logged, and the outcomes are complete."""
         journal = Watched(SqliteJournal(path), failing("end", OSError("odd")))
         outcomes = sending(Script(accepts()), mobiles(10), journal)
         assert kinds(outcomes) == [(Accepted, 10, False)]
@@ -522,7 +522,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize("early", [False, True])
     def test_a_fault_of_our_own(self, path: Path, early: bool) -> None:
-        """A fault in the client before a claim is not sent, and one after it is unknown, to the journal, too."""
+        """A fault in the client is not sent before the claim and unknown after the claim, in the journal as well."""
         readings = 0
 
         def broken_clock() -> float:
@@ -533,7 +533,7 @@ class TestTrouble:
             return clock()
 
         async def main(voice: AsyncEmayVoice) -> None:
-            # The hours are looked at before the claim, the stamp is made after it.
+            # The hours are checked before the claim, the stamp is made after the claim.
             hours = CallingHours("00:00-24:00") if early else None
             [outcome] = await outcomes_of(voice, mobiles(3), SqliteJournal(path), hours=hours)
             assert isinstance(outcome, NotSent if early else Unknown)
@@ -559,11 +559,11 @@ def failing(
 
 
 class TestLeaving:
-    """Whoever leaves, at whatever moment."""
+    """Callers that leave, at any moment."""
 
     @pytest.mark.parametrize("by", ["send", "batches"])
     def test_cancelled_at_every_turn(self, by: str) -> None:
-        """Wherever a send is cancelled, the next one completes it: nobody is called twice, nobody is lost."""
+        """A send that is cancelled at any turn is completed by the next send: no number twice, and no number lost."""
 
         def scenario() -> Callable[[CancellingLoop], Awaitable[None]]:
             folder, message = TemporaryDirectory(), VerificationCode("4711")
@@ -610,7 +610,7 @@ class TestLeaving:
 
     @pytest.mark.parametrize("posted_first", [False, True])
     def test_torn_down_while_it_is_called_off(self, path: Path, posted_first: bool) -> None:
-        """What is under way when its loop is torn down is unknown, also when the send was left before."""
+        """A request in flight when the loop is torn down is unknown, even if the caller had left before."""
         script = Script(hangs if posted_first else accepts(), hangs)
 
         async def main() -> None:
@@ -620,7 +620,7 @@ class TestLeaving:
             await asyncio.sleep(1)
             going.cancel()
             await asyncio.wait([going])
-            # Nobody closes the client: the end of the loop cancels whatever it finds.
+            # The client is not closed: the end of the loop cancels every task.
 
         with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(main())
@@ -631,7 +631,7 @@ class TestLeaving:
 
     @pytest.mark.parametrize("first", [False, True])
     def test_torn_down_under_way(self, path: Path, first: bool) -> None:
-        """When everything is cancelled, in whatever order, no task and no open journal is left."""
+        """When every task is cancelled, in any order, no task and no open journal is left."""
 
         async def watch(what: str) -> None:
             if what == "end":
@@ -655,7 +655,7 @@ class TestLeaving:
         assert kinds(again) == [(Unknown, 500, True)] * 2
 
     def test_torn_down_while_it_is_claimed(self, path: Path) -> None:
-        """A batch whose claim was being written when the loop was torn down never left, and is free."""
+        """A batch that was being claimed when the loop was torn down was not sent, and is free."""
         script = Script(accepts())
         journal: list[str] = []
 
@@ -699,7 +699,7 @@ class TestLeaving:
         assert kinds(sending(Script(accepts()), mobiles(5), SqliteJournal(path))) == [(Unknown, 5, True)]
 
     def test_stopped_while_it_is_claimed(self, path: Path) -> None:
-        """A send that stops while a batch is being claimed takes the claim back: nothing of it leaves."""
+        """A send that stops while a batch is being claimed takes the claim back, and the batch is not sent."""
         held = 0
 
         async def watch(what: str) -> None:
@@ -716,7 +716,7 @@ class TestLeaving:
         assert len(script.requests) == 1
         assert Counter(state for state, _ in stored(path).values()) == {"refused": 500, "not sent": 500}
 
-    def test_a_generator_that_nobody_iterates(self, path: Path) -> None:
+    def test_a_generator_without_iteration(self, path: Path) -> None:
         """A send that is not iterated makes no journal, no task and no request."""
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -729,8 +729,8 @@ class TestLeaving:
         assert not path.exists()
         assert not script.requests
 
-    def test_a_generator_that_nobody_closes(self, path: Path) -> None:
-        """A loop that is left without closing lets go of the journal when its event loop ends."""
+    def test_a_generator_without_closing(self, path: Path) -> None:
+        """A loop that is left without closing releases the journal when the event loop ends."""
         script = Script(accepts(1))
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -752,7 +752,7 @@ class TestLeaving:
     @pytest.mark.parametrize("moment", ["start", "look", "begin", "began", "close"])
     @pytest.mark.parametrize("how", ["close", "deadline", "leave"])
     def test_at_each_step_of_the_journal(self, path: Path, moment: str, how: str) -> None:
-        """Closed, out of time or left while the journal is at work: what has not left does not leave then."""
+        """Closed, out of time or left while the journal is at work: no further request is sent."""
         reached = asyncio.Event()
 
         async def watch(what: str) -> None:
@@ -785,7 +785,7 @@ class TestLeaving:
         assert posted(script) == Counter(mobiles(500))
 
     def test_a_client_that_is_closed_in_the_middle(self, path: Path) -> None:
-        """What is under way is written down, what had no slot is free, and nothing is left open."""
+        """Batches in flight are recorded, waiting batches are free, and no resource is left open."""
         script = Script(accepts(2))
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -797,12 +797,12 @@ class TestLeaving:
 
         with_voice(script, main, rate_limits=RateLimits(send=RateLimit(1, 100.0)))
         with closing(sqlite3.connect(path)) as last:
-            # Whoever closes a database last clears up, unless it only reads, as the look at it above.
+            # The last connection of a database cleans up, unless it only reads, as the check above.
             last.execute("SELECT * FROM calls")
         assert sorted(one.name for one in path.parent.iterdir()) == ["run.db"]
 
     def test_no_slot_is_lost(self, path: Path) -> None:
-        """Whatever fails with the slot in hand gives it back."""
+        """Every failure with the slot acquired releases the slot."""
         script = Script(accepts())
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -820,7 +820,7 @@ class TestHours:
     """Batches wait for the calling hours."""
 
     def test_they_wait_until_it_opens(self, caplog: pytest.LogCaptureFixture) -> None:
-        """Nothing leaves before; then everything does, and the log says once for when it waits."""
+        """No request leaves before the hours; then all do, and the log names the time once."""
         script = Script(accepts(1))
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -854,7 +854,7 @@ class TestHours:
         with_voice(script, main, rate_limits=limits)
 
     def test_a_claim_that_takes_its_time(self, path: Path) -> None:
-        """When the hours end while a batch is being claimed, it is taken back, and claimed the next day."""
+        """When the hours end while a batch is being claimed, the claim is released, and made again the next day."""
         times = 0
 
         async def watch(what: str) -> None:
@@ -895,7 +895,7 @@ class TestHours:
 
     @pytest.mark.parametrize("number", [500, 20_000])
     def test_closing_ends_the_wait(self, number: int) -> None:
-        """Closing the client ends the wait of every batch at once, also of those that were not read yet."""
+        """Closing the client ends the wait of every batch at once, and of every entry that was not read yet."""
         script = Script(accepts())
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -916,7 +916,7 @@ class TestHours:
 
     @pytest.mark.parametrize("number", [500, 20_000])
     def test_the_deadline_ends_the_wait(self, number: int) -> None:
-        """At the deadline what waits is not sent."""
+        """At the deadline waiting batches are not sent."""
 
         async def main(voice: AsyncEmayVoice) -> None:
             began = now()
@@ -928,7 +928,7 @@ class TestHours:
         with_voice(Script(accepts()), main)
 
     def test_leaving_ends_the_wait(self) -> None:
-        """Cancelling the send ends the wait, and nothing is left."""
+        """Cancelling the send ends the wait, and no task is left."""
 
         async def main(voice: AsyncEmayVoice) -> None:
             began = now()
@@ -958,7 +958,7 @@ class TestHours:
     @settings(max_examples=60)
     @given(data=st.data())
     def test_never_outside_of_the_hours(self, data: st.DataObject) -> None:
-        """Whatever the hours, the latencies, the limit and the repeats: nothing is posted outside of them."""
+        """No request is posted outside of the hours, for any hours, latencies, limit and retries."""
         spans = data.draw(st.lists(st.tuples(st.integers(0, 47), st.integers(1, 47)), min_size=1, max_size=2))
         texts = [
             f"{half // 2:02}:{half % 2 * 30:02}-{end // 2:02}:{end % 2 * 30:02}"
@@ -1001,18 +1001,18 @@ FATES: dict[str, Step] = {
     "nothing": raises(httpx.ConnectError("...")),
     "account": code("ERROR_SIGN", after=0.1),
 }
-"""What may become of a request."""
+"""The ways in which the service treats a request."""
 RINGS = {"accepted", "late"}
-"""Those of which the service is certain to have acted."""
+"""The fates in which the service certainly acted."""
 MAYBE = {"lost", "never"}
 UNIVERSE = mobiles(8)
 ENTRY = st.sampled_from([*UNIVERSE, "bad", "1380000000x"])
 CRASH = st.one_of(st.none(), st.integers(1, 60))
-"""The turn of its loop at which a run is cut off, if it is."""
+"""The turn of the loop at which a run is cut off; None: not cut off."""
 
 
 class _Service:
-    """Does with one request after another what is told, and remembers whose phone rang, or may have rung."""
+    """Treats each request as scripted, and remembers the numbers that rang, or may have rung."""
 
     def __init__(self, fates: Iterable[str]) -> None:
         self.rang: Counter[str] = Counter()
@@ -1032,9 +1032,9 @@ class _Service:
 class TestModel:
     """Any campaign: inputs, answers, crashes and edits."""
 
-    # A loop that was torn down leaves what it had open to the garbage collector, of which Python 3.13 tells.
+    # Python 3.13 reports the resources that a torn down loop leaves to the garbage collector.
     @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
-    # Everything is drawn beforehand: how many requests there will be depends on the journal's thread.
+    # All values are drawn before the run: the number of requests depends on the journal's thread.
     @settings(max_examples=80)
     @given(
         runs=st.lists(st.tuples(st.lists(ENTRY, min_size=1, max_size=12), CRASH), min_size=1, max_size=4),
@@ -1053,11 +1053,11 @@ class TestModel:
                 if outcomes is not None:
                     _check_outcomes(outcomes, to, service)
                 _check_journal(path, service)
-            # What is certain not to have been called, is called in the end.
+            # Numbers that were certainly not called are called in the end.
             service.fates = cycle(["accepted"])
             _check_outcomes(_one_run(service.script, path, message, UNIVERSE, None) or [], UNIVERSE, service)
             for mobile, (state, _) in stored(path).items():
-                # What a run that was cut off had under way is for its reports to settle.
+                # Requests in flight of a run that was cut off are settled by reports.
                 assert state in ("accepted", "unknown", "under way")
                 assert state != "accepted" or service.rang[mobile] == 1
             _check_journal(path, service)
@@ -1090,7 +1090,7 @@ def _check_journal(path: Path, service: _Service) -> None:
 def _one_run(
     script: Script, path: Path, message: Any, to: list[str], crash: int | None
 ) -> list[Outcome] | None:
-    """Play a program's run; None if it was cut off at some turn of its loop: nothing is written after that."""
+    """Play a run of a program; None if the run was cut off at some turn of the loop, without a later write."""
     off = False
     file = SqliteJournal(path)
 
@@ -1118,6 +1118,6 @@ def _one_run(
     loop.cancel_at = crash or 0
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         outcomes = runner.run(main())
-    # What the loop's end has left open, the end of its process would have closed.
+    # The end of the process would have closed the resources that the loop's end left open.
     asyncio.run(file.aclose())
     return outcomes

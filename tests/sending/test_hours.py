@@ -1,4 +1,4 @@
-"""Calling hours as arithmetic, and what a plan says."""
+"""Calling hours as arithmetic, and the text of a plan."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -62,7 +62,7 @@ class TestCallingHours:
         ],
     )
     def test_known_times(self, hours: str, clock: str, wait: float) -> None:
-        """The first second of a span is in it, the second after its last is not."""
+        """The first second of a span is inside, the second after the last is outside."""
         assert CallingHours(hours).wait(at(clock)) == wait
 
     @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ class TestCallingHours:
         ],
     )
     def test_how_long_a_span_goes_on(self, hours: str, clock: str, left: float) -> None:
-        """Spans that touch, at midnight or anywhere, are one; a whole day is the most."""
+        """Spans that touch, at midnight or elsewhere, are joined; a whole day is the longest span."""
         assert CallingHours(hours).left(at(clock)) == left
 
     @given(SPANS, INSTANTS)
     def test_waiting_ends_when_it_opens(self, spans: list[tuple[int, int]], instant: float) -> None:
-        """Zero within the hours; else the hours are closed for the whole wait, and open at its end."""
+        """Zero within the hours; else the hours are closed for the whole wait, and open at the end."""
         hours = written(spans)
         wait = hours.wait(instant)
         assert (wait == 0) is is_open(spans, instant)
@@ -131,7 +131,7 @@ class TestCallingHours:
         assert spent == pytest.approx(seconds, abs=1e-3)
 
     def test_known_stretches(self) -> None:
-        """Work that fills the hours exactly ends with them; one second more waits for the next day."""
+        """Work that fills the hours exactly ends with the hours; one second more waits for the next day."""
         hours = CallingHours("08:00-20:00")
         assert hours.stretched(at("08:00:00"), 12 * 3600) == 12 * 3600
         assert hours.stretched(at("08:00:00"), 12 * 3600 + 1) == DAY + 1
@@ -167,7 +167,7 @@ class TestCallingHours:
             ("٠٨:٠٠-20:00", 0),
         ],
     )
-    def test_what_are_no_hours(self, hours: Any, position: int | None) -> None:
+    def test_invalid_hours(self, hours: Any, position: int | None) -> None:
         """Anything else is refused with the rule and the place of the span."""
         with pytest.raises(InvalidRequestError) as caught:
             CallingHours(hours)
@@ -216,11 +216,11 @@ class TestPlan:
         ],
     )
     def test_enough(self, numbers: int, balance: str | None, cost: str | None, enough: bool | None) -> None:
-        """It is known with balance and price, and without a price if there is nothing left at all."""
+        """Known with balance and price, and without a price if no money is left."""
         money = [None if one is None else Decimal(one) for one in (balance, cost)]
         assert Plan(numbers, 1, 0.0, balance=money[0], cost=money[1]).enough is enough
 
     def test_a_plan_is_short(self) -> None:
-        """A plan shows how many errors it holds, and not each one."""
+        """The repr of a plan shows the number of errors, not each error."""
         plan = Plan(1, 1, 0.0, invalid=(InvalidRequestError("mobile", "must be right"),) * 1000)
         assert "invalid=<1000>" in repr(plan)

@@ -1,4 +1,4 @@
-"""What a plan finds out, and that the send then does it."""
+"""Plans, and sends that do as planned."""
 
 from collections import Counter
 from decimal import Decimal
@@ -27,16 +27,17 @@ from emay_voice_async import (
     VerificationCode,
 )
 from emay_voice_async.errors import DuplicateError, InvalidRequestError
+from emay_voice_async.journal.null_journal import NullRun
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.pacing.window import tolerance
-from emay_voice_async.sending.batches import Reader
+from emay_voice_async.sending.batches import RecipientReader
 from emay_voice_async.sending.hours import CallingHours
-from emay_voice_async.sending.plan import SHOWN, Count, count, know_nothing, plan_of
+from emay_voice_async.sending.plan import SHOWN, Count, count, plan_of
 
 
 def planned(found: Count, **options: Any) -> Any:
-    """Make a plan of what was found."""
+    """Make a plan of a count."""
     return plan_of(
         found,
         **{
@@ -54,7 +55,7 @@ def planned(found: Count, **options: Any) -> Any:
 
 
 class TestPlanOf:
-    """What was found, as a plan."""
+    """A count becomes a plan."""
 
     @pytest.mark.parametrize(("fresh", "requests"), [(0, 0), (1, 1), (500, 1), (501, 2), (10**9, 2 * 10**6)])
     def test_requests(self, fresh: int, requests: int) -> None:
@@ -66,17 +67,17 @@ class TestPlanOf:
         ("most", "numbers", "over"), [(None, 10, 0), (9, 9, 1), (10, 10, 0), (11, 10, 0)]
     )
     def test_max_calls(self, most: int | None, numbers: int, over: int) -> None:
-        """What is beyond it is left out, and costs nothing."""
+        """Numbers beyond the bound are left out, and cost no money."""
         plan = planned(Count(fresh=10), max_calls=most, price=Decimal("0.1"))
         assert (plan.numbers, plan.over_max_calls, plan.cost) == (numbers, over, Decimal(numbers) / 10)
 
-    def test_repeats(self) -> None:
-        """Without a journal they are sent, with one they are not."""
+    def test_duplicates(self) -> None:
+        """Duplicates are sent without a journal, and not sent with a journal."""
         assert planned(Count(fresh=3, duplicates=2)).numbers == 3
         assert planned(Count(fresh=3, duplicates=2), duplicates_are_sent=True).numbers == 5
 
     def test_time(self) -> None:
-        """The limit makes it long, the calling hours longer; nobody to call takes no time."""
+        """The limit takes time, the calling hours take more; an empty send takes no time."""
         limit, hours = RateLimit(1, 60.0), CallingHours("08:00-20:00")
         period = 60 + tolerance(60)
         found = Count(fresh=1500)
@@ -90,8 +91,8 @@ class TestPlanOf:
         """Of a file of wrong lines the first are shown, and all are counted."""
 
         async def main() -> Count:
-            sorter = Sorter(know_nothing, allow_duplicates=False, resend_unknown=False)
-            found = await count(Reader(iter(["bad"] * (SHOWN + 5)), 500, tolerant=True), sorter)
+            sorter = Sorter(NullRun().look, allow_duplicates=False, resend_unknown=False)
+            found = await count(RecipientReader(iter(["bad"] * (SHOWN + 5)), 500, tolerant=True), sorter)
             sorter.close()
             return found
 
@@ -108,12 +109,12 @@ STEPS = [accepts(), code("ERROR_MOBILE_ERROR"), raises(httpx.ReadError("..."))]
 
 
 class TestAgreement:
-    """A plan, and the same send after it."""
+    """A plan, and the same send afterwards."""
 
     @settings(max_examples=120)
     @given(data=st.data(), message=st.sampled_from([MESSAGE, VerificationCode("4711")]))
     def test_the_send_does_what_was_planned(self, data: st.DataObject, message: Any) -> None:
-        """For any input and journal: numbers, repeats, errors, what is known and left out; nothing is written."""
+        """For any input and journal the send has the planned numbers, and planning writes no file."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / "run.db"
             options: dict[str, Any] = {"max_calls": data.draw(st.one_of(st.none(), st.integers(1, 9)))}

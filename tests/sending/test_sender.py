@@ -1,16 +1,12 @@
-"""Fan-out: any number of recipients to batches, and each batch to an outcome."""
+"""Sends of a client: argument checks, and a result or an error with every outcome."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextvars import ContextVar
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from support.http_transport import Script, Step, accepts, answers, code, fields_of, hangs, raises
+from support.http_transport import Script, accepts, code, fields_of, raises
 from support.virtual_time import now, run
 
 from emay_voice_async import (
@@ -20,7 +16,6 @@ from emay_voice_async import (
     Marketing,
     Notice,
     NotSent,
-    NotSentError,
     OnKey,
     RateLimit,
     RateLimits,
@@ -32,10 +27,7 @@ from emay_voice_async import (
     VerificationCode,
     VoiceSms,
 )
-from emay_voice_async.model.endpoints import Call
 from emay_voice_async.model.messages import Message
-from emay_voice_async.pacing.local import LocalPacer
-from emay_voice_async.pacing.protocol import Lease
 
 FAST = RateLimits(send=None, reports=None, balance=None)
 MESSAGES = [
@@ -83,19 +75,19 @@ def sent(script: Script) -> list[list[str]]:
 
 
 async def stream_of(items: Any, gap: float = 0.0) -> AsyncIterator[Any]:
-    """Yield items one by one, each after a gap."""
+    """Yield the items, each after a gap."""
     for item in items:
         await asyncio.sleep(gap)
         yield item
 
 
 class TestSend:
-    """``send``: all of it, or a SendError with all that is known."""
+    """``send``: a complete result, or a SendError with every outcome."""
 
     @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
     @pytest.mark.parametrize("number", [1, 499, 500, 501, 1234])
-    def test_everybody_once_in_order(self, message: Message, number: int) -> None:
-        """Each number leaves once, in batches of the message's size, and its ticket is in its place."""
+    def test_each_number_once_in_order(self, message: Message, number: int) -> None:
+        """Each number is sent once, in batches of the message's size, and the tickets are in input order."""
         script = Script(accepts())
         result: SendResult = with_voice(script, lambda voice: voice.send(message, mobiles(number)))
         size = message.endpoint.max_batch
@@ -124,15 +116,15 @@ class TestSend:
         ],
         ids=lambda to: type(to).__name__,
     )
-    def test_whatever_holds_numbers(self, to: Any) -> None:
-        """One number, a recipient, any collection, any iterator, any async iterator."""
+    def test_every_kind_of_input(self, to: Any) -> None:
+        """A number, a recipient, any collection, any iterator and any async iterator can be sent to."""
         result = with_voice(Script(accepts()), lambda voice: voice.send(Notice("..."), to))
         [ticket] = result.tickets
         assert ticket.mobile == "13800000000"
         assert ticket.custom_id == "mine" if isinstance(to, Recipient) else ticket.custom_id
 
     @pytest.mark.parametrize("to", [[], (), iter([]), stream_of([])], ids=lambda to: type(to).__name__)
-    def test_nobody(self, to: Any) -> None:
+    def test_an_empty_input(self, to: Any) -> None:
         """An empty list is an empty result, without a request."""
         script = Script(accepts())
         assert with_voice(script, lambda voice: voice.send(Notice("..."), to)) == SendResult()
@@ -146,15 +138,15 @@ class TestSend:
     @pytest.mark.parametrize(
         "to", [None, 13800000000, b"13800000000", bytearray(b"1"), [13800000000], [None]]
     )
-    def test_what_is_no_recipient(self, to: Any) -> None:
-        """Whatever is neither a number nor an iterable of numbers is refused before anything is sent."""
+    def test_other_types(self, to: Any) -> None:
+        """An input that is neither a number nor an iterable of numbers is refused before a request is sent."""
         script = Script(accepts())
         with pytest.raises(InvalidRequestError):
             with_voice(script, lambda voice: voice.send(Notice("..."), to))
         assert not script.requests
 
     @pytest.mark.parametrize("message", ["...", None, Notice])
-    def test_what_is_no_message(self, message: Any) -> None:
+    def test_other_messages(self, message: Any) -> None:
         """Only the four kinds of message can be sent."""
         with pytest.raises(InvalidRequestError, match="message"):
             with_voice(Script(accepts()), lambda voice: voice.send(message, "13800000000"))
@@ -175,7 +167,7 @@ class TestSend:
         ],
     )
     def test_a_bad_entry_of_a_list(self, place: int, bad: Any, field: str) -> None:
-        """One bad entry anywhere in a sized list: an error with its position, and nothing is sent."""
+        """An invalid entry anywhere in a sized list raises with the position, and no request is sent."""
         script = Script(accepts())
         to: list[Any] = [*mobiles(1234), Recipient("13900000000", "again")]
         to[place] = bad
@@ -187,7 +179,7 @@ class TestSend:
         assert not script.requests
 
     def test_a_list_that_changes_meanwhile(self) -> None:
-        """What was checked is what is sent, whatever happens to the list afterwards."""
+        """The list is sent as checked, even if the list changes afterwards."""
         script = Script(accepts(after=1))
         to = mobiles(1000)
 
@@ -200,7 +192,7 @@ class TestSend:
         assert len(with_voice(script, main, max_concurrency=1).tickets) == 1000
 
     def test_some_batch_is_not_accepted(self) -> None:
-        """The SendError tells what became of each batch; tickets of accepted ones are not lost."""
+        """The SendError holds the outcome of each batch, with the tickets of accepted batches."""
         script = Script(accepts(), code("ERROR_LONG_CONTENT"), raises(httpx.ReadError("...")), accepts())
         with pytest.raises(SendError) as caught:
             with_voice(script, lambda voice: voice.send(Notice("..."), mobiles(2000)), max_concurrency=1)
@@ -216,7 +208,7 @@ class TestSend:
         )
 
     def test_the_source_fails(self) -> None:
-        """An error of the source comes after the outcomes of what was read before it."""
+        """An error of the source comes after the outcomes of all earlier entries."""
         script = Script(accepts(after=1))
 
         def rows() -> Iterator[str]:
@@ -229,7 +221,7 @@ class TestSend:
         assert isinstance(caught.value.__cause__, OSError)
 
     def test_the_source_fails_at_once(self) -> None:
-        """If nothing was sent before the source failed, its error comes out as it is."""
+        """An error of the source before the first request is raised unchanged."""
 
         def rows() -> Iterator[str]:
             raise OSError("no such file")
@@ -287,7 +279,7 @@ class TestSend:
         assert len(script.requests) == 2
 
     def test_the_deadline(self) -> None:
-        """At the deadline: what has its answer is accepted, what is under way unknown, the rest not sent."""
+        """At the deadline: answered batches are accepted, batches in flight unknown, waiting batches not sent."""
         script = Script(accepts(after=1), accepts(after=1), accepts(after=100))
         with pytest.raises(SendError) as caught:
             with_voice(
@@ -298,345 +290,7 @@ class TestSend:
         kinds = [type(outcome) for outcome in caught.value.result.outcomes]
         assert kinds == [Accepted, Accepted, Unknown, NotSent, NotSent]
 
-
-class TestSendBatches:
-    """``send_batches``: outcomes as they happen, flat memory, and a clean stop at any time."""
-
-    def test_a_bad_entry_of_a_stream(self) -> None:
-        """A bad entry becomes a NotSent of its own with its position; everybody else is called."""
-        script = Script(accepts())
-        to: list[Any] = mobiles(1000)
-        to[3] = "12"
-        to[600] = Recipient("13911111111", "a,b")
-        to[700] = 13800000000
-
-        async def main(voice: AsyncEmayVoice) -> list[Any]:
-            return [outcome async for outcome in voice.send_batches(Notice("..."), iter(to))]
-
-        outcomes = with_voice(script, main)
-        bad = [outcome for outcome in outcomes if isinstance(outcome, NotSent)]
-        assert [outcome.error.args[::4] for outcome in bad] == [
-            ("mobile", 3),
-            ("custom_id", 600),
-            ("mobile", 700),
-        ]
-        assert [outcome.index for outcome in outcomes] == list(range(len(outcomes)))
-        assert sum(len(batch) for batch in sent(script)) == 997
-        assert [len(batch) for batch in sent(script)] == [500, 497]
-
-    def test_a_repeated_id_within_a_batch_of_a_stream(self) -> None:
-        """The second of two entries with one custom id is not sent."""
-        to: list[str | Recipient] = [
-            Recipient("13800000000", "a"),
-            Recipient("13800000001", "a"),
-            "13800000002",
-        ]
-
-        async def main(voice: AsyncEmayVoice) -> list[Any]:
-            return [outcome async for outcome in voice.send_batches(Notice("..."), iter(to))]
-
-        bad, good = with_voice(Script(accepts()), main)
-        assert isinstance(bad, NotSent)
-        assert [ticket.mobile for ticket in good.tickets] == ["13800000000", "13800000002"]
-
-    @pytest.mark.parametrize("source", [iter, stream_of])
-    def test_no_further_ahead_than_what_is_in_flight(self, source: Any) -> None:
-        """The source is read no further ahead than the batches in flight, and waits for the consumer."""
-        script = Script(accepts(after=1))
-        read = 0
-
-        def rows() -> Iterator[str]:
-            nonlocal read
-            for mobile in mobiles(20_000):
-                read += 1
-                yield mobile
-
-        async def main(voice: AsyncEmayVoice) -> None:
-            taken = 0
-            async for outcome in voice.send_batches(Notice("..."), source(rows())):
-                taken += len(outcome.recipients)
-                await asyncio.sleep(5)
-                assert read - taken <= 4 * 500
-
-        with_voice(script, main, max_concurrency=4)
-        assert read == 20_000
-
-    def test_slow_and_early_in_a_stream(self) -> None:
-        """An outcome comes out as soon as it is known, even while the source takes its time."""
-        script = Script(accepts())
-
-        async def main(voice: AsyncEmayVoice) -> list[float]:
-            began = now()
-            stream = stream_of(mobiles(3), gap=10)
-            return [now() - began async for _ in voice.send_batches(VerificationCode("1234"), stream)]
-
-        assert with_voice(script, main) == [10, 20, 30]
-
-    @pytest.mark.parametrize("concurrency", [1, 3, 16])
-    def test_as_many_in_flight_as_allowed(self, concurrency: int) -> None:
-        """So many requests are under way at once, and never more."""
-        under_way, most = 0, 0
-        accept = accepts(after=1)
-
-        async def step(request: httpx.Request) -> httpx.Response:
-            nonlocal under_way, most
-            under_way += 1
-            most = max(most, under_way)
-            response = await accept(request)
-            under_way -= 1
-            return response
-
-        with_voice(
-            Script(step),
-            lambda voice: voice.send(Notice("..."), mobiles(20_000)),
-            max_concurrency=concurrency,
-        )
-        assert most == concurrency
-
-    @pytest.mark.parametrize("refusal", ["ERROR_SIGN", "ERROR_NEEDMORE_BALANCE", "ERROR_NEEDMORE_BLANCE"])
-    def test_a_fatal_refusal_stops_the_rest(self, refusal: str) -> None:
-        """After a refusal of account or balance, what had no turn is not sent, and has its outcome."""
-        script = Script(accepts(after=1), code(refusal, after=1), accepts(after=1))
-
-        async def main(voice: AsyncEmayVoice) -> list[Any]:
-            return [outcome async for outcome in voice.send_batches(Notice("..."), iter(mobiles(5000)))]
-
-        outcomes = with_voice(script, main, max_concurrency=4, limits=RateLimits(send=RateLimit(2, 60.0)))
-        assert [type(outcome) for outcome in outcomes] == [Accepted, Refused] + [NotSent] * 8
-        assert refusal in str(outcomes[-1].error)
-        assert isinstance(outcomes[-1].error, NotSentError)
-        assert len(script.requests) == 2
-        assert Counter(one.mobile for outcome in outcomes for one in outcome.recipients) == Counter(
-            mobiles(5000)
-        )
-
-    def test_a_refusal_of_one_batch_does_not_stop_the_rest(self) -> None:
-        """Another refusal concerns its batch alone."""
-        script = Script(code("ERROR_MOBILE_ERROR"), accepts())
-        with pytest.raises(SendError) as caught:
-            with_voice(script, lambda voice: voice.send(Notice("..."), mobiles(1000)), max_concurrency=1)
-        assert [type(outcome) for outcome in caught.value.result.outcomes] == [Refused, Accepted]
-
-    @pytest.mark.parametrize("leave", ["break", "raise", "aclose"])
-    def test_leaving_the_loop_early(self, leave: str) -> None:
-        """Leaving stops what had no turn; what is under way ends in its own time, and is counted."""
-        script = Script(accepts(after=1), accepts(after=2))
-
-        async def main(voice: AsyncEmayVoice) -> None:
-            batches = voice.send_batches(Notice("..."), iter(mobiles(50_000)))
-            try:
-                async for _ in batches:
-                    if leave == "break":
-                        break
-                    if leave == "raise":
-                        raise ZeroDivisionError
-                    await batches.aclose()
-            except ZeroDivisionError:
-                pass
-            await batches.aclose()
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            under_way = len(script.requests) - script.ended
-            assert under_way == 2
-            assert voice.stats.accepted == 500
-            await voice.aclose()
-            assert script.ended == len(script.requests) == 3
-            assert voice.stats.accepted == 1500
-
-        with_voice(script, main, max_concurrency=8, limits=RateLimits(send=RateLimit(3, 60.0)))
-
-    def test_leaving_before_anything_was_sent(self) -> None:
-        """A run that is closed while its first number is awaited sends nothing and leaves nothing."""
-        script = Script(accepts())
-
-        async def endless() -> AsyncIterator[str]:
-            await asyncio.Event().wait()
-            yield ""
-
-        async def main(voice: AsyncEmayVoice) -> None:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(5):
-                    async for _ in voice.send_batches(Notice("..."), endless()):
-                        pytest.fail("nothing can come")
-
-        with_voice(script, main)
-        assert not script.requests
-
-    def test_batches_that_never_ran_are_called_off(self) -> None:
-        """Batches whose tasks have not even begun when the run stops are not sent."""
-        script = Script(code("ERROR_SIGN"))
-
-        async def main(voice: AsyncEmayVoice) -> list[Any]:
-            return [outcome async for outcome in voice.send_batches(VerificationCode("1234"), mobiles(40))]
-
-        outcomes = with_voice(script, main)
-        assert {type(outcome) for outcome in outcomes} == {Refused, NotSent}
-        assert len(outcomes) == 40
-
-    def test_a_batch_that_somebody_else_cancels(self) -> None:
-        """A cancellation that did not come from the run itself is passed on, not made an outcome."""
-
-        async def main(voice: AsyncEmayVoice) -> None:
-            before = asyncio.all_tasks()
-            sending = asyncio.ensure_future(voice.send(Notice("..."), "13800000000"))
-            await asyncio.sleep(1)
-            [batch] = [task for task in asyncio.all_tasks() - before if "_finish" in repr(task.get_coro())]
-            batch.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await sending
-
-        with_voice(Script(accepts(after=2)), main)
-
-    def test_a_task_that_somebody_else_cancels(self) -> None:
-        """When the loop is torn down around a send, the cancellation is not swallowed."""
-
-        async def main(voice: AsyncEmayVoice) -> None:
-            sending = asyncio.ensure_future(voice.send(Notice("..."), "13800000000"))
-            await asyncio.sleep(1)
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await sending
-
-        with_voice(Script(hangs), main)
-
-
-class TestTrouble:
-    """What nobody thought of."""
-
-    def test_a_pacer_that_fails(self) -> None:
-        """An error of a pacer concerns its batch alone: not sent, and the others have their outcomes."""
-
-        class Failing(LocalPacer):
-            count = 0
-
-            async def acquire(self, call: Call, *, again: bool = False) -> Lease:
-                self.count += 1
-                if self.count == 2:
-                    raise ConnectionError("the store is gone")
-                return await super().acquire(call, again=again)
-
-        script = Script(accepts(after=1))
-        with pytest.raises(SendError) as caught:
-            with_voice(
-                script,
-                lambda voice: voice.send(Notice("..."), mobiles(2500)),
-                pacer=Failing(RateLimits(send=None)),
-            )
-        kinds = [type(outcome) for outcome in caught.value.result.outcomes]
-        assert kinds == [Accepted, NotSent, Accepted, Accepted, Accepted]
-        assert "pacer failed" in str(caught.value.result.not_sent[0].error)
-
-    @pytest.mark.parametrize("place", [0, 1, 2])
-    def test_an_error_of_our_own(self, place: int, caplog: pytest.LogCaptureFixture) -> None:
-        """A fault in the client itself makes one batch unknown; it hides nothing, and costs no slot."""
-        readings = 0
-
-        def clock() -> float:
-            nonlocal readings
-            readings += 1
-            if readings == place + 1:
-                raise ZeroDivisionError
-            return 1_600_000_000.0
-
-        with pytest.raises(SendError) as caught:
-            with_voice(
-                Script(accepts()),
-                lambda voice: voice.send(Notice("..."), mobiles(1500)),
-                clock=clock,
-                max_concurrency=1,
-                limits=RateLimits(send=RateLimit(1, 1.0)),
-            )
-        kinds: list[type] = [Accepted] * 3
-        kinds[place] = Unknown
-        assert [type(outcome) for outcome in caught.value.result.outcomes] == kinds
-        assert "a batch failed" in caplog.text
-
-    def test_closing_in_the_middle(self) -> None:
-        """Closing the client ends a send: what is under way has its outcome, the rest is not sent."""
-        script = Script(accepts(after=2))
-
-        async def main(voice: AsyncEmayVoice) -> None:
-            sending = asyncio.ensure_future(voice.send(Notice("..."), mobiles(2000)))
-            await asyncio.sleep(1)
-            began = now()
-            await voice.aclose()
-            assert now() - began == 1
-            with pytest.raises(SendError) as caught:
-                await sending
-            kinds = [type(outcome) for outcome in caught.value.result.outcomes]
-            assert kinds == [Accepted, NotSent, NotSent, NotSent]
-
-        with_voice(script, main, limits=RateLimits(send=RateLimit(1, 100.0)))
-
-    def test_an_error_of_our_own_before_anything_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What fails before a request is made is not sent."""
-        monkeypatch.setattr("asyncio.timeout_at", None)
-        with pytest.raises(SendError) as caught:
-            with_voice(Script(accepts()), lambda voice: voice.send(Notice("..."), "13800000000"))
-        assert [type(outcome) for outcome in caught.value.result.outcomes] == [NotSent]
-
-    def test_a_stream_is_read_in_one_task(self) -> None:
-        """An async generator may keep its context open over its yields."""
-        variable: ContextVar[int] = ContextVar("variable")
-        tasks = set()
-
-        async def stream() -> AsyncIterator[str]:
-            token = variable.set(1)
-            async with asyncio.timeout(60):
-                for mobile in mobiles(40):
-                    tasks.add(asyncio.current_task())
-                    await asyncio.sleep(0.1)
-                    yield mobile
-            variable.reset(token)
-
-        result = with_voice(Script(accepts()), lambda voice: voice.send(VerificationCode("4711"), stream()))
-        assert len(result.tickets) == 40
-        assert len(tasks) == 1
-
-    def test_a_timeout_of_the_stream_itself(self) -> None:
-        """A stream that times out by itself is a source that fails, not a deadline."""
-
-        async def stream() -> AsyncIterator[str]:
-            yield "13800000000"
-            raise TimeoutError("mine")
-
-        with pytest.raises(SendError) as caught:
-            with_voice(Script(accepts()), lambda voice: voice.send(Notice("..."), stream(), deadline=60))
-        assert str(caught.value.__cause__) == "mine"
-        assert len(caught.value.result.tickets) == 1
-
-    def test_one_slow_answer_does_not_hold_up_the_others(self) -> None:
-        """While the first answer is awaited, the limit is used to the full by those behind it."""
-        script = Script(hangs, accepts())
-
-        async def main(voice: AsyncEmayVoice) -> float:
-            began = now()
-            outcomes = [one async for one in voice.send_batches(VerificationCode("4711"), mobiles(250))]
-            assert [outcome.index for outcome in outcomes] == list(range(250))
-            return now() - began
-
-        took = with_voice(script, main, limits=RateLimits(send=RateLimit(10, 1.0)))
-        assert took < 32
-
-    def test_a_silent_stream_and_a_deadline(self) -> None:
-        """A stream that keeps silent is left at the deadline; what it gave before has its outcome."""
-
-        async def stream() -> AsyncIterator[str]:
-            yield "13800000000"
-            await asyncio.Event().wait()
-
-        async def main(voice: AsyncEmayVoice) -> None:
-            began = now()
-            with pytest.raises(SendError) as caught:
-                await voice.send(VerificationCode("4711"), stream(), deadline=5)
-            assert now() - began == 5
-            assert len(caught.value.result.tickets) == 1
-            assert "before all recipients were read" in str(caught.value.__cause__)
-
-        with_voice(Script(accepts()), main)
-
-    def test_a_callback_that_nobody_would_await(self) -> None:
+    def test_an_async_callback(self) -> None:
         """An async function as ``on_outcome`` is refused at once."""
 
         async def on_outcome(_: object) -> None:
@@ -647,49 +301,3 @@ class TestTrouble:
                 Script(accepts()),
                 lambda voice: voice.send(Notice("..."), "13800000000", on_outcome=on_outcome),
             )
-
-
-FAULTS: dict[str, tuple[Step, type]] = {
-    "accepted": (accepts(0.5), Accepted),
-    "slow": (accepts(29), Accepted),
-    "late": (accepts(35), Unknown),
-    "never": (hangs, Unknown),
-    "reset": (raises(httpx.ReadError("..."), 1), Unknown),
-    "broken": (answers(b'{"code":'), Unknown),
-    "page": (answers(b"<html>", status=502), Unknown),
-    "refused": (code("ERROR_LONG_CONTENT"), Refused),
-    "no connection": (raises(httpx.ConnectError("...")), NotSent),
-}
-
-
-class TestProperties:
-    """Whatever happens to whichever batch."""
-
-    @settings(max_examples=150, deadline=None)
-    @given(
-        fates=st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=8),
-        concurrency=st.integers(1, 5),
-        streamed=st.booleans(),
-    )
-    def test_each_number_has_one_true_outcome(
-        self, fates: list[str], concurrency: int, streamed: bool
-    ) -> None:
-        """Every number has exactly one outcome, the true one, and none is posted twice but unsent ones."""
-        numbers = mobiles(500 * len(fates) - 7)
-
-        async def step(request: httpx.Request) -> httpx.Response:
-            batch = int(fields_of(request)["mobiles"].split(",")[0][3:]) // 500
-            return await FAULTS[fates[batch]][0](request)
-
-        async def main(voice: AsyncEmayVoice) -> list[Any]:
-            to = iter(numbers) if streamed else numbers
-            return [outcome async for outcome in voice.send_batches(Notice("..."), to)]
-
-        script = Script(step)
-        outcomes = with_voice(
-            script, main, limits=RateLimits(send=RateLimit(2, 1.0)), max_concurrency=concurrency
-        )
-        assert [type(outcome) for outcome in outcomes] == [FAULTS[fate][1] for fate in fates]
-        assert [one.mobile for outcome in outcomes for one in outcome.recipients] == numbers
-        posted = Counter(int(batch[0][3:]) // 500 for batch in sent(script))
-        assert all(posted[batch] == 1 or fates[batch] == "no connection" for batch in range(len(fates)))

@@ -1,7 +1,7 @@
-"""What every journal must do: each sentence of :mod:`emay_voice_async.journal.protocol`, as a test.
+"""The conformance suite of a journal: each sentence of :mod:`emay_voice_async.journal.protocol`, as a test.
 
-A test module subclasses :class:`JournalConformance` and says, in :meth:`~JournalConformance.place`, where its
-journals are; the tests themselves know the protocol only.
+A test module subclasses :class:`JournalConformance` and provides journals in :meth:`~JournalConformance.place`. The
+tests use the protocol only.
 """
 
 import asyncio
@@ -40,21 +40,21 @@ _serial = count()
 
 
 class Place(Protocol):
-    """One journal that nobody has started yet, as it stands somewhere."""
+    """The place of a journal that was never started."""
 
     def open(self) -> Journal:
-        """Return one more object on this same journal, as another process would have it."""
+        """Return another object on the same journal, as another process would have it."""
         ...
 
     async def abandon(self, run: JournalRun) -> None:
-        """Make it as if the run's process had been killed, and so long ago that nothing can be under way."""
+        """Make it look as if the process of the run had been killed, and the time of its claims were over."""
         ...
 
 
 def scenario(
     test: Callable[["JournalConformance", Place], Coroutine[Any, Any, None]],
 ) -> Callable[["JournalConformance"], None]:
-    """Play a test in an event loop of its own, on a journal of its own."""
+    """Run a test in a new event loop, on a new journal."""
 
     def play(self: "JournalConformance") -> None:
         async def main() -> None:
@@ -68,14 +68,14 @@ def scenario(
 
 
 def keys(*numbers: int) -> tuple[Key, ...]:
-    """Make the keys of calls that are not repeated."""
+    """Make the keys of calls without duplicates."""
     return tuple(Key(f"138{number:08}") for number in numbers)
 
 
 def claim(
     of: Sequence[Key], *, custom_ids: Iterable[str] = (), resend: bool = False, lasts: float = 3600.0
 ) -> Claim:
-    """Make a claim that no other is like; its custom ids are new unless given."""
+    """Make a claim with a new token; its custom ids are new unless given."""
     serial = next(_serial)
     given = tuple(custom_ids) or tuple(f"c{serial}-{place}" for place in range(len(of)))
     return Claim(f"token-{serial}", tuple(of), given, lasts, resend)
@@ -97,23 +97,23 @@ def report_of(key: Key, *, message_id: str = "", custom_id: str = "", state: str
 
 
 async def states(run: JournalRun, of: Sequence[Key]) -> list[State | None]:
-    """Look at calls, and return their states alone."""
-    return [None if one is None else one.state for one in await run.look(of)]
+    """Look at calls, and return their states."""
+    return [None if standing is None else standing.state for standing in await run.look(of)]
 
 
 async def begun(run: JournalRun, of: Sequence[Key], *, resend: bool = False) -> Claim:
     """Claim calls that can be claimed."""
-    one = claim(of, resend=resend)
-    assert await run.begin(one)
-    return one
+    batch = claim(of, resend=resend)
+    assert await run.begin(batch)
+    return batch
 
 
 async def settled(run: JournalRun, of: Sequence[Key], state: State, *, reason: str = "") -> Claim:
-    """Claim calls and close the claim; the message ids of accepted ones follow from their custom ids."""
-    one = await begun(run, of)
-    ids = [f"m-{custom_id}" for custom_id in one.custom_ids] if state is State.ACCEPTED else None
-    await run.close(one, state, reason=reason, message_ids=ids)
-    return one
+    """Claim calls and close the claim; the message ids of accepted calls follow from their custom ids."""
+    batch = await begun(run, of)
+    ids = [f"m-{custom_id}" for custom_id in batch.custom_ids] if state is State.ACCEPTED else None
+    await run.close(batch, state, reason=reason, message_ids=ids)
+    return batch
 
 
 async def all_lines(journal: Journal) -> list[Line]:
@@ -122,10 +122,10 @@ async def all_lines(journal: Journal) -> list[Line]:
 
 
 class JournalConformance:
-    """The promises of a journal; subclass it as ``Test...`` and say where the journals are."""
+    """The promises of a journal; subclass it as ``Test...`` and implement :meth:`place`."""
 
     examples: ClassVar[int] = 15
-    """How many random histories are played."""
+    """The number of random histories."""
 
     def place(self) -> AbstractAsyncContextManager[Place]:
         """Provide a journal that does not exist yet, and remove it at the end."""
@@ -135,7 +135,7 @@ class JournalConformance:
 
     @scenario
     async def test_start_makes_a_journal(self, place: Place) -> None:
-        """A journal that does not exist yet is made by the first start, and is empty."""
+        """The first start creates the journal, which is empty."""
         journal = place.open()
         run = await journal.start(PURPOSE)
         assert list(await run.look(keys(1, 2))) == [None, None]
@@ -145,7 +145,7 @@ class JournalConformance:
 
     @scenario
     async def test_a_journal_that_was_never_started_cannot_be_read(self, place: Place) -> None:
-        """Before the first start there is nothing to count, to list or to join reports to, and it says so."""
+        """Before the first start, reading and recording raise a JournalError."""
         journal = place.open()
         with pytest.raises(JournalError):
             await journal.summary()
@@ -157,7 +157,7 @@ class JournalConformance:
 
     @scenario
     async def test_start_again_for_the_same_purpose(self, place: Place) -> None:
-        """An equal purpose is the same purpose, for as many runs as there are."""
+        """An equal purpose is the same purpose, for any number of runs."""
         journal = place.open()
         first = await journal.start(PURPOSE)
         await settled(first, keys(1), State.ACCEPTED)
@@ -170,7 +170,7 @@ class JournalConformance:
 
     @scenario
     async def test_start_for_another_purpose_is_refused(self, place: Place) -> None:
-        """Another account, text, kind of message, or another word on repeats: an error, and nothing changes."""
+        """Another account, text, kind of message, or allow_duplicates raises a JournalError, and changes no call."""
         journal = place.open()
         run = await journal.start(PURPOSE)
         await settled(run, keys(1), State.ACCEPTED)
@@ -198,7 +198,7 @@ class JournalConformance:
 
     @scenario
     async def test_many_start_at_once(self, place: Place) -> None:
-        """Any number of processes may start a journal that does not exist yet: it is made once."""
+        """Several processes may start a journal that does not exist yet at once: it is created once."""
         journals = [place.open() for _ in range(6)]
         runs = await asyncio.gather(*(journal.start(PURPOSE) for journal in journals))
         await begun(runs[0], keys(1))
@@ -211,7 +211,7 @@ class JournalConformance:
 
     @scenario
     async def test_look_answers_in_the_order_of_the_keys(self, place: Place) -> None:
-        """There is one answer for each key, in the order of the keys; no keys, no answers."""
+        """Look returns one standing for each key, in the order of the keys."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             await settled(run, keys(3, 1), State.ACCEPTED)
@@ -227,16 +227,16 @@ class JournalConformance:
 
     @scenario
     async def test_look_tells_the_ids(self, place: Place) -> None:
-        """The custom ids are those of the last claim; the message ids come with the acceptance."""
+        """The custom ids are of the last claim; the message ids come with the acceptance."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = claim(keys(2, 1), custom_ids=["second", "first"])
-            assert await run.begin(one)
+            batch = claim(keys(2, 1), custom_ids=["second", "first"])
+            assert await run.begin(batch)
             assert list(await run.look(keys(1, 2))) == [
                 Standing(State.UNDER_WAY, "first"),
                 Standing(State.UNDER_WAY, "second"),
             ]
-            await run.close(one, State.REFUSED, reason="ERROR_SIGN")
+            await run.close(batch, State.REFUSED, reason="ERROR_SIGN")
             again = claim(keys(1, 2), custom_ids=["uno", "due"])
             assert await run.begin(again)
             await run.close(again, State.ACCEPTED, message_ids=["m1", ""])
@@ -247,7 +247,7 @@ class JournalConformance:
 
     @scenario
     async def test_keys_are_told_apart_exactly(self, place: Place) -> None:
-        """Number, custom id and occurrence make a key, to the last bit: case, blanks and forms of accents."""
+        """Number, custom id and occurrence are compared exactly: case, blanks and forms of accents."""
         mobile = "13800000000"
         ids = [
             "",
@@ -272,10 +272,10 @@ class JournalConformance:
             run = await journal.start(evolve(PURPOSE, allow_duplicates=True))
             for number, key in enumerate(of):
                 assert await states(run, of[number:]) == [None] * (len(of) - number)
-                one = claim([key], custom_ids=[key.custom_id or "made"])
-                assert await run.begin(one)
-                await run.close(one, State.ACCEPTED, message_ids=[f"m{number}"])
-            assert [one and one.message_id for one in await run.look(of)] == [
+                batch = claim([key], custom_ids=[key.custom_id or "made"])
+                assert await run.begin(batch)
+                await run.close(batch, State.ACCEPTED, message_ids=[f"m{number}"])
+            assert [standing and standing.message_id for standing in await run.look(of)] == [
                 f"m{number}" for number in range(len(of))
             ]
             assert [line.custom_id for line in await all_lines(journal)] == [
@@ -284,23 +284,23 @@ class JournalConformance:
 
     @scenario
     async def test_a_batch_of_500(self, place: Place) -> None:
-        """As many as one request takes: claimed, closed and looked at together."""
+        """A full batch of 500 is claimed, closed and looked at."""
         of = keys(*range(500))
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await settled(run, of[:250], State.NOT_SENT)
-            one = await begun(run, of[::-1])
-            await run.close(one, State.ACCEPTED, message_ids=[f"m{key.mobile}" for key in one.keys])
+            await settled(run, of[:250], State.NOT_SENT)
+            batch = await begun(run, of[::-1])
+            await run.close(batch, State.ACCEPTED, message_ids=[f"m{key.mobile}" for key in batch.keys])
             assert list(await run.look(of)) == [
                 Standing(State.ACCEPTED, custom_id, f"m{key.mobile}")
-                for key, custom_id in zip(of, one.custom_ids[::-1], strict=True)
+                for key, custom_id in zip(of, batch.custom_ids[::-1], strict=True)
             ]
 
     # -- claiming ----------------------------------------------------------------------------------------
 
     @scenario
     async def test_what_can_be_claimed(self, place: Place) -> None:
-        """New and free calls can be claimed, unknown ones if that is asked, accepted ones never."""
+        """New and free calls can be claimed, unknown calls with resend_unknown, accepted calls never."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             for number, state in enumerate(CLOSED):
@@ -313,21 +313,21 @@ class JournalConformance:
 
     @scenario
     async def test_what_is_under_way_cannot_be_claimed(self, place: Place) -> None:
-        """Not by the run itself, nor by another one, nor in another process, nor if it is asked."""
+        """A call under way cannot be claimed: not by its run, by another run or process, or with resend_unknown."""
         journal, another = place.open(), place.open()
         run = await journal.start(PURPOSE)
-        one = await begun(run, keys(1))
+        batch = await begun(run, keys(1))
         for rival in (run, await journal.start(PURPOSE), await another.start(PURPOSE)):
             for resend in (False, True):
                 assert await states(rival, keys(1)) == [State.UNDER_WAY]
                 assert not await rival.begin(claim(keys(1), resend=resend))
-        assert list(await run.look(keys(1))) == [Standing(State.UNDER_WAY, one.custom_ids[0])]
+        assert list(await run.look(keys(1))) == [Standing(State.UNDER_WAY, batch.custom_ids[0])]
         await another.aclose()
         await journal.aclose()
 
     @scenario
     async def test_a_batch_is_claimed_whole_or_not_at_all(self, place: Place) -> None:
-        """One call that cannot be claimed keeps all the others of its batch as they were."""
+        """A call that cannot be claimed leaves all other calls of its batch unchanged."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             await settled(run, keys(1), State.ACCEPTED)
@@ -341,19 +341,19 @@ class JournalConformance:
 
     @scenario
     async def test_one_of_many_is_quicker(self, place: Place) -> None:
-        """Many who claim overlapping batches at once: each call goes to one of them, and none is split."""
+        """When many runs claim overlapping batches at once, each call goes to one of them, and no batch is split."""
         journals = [place.open() for _ in range(4)]
         runs = [await journal.start(PURPOSE) for journal in journals for _ in range(2)]
         claims = [claim(keys(*range(start, start + 20))) for start in range(0, 80, 10) for _ in runs]
         got = await asyncio.gather(
-            *(runs[number % len(runs)].begin(one) for number, one in enumerate(claims))
+            *(runs[number % len(runs)].begin(batch) for number, batch in enumerate(claims))
         )
-        won = [one for one, ours in zip(claims, got, strict=True) if ours]
-        called = [key for one in won for key in one.keys]
+        won = [batch for batch, ours in zip(claims, got, strict=True) if ours]
+        called = [key for batch in won for key in batch.keys]
         assert won
         assert len(called) == len(set(called))
         custom_ids = {
-            key: custom for one in won for key, custom in zip(one.keys, one.custom_ids, strict=True)
+            key: custom for batch in won for key, custom in zip(batch.keys, batch.custom_ids, strict=True)
         }
         every = keys(*range(100))
         for key, standing in zip(every, await runs[0].look(every), strict=True):
@@ -363,12 +363,12 @@ class JournalConformance:
 
     @scenario
     async def test_a_claim_outlives_its_process(self, place: Place) -> None:
-        """What was claimed and not closed when its process is gone, is unknown; what was closed, is not."""
+        """When its process has ended, an open claim is unknown; a closed claim keeps its state."""
         journal = place.open()
         run = await journal.start(PURPOSE)
         await settled(run, keys(1), State.ACCEPTED)
         await settled(run, keys(2), State.REFUSED)
-        one = await begun(run, keys(3, 4))
+        batch = await begun(run, keys(3, 4))
         await place.abandon(run)
         async with place.open() as another:
             later = await another.start(PURPOSE)
@@ -378,7 +378,7 @@ class JournalConformance:
                 State.UNKNOWN,
                 State.UNKNOWN,
             ]
-            assert (await later.look(keys(4)))[0] == Standing(State.UNKNOWN, one.custom_ids[1])
+            assert (await later.look(keys(4)))[0] == Standing(State.UNKNOWN, batch.custom_ids[1])
             assert not await later.begin(claim(keys(3, 5)))
             assert await later.begin(claim(keys(3, 5), resend=True))
             assert await states(later, keys(3, 4, 5)) == [State.UNDER_WAY, State.UNKNOWN, State.UNDER_WAY]
@@ -386,7 +386,7 @@ class JournalConformance:
 
     @scenario
     async def test_one_process_is_gone_and_the_others_are_not(self, place: Place) -> None:
-        """The claims of a run that is alive stay under way when another one dies."""
+        """The claims of a live run stay under way when another run dies."""
         journals = [place.open(), place.open()]
         alive, dead = [await journal.start(PURPOSE) for journal in journals]
         await begun(alive, keys(1))
@@ -401,31 +401,31 @@ class JournalConformance:
 
     @pytest.mark.parametrize("state", CLOSED)
     def test_close_says_what_became_of_it(self, state: State) -> None:
-        """Every call of the claim has the state and the reason, in every process."""
+        """Each call of a closed claim has the state and the reason, in every process."""
 
         async def main() -> None:
             async with self.place() as place, place.open() as journal, place.open() as another:
                 run = await journal.start(PURPOSE)
                 await settled(run, keys(1, 2), state, reason="why" if state is not State.ACCEPTED else "")
                 assert await states(await another.start(PURPOSE), keys(1, 2)) == [state, state]
-                [one, _] = await all_lines(another)
-                assert (one.state, one.reason) == (state, "" if state is State.ACCEPTED else "why")
+                [batch, _] = await all_lines(another)
+                assert (batch.state, batch.reason) == (state, "" if state is State.ACCEPTED else "why")
 
         asyncio.run(main())
 
     @pytest.mark.parametrize("state", CLOSED)
     @pytest.mark.parametrize("ended", [False, True])
     def test_an_answer_that_comes_late(self, state: State, ended: bool) -> None:
-        """A claim closed as unknown may be closed once more, even when the run has ended."""
+        """A claim closed as unknown may be closed once more, after the end of the run as well."""
 
         async def main() -> None:
             async with self.place() as place, place.open() as journal:
                 run = await journal.start(PURPOSE)
-                one = await settled(run, keys(1, 2), State.UNKNOWN, reason="no answer")
+                batch = await settled(run, keys(1, 2), State.UNKNOWN, reason="no answer")
                 if ended:
                     await run.end()
                 ids = ["m1", "m2"] if state is State.ACCEPTED else None
-                await run.close(one, state, reason="" if ids else "late", message_ids=ids)
+                await run.close(batch, state, reason="" if ids else "late", message_ids=ids)
                 looked = await (await journal.start(PURPOSE)).look(keys(2, 1))
                 assert [standing and standing.state for standing in looked] == [state, state]
                 assert [standing and standing.message_id for standing in looked] == (
@@ -437,7 +437,7 @@ class JournalConformance:
 
     @scenario
     async def test_calls_that_were_claimed_anew_are_left_alone(self, place: Place) -> None:
-        """A late answer is written to those calls alone that nobody has claimed since."""
+        """A late response is not written to calls that were claimed again."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             late = await settled(run, keys(1, 2, 3), State.UNKNOWN, reason="no answer")
@@ -454,7 +454,7 @@ class JournalConformance:
 
     @scenario
     async def test_a_claim_that_was_not_given_closes_nothing(self, place: Place) -> None:
-        """Closing a claim whose begin said False changes no call."""
+        """Closing a claim whose begin returned False changes no call."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             accepted = await settled(run, keys(1), State.ACCEPTED)
@@ -474,8 +474,8 @@ class JournalConformance:
         """An acceptance counts, whether or not its message ids are known."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await begun(run, keys(1, 2))
-            await run.close(one, State.ACCEPTED)
+            batch = await begun(run, keys(1, 2))
+            await run.close(batch, State.ACCEPTED)
             assert await states(run, keys(1, 2)) == [State.ACCEPTED, State.ACCEPTED]
             assert not await run.begin(claim(keys(2), resend=True))
 
@@ -483,7 +483,7 @@ class JournalConformance:
 
     @scenario
     async def test_end_makes_unknown_what_was_not_closed(self, place: Place) -> None:
-        """What an ended run has claimed and not closed is unknown at once; the claims of others are not."""
+        """At the end of a run its open claims are unknown; the claims of other runs are not."""
         journal, another = place.open(), place.open()
         run, neighbour, other = (
             await journal.start(PURPOSE),
@@ -513,7 +513,7 @@ class JournalConformance:
 
     @scenario
     async def test_late_answers_after_the_end(self, place: Place) -> None:
-        """A claim that was open at the end of its run is closed by the answer that comes after it."""
+        """A claim that was open at the end of its run is closed by a late response."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             first, second = await begun(run, keys(1, 2)), await begun(run, keys(3))
@@ -532,49 +532,51 @@ class JournalConformance:
 
     @scenario
     async def test_a_report_proves_that_a_call_was_made(self, place: Place) -> None:
-        """An unknown call is accepted from its report on, known by its custom id; it is never sent again."""
+        """A report makes an unknown call accepted, by its custom id; the call is never sent again."""
         journal = place.open()
         run = await journal.start(PURPOSE)
-        one = await settled(run, keys(1, 2), State.UNKNOWN, reason="no answer")
-        report = report_of(keys(2)[0], message_id="m2", custom_id=one.custom_ids[1])
+        batch = await settled(run, keys(1, 2), State.UNKNOWN, reason="no answer")
+        report = report_of(keys(2)[0], message_id="m2", custom_id=batch.custom_ids[1])
         async with place.open() as another:
             assert await another.record([report]) == 1
         assert list(await run.look(keys(1, 2))) == [
-            Standing(State.UNKNOWN, one.custom_ids[0]),
-            Standing(State.ACCEPTED, one.custom_ids[1], "m2"),
+            Standing(State.UNKNOWN, batch.custom_ids[0]),
+            Standing(State.ACCEPTED, batch.custom_ids[1], "m2"),
         ]
         assert not await run.begin(claim(keys(2), resend=True))
         await journal.aclose()
 
     @scenario
     async def test_a_report_of_a_call_whose_process_is_gone(self, place: Place) -> None:
-        """A claim that was never closed is settled by reports, too; the rest of it stays unknown."""
+        """A report settles its call of an open claim; the other calls stay unknown."""
         journal = place.open()
         run = await journal.start(PURPOSE)
-        one = await begun(run, keys(1, 2))
+        batch = await begun(run, keys(1, 2))
         await place.abandon(run)
         async with place.open() as another:
-            assert await another.record([report_of(keys(1)[0], message_id="m1", custom_id=one.custom_ids[0])])
+            assert await another.record(
+                [report_of(keys(1)[0], message_id="m1", custom_id=batch.custom_ids[0])]
+            )
             later = await another.start(PURPOSE)
             assert await states(later, keys(1, 2)) == [State.ACCEPTED, State.UNKNOWN]
         await journal.aclose()
 
     @pytest.mark.parametrize("state", [State.REFUSED, State.NOT_SENT, State.UNKNOWN])
     def test_calls_that_a_report_has_shown_are_left_alone(self, state: State) -> None:
-        """A report that overtakes the answer wins: whatever the claim is closed as, the call was made."""
+        """A call with a report stays accepted, however its claim is closed."""
 
         async def main() -> None:
             async with self.place() as place, place.open() as journal:
                 run = await journal.start(PURPOSE)
-                one = await begun(run, keys(1, 2))
+                batch = await begun(run, keys(1, 2))
                 assert await journal.record(
-                    [report_of(keys(1)[0], message_id="m1", custom_id=one.custom_ids[0])]
+                    [report_of(keys(1)[0], message_id="m1", custom_id=batch.custom_ids[0])]
                 )
                 assert await states(run, keys(1, 2)) == [State.ACCEPTED, State.UNDER_WAY]
-                await run.close(one, state, reason="why")
+                await run.close(batch, state, reason="why")
                 assert list(await run.look(keys(1, 2))) == [
-                    Standing(State.ACCEPTED, one.custom_ids[0], "m1"),
-                    Standing(state, one.custom_ids[1]),
+                    Standing(State.ACCEPTED, batch.custom_ids[0], "m1"),
+                    Standing(state, batch.custom_ids[1]),
                 ]
                 await run.end()
                 assert await states(run, keys(1)) == [State.ACCEPTED]
@@ -583,12 +585,12 @@ class JournalConformance:
 
     @scenario
     async def test_an_acceptance_after_the_report(self, place: Place) -> None:
-        """An answer that comes after a report still brings the message ids of its calls."""
+        """A response after the report adds the message ids."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await begun(run, keys(1, 2))
-            assert await journal.record([report_of(keys(1)[0], custom_id=one.custom_ids[0])]) == 1
-            await run.close(one, State.ACCEPTED, message_ids=["m1", "m2"])
+            batch = await begun(run, keys(1, 2))
+            assert await journal.record([report_of(keys(1)[0], custom_id=batch.custom_ids[0])]) == 1
+            await run.close(batch, State.ACCEPTED, message_ids=["m1", "m2"])
             assert [standing and standing.message_id for standing in await run.look(keys(1, 2))] == [
                 "m1",
                 "m2",
@@ -599,12 +601,12 @@ class JournalConformance:
         """A report belongs to a call by its message id or by its custom id."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await settled(run, keys(1, 2, 3), State.ACCEPTED)
-            ids = [f"m-{custom_id}" for custom_id in one.custom_ids]
+            batch = await settled(run, keys(1, 2, 3), State.ACCEPTED)
+            ids = [f"m-{custom_id}" for custom_id in batch.custom_ids]
             reports = [
                 report_of(keys(1)[0], message_id=ids[0]),
-                report_of(keys(2)[0], custom_id=one.custom_ids[1], state="FAIL_CALL"),
-                report_of(keys(3)[0], message_id=ids[2], custom_id=one.custom_ids[2], state="odd"),
+                report_of(keys(2)[0], custom_id=batch.custom_ids[1], state="FAIL_CALL"),
+                report_of(keys(3)[0], message_id=ids[2], custom_id=batch.custom_ids[2], state="odd"),
             ]
             assert await journal.record(iter(reports)) == 3
             assert [line.report_state for line in await all_lines(journal)] == ["SUCCESS", "FAIL_CALL", "odd"]
@@ -612,11 +614,11 @@ class JournalConformance:
 
     @scenario
     async def test_reports_of_strangers(self, place: Place) -> None:
-        """Reports of other calls, accounts and products are not joined in and not counted."""
+        """Reports of other calls, accounts and products are ignored and not counted."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await settled(run, keys(1), State.UNKNOWN)
-            [custom_id] = one.custom_ids
+            batch = await settled(run, keys(1), State.UNKNOWN)
+            [custom_id] = batch.custom_ids
             mine = report_of(keys(1)[0], message_id="m1", custom_id=custom_id)
             strangers = [
                 evolve(mine, custom_id="another", message_id="m9"),
@@ -634,25 +636,25 @@ class JournalConformance:
 
     @scenario
     async def test_a_custom_id_that_was_used_before(self, place: Place) -> None:
-        """The report of an earlier call with the same custom id is not one of a call whose message id is known."""
+        """A report of an earlier call with the same custom id does not belong to a call with another message id."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await settled(run, keys(1), State.ACCEPTED)
+            batch = await settled(run, keys(1), State.ACCEPTED)
             earlier = report_of(
-                keys(1)[0], message_id="earlier", custom_id=one.custom_ids[0], state="FAIL_CALL"
+                keys(1)[0], message_id="earlier", custom_id=batch.custom_ids[0], state="FAIL_CALL"
             )
             assert await journal.record([earlier]) == 0
             assert [line.report_state for line in await all_lines(journal)] == [""]
 
     @scenario
     async def test_recording_again_is_safe(self, place: Place) -> None:
-        """The same reports once more belong again, and change nothing."""
+        """Recording the same reports again counts them again, and changes no call."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await settled(run, keys(1, 2), State.UNKNOWN, reason="no answer")
+            batch = await settled(run, keys(1, 2), State.UNKNOWN, reason="no answer")
             reports = [
                 report_of(key, message_id=f"m{custom_id}", custom_id=custom_id)
-                for key, custom_id in zip(one.keys, one.custom_ids, strict=True)
+                for key, custom_id in zip(batch.keys, batch.custom_ids, strict=True)
             ]
             assert await journal.record(reports) == 2
             before = await all_lines(journal), await journal.summary()
@@ -661,12 +663,12 @@ class JournalConformance:
 
     @scenario
     async def test_the_last_report_stands(self, place: Place) -> None:
-        """Of several reports of one call the last one that was recorded is kept."""
+        """The last recorded report of a call is kept."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await settled(run, keys(1), State.ACCEPTED)
+            batch = await settled(run, keys(1), State.ACCEPTED)
             reports = [
-                report_of(keys(1)[0], message_id=f"m-{one.custom_ids[0]}", state=state)
+                report_of(keys(1)[0], message_id=f"m-{batch.custom_ids[0]}", state=state)
                 for state in ("TIMEOUT", "FAIL_CALL", "SUCCESS")
             ]
             assert await journal.record(reports[:2]) == 2
@@ -677,14 +679,14 @@ class JournalConformance:
 
     @scenario
     async def test_a_thousand_reports(self, place: Place) -> None:
-        """As many reports as one answer holds are joined in together."""
+        """A thousand reports, as many as one response has, are recorded together."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             claims = [await begun(run, keys(*range(start, start + 500))) for start in (0, 500, 1000)]
             reports = [
                 report_of(key, message_id=f"m{custom_id}", custom_id=custom_id)
-                for one in claims[:2]
-                for key, custom_id in zip(one.keys, one.custom_ids, strict=True)
+                for batch in claims[:2]
+                for key, custom_id in zip(batch.keys, batch.custom_ids, strict=True)
             ]
             assert await journal.record(report for report in reports) == 1000
             summary = await journal.summary()
@@ -692,13 +694,13 @@ class JournalConformance:
 
     @scenario
     async def test_reports_of_any_text(self, place: Place) -> None:
-        """Whatever the service writes into a report is kept as it came."""
+        """Any text in a report is stored and read back unchanged."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await settled(run, keys(1), State.UNKNOWN)
+            batch = await settled(run, keys(1), State.UNKNOWN)
             odd = "成功\0\ud800 '\"\\ 📞" * 50
             report = evolve(
-                report_of(keys(1)[0], message_id="m📞", custom_id=one.custom_ids[0], state="奇怪"),
+                report_of(keys(1)[0], message_id="m📞", custom_id=batch.custom_ids[0], state="奇怪"),
                 description=odd,
                 key_pressed="1#*",
             )
@@ -711,7 +713,7 @@ class JournalConformance:
 
     @scenario
     async def test_summary_counts_by_state(self, place: Place) -> None:
-        """The summary names the purpose, and counts the calls, and the reports, the most frequent state first."""
+        """The summary has the purpose, and counts the calls and the reports, the most frequent state first."""
         journal = place.open()
         began = datetime.now(UTC) - timedelta(minutes=1)
         run, dead = await journal.start(PURPOSE), await place.open().start(PURPOSE)
@@ -750,11 +752,11 @@ class JournalConformance:
             [first] = await all_lines(journal)
             assert (first.state, first.reason, first.message_id) == (State.REFUSED, "ERROR_SIGN", "")
             assert first.begun_at.utcoffset() == BEIJING
-            one = await begun(run, keys(1))
+            batch = await begun(run, keys(1))
             [second] = await all_lines(journal)
             assert second.state is State.UNDER_WAY
             assert second.begun_at >= first.begun_at
-            await run.close(one, State.ACCEPTED, message_ids=["m1"])
+            await run.close(batch, State.ACCEPTED, message_ids=["m1"])
             called_at = datetime(2017, 3, 15, 12, 0, 0, tzinfo=first.begun_at.tzinfo)
             report = evolve(
                 report_of(keys(1)[0], message_id="m1"),
@@ -768,7 +770,7 @@ class JournalConformance:
             assert await all_lines(journal) == [
                 Line(
                     mobile="13800000001",
-                    custom_id=one.custom_ids[0],
+                    custom_id=batch.custom_ids[0],
                     message_id="m1",
                     state=State.ACCEPTED,
                     reason="",
@@ -783,7 +785,7 @@ class JournalConformance:
 
     @scenario
     async def test_lines_come_in_the_order_of_the_first_claims(self, place: Place) -> None:
-        """Every call comes once, in the order in which it was first claimed, whatever was claimed anew."""
+        """Every call has one line, in the order of the first claims, even if it was claimed again."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             batches = [keys(*range(start, start - 500, -1)) for start in (2999, 999, 3999, 1999)]
@@ -797,7 +799,7 @@ class JournalConformance:
 
     @scenario
     async def test_lines_may_be_left_and_written_to(self, place: Place) -> None:
-        """Who reads lines holds nobody up: claims go on meanwhile, and reading may stop anywhere."""
+        """Claims go on while lines are read, and reading may stop at any line."""
         async with place.open() as journal, place.open() as another:
             run, other = await journal.start(PURPOSE), await another.start(PURPOSE)
             await settled(run, keys(*range(500)), State.NOT_SENT)
@@ -815,7 +817,7 @@ class JournalConformance:
 
     @scenario
     async def test_a_journal_can_be_used_after_it_was_closed(self, place: Place) -> None:
-        """Closing lets go of what is open, and what was written is there when it is used again."""
+        """A closed journal is opened again at the next use, with all its data."""
         journal = place.open()
         run = await journal.start(PURPOSE)
         await settled(run, keys(1), State.ACCEPTED)
@@ -834,66 +836,66 @@ class JournalConformance:
 
     @scenario
     async def test_a_begin_that_is_cancelled_is_whole_or_nothing(self, place: Place) -> None:
-        """Wherever it is cancelled, the batch is claimed whole or not at all, and the journal goes on."""
+        """A begin that is cancelled at any step has claimed the whole batch or no call of it."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             for turns in more_and_more():
                 of = keys(*range(100 * turns, 100 * turns + 40))
                 await settled(run, of[20:], State.NOT_SENT)
-                one = claim(of)
-                finished = await cancelled_after(turns, run.begin(one))
+                batch = claim(of)
+                finished = await cancelled_after(turns, run.begin(batch))
                 fresh, again = set(await states(run, of[:20])), set(await states(run, of[20:]))
                 whole = {State.UNDER_WAY}
                 assert (fresh, again) in ((whole, whole), ({None}, {State.NOT_SENT})), turns
                 if finished:
                     assert finished == [True]
                     break
-                # Its request never left, whatever the journal holds.
-                await run.close(one, State.NOT_SENT, reason="cancelled")
+                # Its request did not leave, so the claim is closed as not sent.
+                await run.close(batch, State.NOT_SENT, reason="cancelled")
                 assert await run.begin(claim(of)), turns
             assert turns > 0
 
     @scenario
     async def test_a_close_that_is_cancelled_can_be_repeated(self, place: Place) -> None:
-        """Wherever it is cancelled, all calls of the claim are open or all are closed, and a repeat closes them."""
+        """A close that is cancelled at any step has closed all calls or none, and a repeat closes them."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             for turns in more_and_more():
-                one = await begun(run, keys(*range(100 * turns, 100 * turns + 20)))
+                batch = await begun(run, keys(*range(100 * turns, 100 * turns + 20)))
                 ids = [f"m{place}" for place in range(20)]
-                closing = run.close(one, State.ACCEPTED, message_ids=ids)
+                closing = run.close(batch, State.ACCEPTED, message_ids=ids)
                 finished = await cancelled_after(turns, closing)
-                assert set(await states(run, one.keys)) in ({State.UNDER_WAY}, {State.ACCEPTED}), turns
-                await run.close(one, State.ACCEPTED, message_ids=ids)
-                assert [standing and standing.message_id for standing in await run.look(one.keys)] == ids
+                assert set(await states(run, batch.keys)) in ({State.UNDER_WAY}, {State.ACCEPTED}), turns
+                await run.close(batch, State.ACCEPTED, message_ids=ids)
+                assert [standing and standing.message_id for standing in await run.look(batch.keys)] == ids
                 if finished:
                     break
             assert turns > 0
 
     @scenario
     async def test_everything_may_be_cancelled(self, place: Place) -> None:
-        """A look, a summary, a record or an end that is cancelled does no harm to what comes after it."""
+        """A cancelled look, summary, record, start or end does not change later results."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            one = await settled(run, keys(*range(20)), State.UNKNOWN)
+            batch = await settled(run, keys(*range(20)), State.UNKNOWN)
             reports = [
                 report_of(key, custom_id=custom_id)
-                for key, custom_id in zip(one.keys, one.custom_ids, strict=True)
+                for key, custom_id in zip(batch.keys, batch.custom_ids, strict=True)
             ]
             for turns in range(0, 40, 4):
-                await cancelled_after(turns, run.look(one.keys))
+                await cancelled_after(turns, run.look(batch.keys))
                 await cancelled_after(turns, journal.summary())
                 await cancelled_after(turns, journal.record(reports))
                 await cancelled_after(turns, (await journal.start(PURPOSE)).end())
                 await cancelled_after(turns, journal.start(PURPOSE))
                 assert len(await all_lines(journal)) == 20
             assert await journal.record(reports) == 20
-            assert set(await states(run, one.keys)) == {State.ACCEPTED}
+            assert set(await states(run, batch.keys)) == {State.ACCEPTED}
 
     # -- all of it together ------------------------------------------------------------------------------
 
     def test_any_history(self) -> None:
-        """Several runs claim, close, close late, end, die and record in any order: the journal knows it all."""
+        """Any history of claims, closes, late closes, ends, deaths and reports agrees with a simple model."""
 
         class History(_History):
             where = staticmethod(self.place)
@@ -914,7 +916,7 @@ async def _looked(run: JournalRun) -> Sequence[Standing | None]:
 
 
 def more_and_more() -> Iterator[int]:
-    """Count up: every turn at first, then in growing steps, for there are many while a thread or server works."""
+    """Count up by one, later in growing steps, because a thread or a server takes many turns of the loop."""
     turns = 0
     while True:
         yield turns
@@ -922,7 +924,7 @@ def more_and_more() -> Iterator[int]:
 
 
 async def cancelled_after(turns: int, work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Cancel ``work`` after so many turns of the loop; return a list of what it returned, if it did."""
+    """Cancel ``work`` after so many turns of the loop; return a list with its result, if it returned."""
     task = asyncio.create_task(work)
     for _ in range(turns):
         if task.done():
@@ -936,7 +938,7 @@ async def cancelled_after(turns: int, work: Coroutine[Any, Any, Any]) -> list[An
 
 @define
 class _Call:
-    """What the model knows of a call."""
+    """A call in the model."""
 
     claim: Claim
     custom_id: str
@@ -948,7 +950,7 @@ class _Call:
 
 @define
 class _Run:
-    """A run of the model, and the claims that it was given."""
+    """A run in the model, and its claims."""
 
     journal: Journal
     run: JournalRun
@@ -962,7 +964,7 @@ _ANY = st.integers(min_value=0)
 
 
 class _History(RuleBasedStateMachine):
-    """Plays a history on a journal and on a plain dict, and compares the two after every step."""
+    """Plays a history on a journal and on a dict, and compares the two after every step."""
 
     where: ClassVar[Callable[[], AbstractAsyncContextManager[Place]]]
 
@@ -973,7 +975,7 @@ class _History(RuleBasedStateMachine):
         try:
             self._place = self._do(self._stack.enter_async_context(type(self).where()))
         except BaseException:
-            # There is no place for it, and so the test is skipped.
+            # Without a place for the journal, the test is skipped.
             self._runner.close()
             raise
         self._journals = [self._place.open() for _ in range(2)]
@@ -989,44 +991,44 @@ class _History(RuleBasedStateMachine):
         return _Run(chosen, self._do(chosen.start(PURPOSE)))
 
     def _mine(self, claim: Claim) -> list[tuple[int, _Call]]:
-        """List the calls that still belong to a claim, with their places in it."""
+        """List the calls that still belong to a claim, with their places in the claim."""
         found = [(place, self._calls.get(key)) for place, key in enumerate(claim.keys)]
         return [(place, call) for place, call in found if call is not None and call.claim is claim]
 
     @rule(journal=st.integers(0, 1))
     def start(self, journal: int) -> None:
-        """Begin one more run."""
+        """Begin another run."""
         self._runs.append(self._started(journal))
 
     @rule(number=_ANY, of=_SOME, resend=st.booleans())
     def begin(self, number: int, of: list[Key], resend: bool) -> None:
-        """Claim a batch; whether that succeeds follows from the states of its calls."""
+        """Claim a batch; the model tells whether that succeeds."""
         run = self._runs[number % len(self._runs)]
         if run.ended:
             return
-        one = claim(of, resend=resend)
+        batch = claim(of, resend=resend)
         states_of = [self._calls[key].state for key in of if key in self._calls]
         can = all(state.is_free or (resend and state is State.UNKNOWN) for state in states_of)
-        assert self._do(run.run.begin(one)) is can
-        run.claims[one.token] = one, State.UNDER_WAY
-        for key, custom_id in zip(of, one.custom_ids, strict=True) if can else ():
-            # In place, because the order of the first claims stays.
-            self._calls[key] = _Call(one, custom_id)
+        assert self._do(run.run.begin(batch)) is can
+        run.claims[batch.token] = batch, State.UNDER_WAY
+        for key, custom_id in zip(of, batch.custom_ids, strict=True) if can else ():
+            # Updated in place, because the order of the first claims stays.
+            self._calls[key] = _Call(batch, custom_id)
 
     @rule(number=_ANY, which=_ANY, state=st.sampled_from(CLOSED))
     def close(self, number: int, which: int, state: State) -> None:
-        """Close a claim, or close it once more if it is unknown."""
+        """Close a claim; an unknown claim may be closed again."""
         run = self._runs[number % len(self._runs)]
-        can = [one for one, was in run.claims.values() if was in (State.UNDER_WAY, State.UNKNOWN)]
+        can = [batch for batch, was in run.claims.values() if was in (State.UNDER_WAY, State.UNKNOWN)]
         if not can:
             return
-        one = can[which % len(can)]
+        batch = can[which % len(can)]
         accepted = state is State.ACCEPTED
-        ids = [f"m-{custom_id}" for custom_id in one.custom_ids] if accepted else None
+        ids = [f"m-{custom_id}" for custom_id in batch.custom_ids] if accepted else None
         reason = "" if accepted else f"why {which}"
-        self._do(run.run.close(one, state, reason=reason, message_ids=ids))
-        run.claims[one.token] = one, state
-        for place, call in self._mine(one):
+        self._do(run.run.close(batch, state, reason=reason, message_ids=ids))
+        run.claims[batch.token] = batch, state
+        for place, call in self._mine(batch):
             if call.state is not State.ACCEPTED:
                 call.state, call.reason = state, reason
             if ids and not call.message_id:
@@ -1043,7 +1045,7 @@ class _History(RuleBasedStateMachine):
 
     @rule(number=_ANY)
     def die(self, number: int) -> None:
-        """Kill a run: its open claims are unknown, and nothing comes of it any more."""
+        """Kill a run: its open claims are unknown, and the run is not used again."""
         run = self._runs[number % len(self._runs)]
         if not run.ended:
             self._do(self._place.abandon(run.run))
@@ -1052,16 +1054,16 @@ class _History(RuleBasedStateMachine):
             self._runs.append(self._started(0))
 
     def _lose(self, run: _Run) -> None:
-        for one, state in list(run.claims.values()):
+        for batch, state in list(run.claims.values()):
             if state is State.UNDER_WAY:
-                run.claims[one.token] = one, State.UNKNOWN
-                for _, call in self._mine(one):
+                run.claims[batch.token] = batch, State.UNKNOWN
+                for _, call in self._mine(batch):
                     if call.state is State.UNDER_WAY:
                         call.state = State.UNKNOWN
 
     @rule(of=_SOME, state=st.sampled_from(["SUCCESS", "FAIL_CALL", "odd"]), journal=st.integers(0, 1))
     def record(self, of: list[Key], state: str, journal: int) -> None:
-        """Join in reports of calls, and of calls that were never made."""
+        """Record reports of calls, and of calls that were never made."""
         reports = []
         for key in of:
             call = self._calls.get(key)
@@ -1078,12 +1080,12 @@ class _History(RuleBasedStateMachine):
 
     @rule(number=_ANY)
     def look(self, number: int) -> None:
-        """Look at every call through one of the runs."""
+        """Look at every call through any run."""
         self._compare(self._runs[number % len(self._runs)].run)
 
     @invariant()
     def agree(self) -> None:
-        """Compare what is known of every call, the lines and the counts."""
+        """Compare the standings of all calls, the lines and the counts."""
         self._compare(self._observer)
         journal = self._journals[1]
         lines: list[Line] = self._do(all_lines(journal))
@@ -1091,7 +1093,7 @@ class _History(RuleBasedStateMachine):
         for line, call in zip(lines, self._calls.values(), strict=True):
             assert (line.custom_id, line.message_id) == (call.custom_id, call.message_id)
             assert (line.state, line.report_state) == (call.state, call.reported)
-            # Why something is unknown that was never closed, a journal says in its own words.
+            # The reason of an open claim is in the words of the journal.
             assert line.reason == call.reason or (call.state is State.UNKNOWN and not call.reason)
         counted = {state: number for state, number in self._do(journal.summary()).states.items() if number}
         found = [call.state for call in self._calls.values()]
@@ -1105,7 +1107,7 @@ class _History(RuleBasedStateMachine):
             assert standing == expected, key
 
     def teardown(self) -> None:
-        """Let go of everything."""
+        """Release the journals and the place."""
         for journal in self._journals:
             self._do(journal.aclose())
         self._do(self._stack.aclose())

@@ -1,4 +1,4 @@
-"""A journal that tells a test of each of its steps, so that it can be slowed, broken or cut off there."""
+"""A journal that reports each step to a test, so that a test can slow, break or cancel the step."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
@@ -18,11 +18,11 @@ from emay_voice_async.journal.protocol import (
 from emay_voice_async.model.results import Report
 
 Watch = Callable[[str], Awaitable[None]]
-"""Awaited with "start", "look", "begin", "close" or "end" before it, and with "began" after a claim."""
+"""Awaited with the name of each step before the step, and with "began" after a claim."""
 
 
 class Watched:
-    """A journal on another one."""
+    """A journal that wraps another journal."""
 
     def __init__(self, journal: Journal, watch: Watch) -> None:
         self.journal = journal
@@ -34,7 +34,7 @@ class Watched:
         return _Run(await self.journal.start(purpose, dry=dry), self.watch)
 
     async def record(self, reports: Iterable[Report]) -> int:
-        """Join in reports."""
+        """Record reports."""
         return await self.journal.record(reports)
 
     async def summary(self) -> Summary:
@@ -46,7 +46,7 @@ class Watched:
         return self.journal.lines()
 
     async def aclose(self) -> None:
-        """Let go."""
+        """Release the journal."""
         await self.journal.aclose()
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""A process that claims everything it can of a journal; what it was given it prints, a line for each claim."""
+"""A process that claims as many calls of a journal as it can, and prints the numbers of each claim in a line."""
 
 import asyncio
 import random
@@ -14,9 +14,9 @@ LASTS = 3600.0
 
 
 async def work(url: str, prefix: str, name: str) -> None:
-    """Claim overlapping batches in an order of its own, then one by one whatever was left over.
+    """Claim overlapping batches in random order, then the remaining calls one by one.
 
-    The one that is doomed closes nothing, and waits for a word after its second claim.
+    The worker named "doomed" closes no claim, and waits for a line of input after the second claim.
     """
     chance = random.Random(name)
     batches = [EVERY[start : start + 20] for start in range(0, len(EVERY), 10)]

@@ -1,15 +1,15 @@
 """What is to be sent to whom, and within which bounds."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from attrs import field, frozen
 
 from emay_voice_async.cli.campaign.lists import Lists
 from emay_voice_async.cli.terminal.exit_codes import CommandError
-from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Purpose, State
+from emay_voice_async.journal.null_journal import NullJournal
+from emay_voice_async.journal.protocol import Journal
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.messages import Marketing, Notice, VoiceSms
 from emay_voice_async.sending.hours import CallingHours
@@ -48,7 +48,7 @@ class Bounds:
         if self.journal is not None:
             return SqliteJournal(self.journal)
         # Without any, a number that comes twice would be called twice.
-        return None if self.allow_duplicates else cast("Journal", _Forgetful())
+        return None if self.allow_duplicates else NullJournal()
 
 
 @frozen
@@ -58,26 +58,3 @@ class Order:
     message: Notice | Marketing | VoiceSms
     lists: Lists = field(repr=False)
     bounds: Bounds
-
-
-class _Forgetful:
-    """The journal of a send that has none: it remembers nothing, and lets everything through."""
-
-    async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
-        return _ForgetfulRun()
-
-
-class _ForgetfulRun:
-    async def look(self, keys: Sequence[Key]) -> Sequence[None]:
-        return [None] * len(keys)
-
-    async def begin(self, claim: Claim) -> bool:
-        return True
-
-    async def close(
-        self, claim: Claim, state: State, *, reason: str = "", message_ids: Sequence[str] | None = None
-    ) -> None:
-        pass
-
-    async def end(self) -> None:
-        pass

@@ -1,0 +1,194 @@
+"""An attempt of a call: sign, post once, read the response, and end the lease of the slot.
+
+An attempt runs in a task that belongs to the client, not to the caller. When the caller is cancelled or out of
+time, the response is still read in the background: the lease ends at the right moment, and no report is lost.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from emay_voice_async.errors import AccountError, NotSentError, OutcomeUnknownError, OverSpeedError
+from emay_voice_async.exchange.clock import ServiceClock
+from emay_voice_async.exchange.retries import Retry
+from emay_voice_async.exchange.tasks import OwnedTasks
+from emay_voice_async.exchange.transport import Progress, Transport
+from emay_voice_async.model.codes import ResultCode
+from emay_voice_async.model.endpoints import Endpoint
+from emay_voice_async.pacing.protocol import Lease
+from emay_voice_async.wire.envelope import HttpResponse
+from emay_voice_async.wire.forms import signed
+
+__all__ = ["Attempts", "CallStep", "Credentials", "InFlight", "Observer", "PendingCall"]
+
+logger = logging.getLogger(__name__)
+
+_GATEWAY: Final = frozenset({502, 503, 504})
+"""Statuses of a gateway that gave up; the service may still receive the request."""
+
+
+@frozen
+class Credentials:
+    """The account that signs. The secret is in no repr."""
+
+    app_id: str
+    secret_key: str = field(repr=False)
+
+
+class CallStep(Enum):
+    """The steps of a call that the caller can observe."""
+
+    SLOT = "slot"
+    """A slot was acquired; the preparation begins."""
+    POSTED = "posted"
+    """The request is handed to the transport: from now on the service may receive the request."""
+    RETRY = "retry"
+    """The attempt failed without effect, and the request is about to be sent again."""
+
+
+Observer = Callable[[CallStep], bool]
+"""Called before each step of a call; returns False to stop the call in place of the step."""
+
+
+def _go_on(_: CallStep) -> bool:
+    return True
+
+
+class InFlight:
+    """An observer that tells whether a request may be at the service."""
+
+    def __init__(self) -> None:
+        self.in_flight = False
+
+    def __call__(self, step: CallStep) -> bool:
+        """Follow the call, and never stop the call."""
+        self.in_flight = step is CallStep.POSTED
+        return True
+
+
+@define(eq=False)
+class PendingCall:
+    """A call of an endpoint: the arguments (see ``Exchanges.call``), and the retries so far."""
+
+    endpoint: Endpoint
+    form: bytes
+    read: Callable[[HttpResponse], Any]
+    first: Callable[[HttpResponse], Awaitable[object]] | None = None
+    prepare: Callable[[], Awaitable[object]] | None = None
+    deadline: float | None = None
+    observe: Observer = _go_on
+    clock_corrected: bool = False
+    retries: dict[Retry, int] = field(factory=dict)
+
+
+class Attempts:
+    """Makes the attempts of a client's calls.
+
+    ``timeout``: the seconds that a caller waits for a response; the reading goes on for as long again. ``count`` adds 1
+    to a figure of the statistics.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        credentials: Credentials,
+        clock: ServiceClock,
+        tasks: OwnedTasks,
+        *,
+        timeout: float,
+        count: Callable[[str], None],
+    ) -> None:
+        self._transport = transport
+        self._credentials = credentials
+        self._clock = clock
+        self._tasks = tasks
+        self._timeout = timeout
+        self._count = count
+
+    async def make(self, call: PendingCall, lease: Lease) -> Any:
+        """Post the request of a call once, and return the result of ``read``.
+
+        Raises the errors of ``read``, :class:`NotSentError`, or :class:`OutcomeUnknownError` when no usable
+        response came in time.
+        """
+        patience = self._patience(call)
+        progress = Progress()
+        task = self._tasks.keep(asyncio.get_running_loop().create_task(self._run(call, lease, progress)))
+        try:
+            await asyncio.wait({task}, timeout=patience)
+        finally:
+            if not task.done():
+                _leave(task, progress)
+        if task.done():
+            return task.result()
+        path = call.endpoint.path
+        if progress.written:
+            raise OutcomeUnknownError(f"no answer came within {patience:.3g} seconds", path)
+        raise NotSentError(f"there was no connection within {patience:.3g} seconds", path)
+
+    async def _run(self, call: PendingCall, lease: Lease, progress: Progress) -> Any:
+        """Post once, read the response, and end the lease at the right moment however the attempt ends."""
+        response, signed_at = await self._post(call, lease, progress)
+        over_speed = False
+        try:
+            if call.first is not None:
+                await call.first(response)
+            return call.read(response)
+        except OverSpeedError:
+            over_speed = True
+            self._count("over_speed")
+            raise
+        except AccountError as error:
+            if error.code == ResultCode.ERROR_TIMESTAMP:
+                call.clock_corrected = self._clock.correct(response.date, signed_at)
+            raise
+        finally:
+            lease.end(after=self._timeout if response.status in _GATEWAY else 0.0, over_speed=over_speed)
+
+    async def _post(self, call: PendingCall, lease: Lease, progress: Progress) -> tuple[HttpResponse, float]:
+        """Sign and post; return the response and the instant of the stamp, or end the lease and raise."""
+        endpoint, credentials = call.endpoint, self._credentials
+        try:
+            at = self._clock.now()
+            body = signed(endpoint, credentials.app_id, credentials.secret_key, at, call.form)
+            self._count("requests")
+            response = await self._transport.post(endpoint.path, body, progress, self._patience(call))
+        except OutcomeUnknownError:
+            # The connection is over, so that the request cannot arrive any more.
+            lease.end()
+            raise
+        except BaseException as error:
+            if not progress.written or isinstance(error, NotSentError):
+                lease.give_back()
+            else:
+                # This side gave up: the request may still arrive.
+                lease.end(after=self._timeout)
+            if isinstance(error, TimeoutError):
+                raise OutcomeUnknownError("no answer came at all", endpoint.path) from None
+            raise
+        return response, at
+
+    def _patience(self, call: PendingCall) -> float:
+        """Return the seconds that the caller waits for a response from now on."""
+        if call.deadline is None:
+            return self._timeout
+        return max(0.0, min(self._timeout, call.deadline - asyncio.get_running_loop().time()))
+
+
+def _leave(task: asyncio.Task[Any], progress: Progress) -> None:
+    """Let a response be read without the caller, or cancel a request of which no byte was written."""
+    progress.abandoned = True
+    if not progress.written:
+        task.cancel()
+    task.add_done_callback(_log_late_end)
+
+
+def _log_late_end(task: asyncio.Task[Any]) -> None:
+    if task.cancelled():
+        return
+    error = task.exception()
+    logger.info("a request was answered after its caller left: %s", "accepted" if error is None else error)

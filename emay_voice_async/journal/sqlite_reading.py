@@ -1,0 +1,140 @@
+"""Reading a journal in an SQLite file: standings, lines and the summary. All functions block."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from emay_voice_async.journal.processes import ProcessIdentity
+from emay_voice_async.journal.protocol import Key, Line, Purpose, Standing, State, StoredPurpose, Summary
+from emay_voice_async.journal.sqlite_schema import NUMBERS, STATES
+from emay_voice_async.model.beijing import BEIJING
+
+__all__ = ["IsLive", "bound", "check_purpose", "look", "page", "stored_purpose", "summary"]
+
+IsLive = Callable[[str], bool]
+"""Tells whether the run of this process with that token is alive."""
+
+PAGE: Final = 1000
+"""Calls that are read at a time."""
+
+_LOOK: Final = """
+SELECT state, custom_id, message_id, run, over_at FROM calls JOIN claims USING (claim)
+WHERE mobile = ? AND given = ? AND occurrence = ?
+"""
+_PAGE: Final = """
+SELECT call, mobile, custom_id, message_id, state, reason, begun_at, report_state, report_description,
+    called_at, duration, key_pressed, run, over_at
+FROM calls JOIN claims USING (claim) WHERE call > ? ORDER BY call LIMIT ?
+"""
+_COUNT: Final = f"""
+SELECT state, run, over_at, count(*) FROM calls JOIN claims USING (claim)
+GROUP BY state, CASE state WHEN {NUMBERS[State.UNDER_WAY]} THEN claim END
+"""  # noqa: S608 - a number of our own
+_OPEN: Final = "the process that sent it ended before the answer came"
+
+
+def look(db: sqlite3.Connection, keys: Iterable[Key], is_live: IsLive) -> list[Standing | None]:
+    """Return the standing of each call; None: the call was never claimed."""
+    runs = _Runs(db, is_live)
+    found = (db.execute(_LOOK, bound(key)).fetchone() for key in keys)
+    return [None if row is None else Standing(runs.state(row[0], *row[3:]), row[1], row[2]) for row in found]
+
+
+def bound(key: Key) -> tuple[int, str, int]:
+    """Return the column values of a key."""
+    return int(key.mobile), key.custom_id, key.occurrence
+
+
+class _Runs:
+    """Distinguishes claims that are under way from claims of runs that have ended."""
+
+    def __init__(self, db: sqlite3.Connection, is_live: IsLive) -> None:
+        self._db = db
+        self._is_live = is_live
+        self._ended: dict[int, bool | None] = {}
+
+    def state(self, number: int, run: int, over_at: float) -> State:
+        """Return the state of a call, given the stored number, the run, and the end of the claim's time."""
+        state = STATES[number]
+        return State.UNKNOWN if state is State.UNDER_WAY and self._is_over(run, over_at) else state
+
+    def _is_over(self, run: int, over_at: float) -> bool:
+        if run not in self._ended:
+            self._ended[run] = self._has_ended(run)
+        ended = self._ended[run]
+        # Of a process on another host only the time is known.
+        return time.time() > over_at if ended is None else ended
+
+    def _has_ended(self, run: int) -> bool | None:
+        found = self._db.execute("SELECT token, place, pid, born FROM runs WHERE run = ?", (run,))
+        token, *parts = found.fetchone()
+        process = ProcessIdentity(*parts)
+        if process == ProcessIdentity.current():
+            return not self._is_live(token)
+        return process.has_ended()
+
+
+def stored_purpose(db: sqlite3.Connection) -> StoredPurpose | None:
+    """Return the purpose of a journal; None: no run has begun in the journal yet."""
+    columns = "app_id, kind, product, salt, fingerprint, allow_duplicates"
+    found = db.execute(f"SELECT {columns} FROM purpose").fetchone()  # noqa: S608 - no value
+    if found is None:
+        return None
+    app_id, kind, product, salt, fingerprint, allow_duplicates = found
+    return StoredPurpose(app_id, kind, product, salt, fingerprint, bool(allow_duplicates))
+
+
+def check_purpose(db: sqlite3.Connection, purpose: Purpose) -> None:
+    """Raise :class:`JournalError` if the journal was made for another purpose."""
+    stored = stored_purpose(db)
+    if stored is not None:
+        stored.check(purpose)
+
+
+def page(db: sqlite3.Connection, last: int, is_live: IsLive) -> list[tuple[int, Line]]:
+    """Return the calls after the call number ``last``, as pairs of number and line."""
+    runs = _Runs(db, is_live)
+    return [(row[0], _line(row, runs)) for row in db.execute(_PAGE, (last, PAGE))]
+
+
+def _line(row: tuple[Any, ...], runs: _Runs) -> Line:
+    _, mobile, custom_id, message_id, number, reason, begun_at, *report, run, over_at = row
+    state = runs.state(number, run, over_at)
+    if state is State.UNKNOWN and not reason:
+        reason = _OPEN
+    report_state, description, called_at, duration, key_pressed = report
+    return Line(
+        mobile=f"{mobile:011}",
+        custom_id=custom_id,
+        message_id=message_id,
+        state=state,
+        reason="" if state is State.ACCEPTED else reason,
+        begun_at=_beijing(begun_at),
+        report_state=report_state,
+        report_description=description,
+        called_at=None if called_at is None else _beijing(called_at),
+        duration=duration,
+        key_pressed=key_pressed,
+    )
+
+
+def summary(db: sqlite3.Connection, is_live: IsLive) -> Summary:
+    """Count the calls by state."""
+    runs = _Runs(db, is_live)
+    states = dict.fromkeys(State, 0)
+    for number, run, over_at, count in db.execute(_COUNT):
+        states[runs.state(number, run, over_at)] += count
+    reported = db.execute(
+        "SELECT report_state, count(*) FROM calls WHERE report_state <> '' GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    found = db.execute("SELECT app_id, kind, allow_duplicates, made_at FROM purpose").fetchone()
+    if found is None:
+        raise sqlite3.DatabaseError("no run has begun in it yet")
+    app_id, kind, allow_duplicates, made_at = found
+    return Summary(app_id, kind, bool(allow_duplicates), _beijing(made_at), states, dict(reported.fetchall()))
+
+
+def _beijing(at: float) -> datetime:
+    return datetime.fromtimestamp(at, BEIJING)

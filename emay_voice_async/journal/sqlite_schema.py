@@ -1,0 +1,39 @@
+"""The tables of a journal in an SQLite file."""
+
+from typing import Final
+
+from emay_voice_async.journal.protocol import State
+
+__all__ = ["APPLICATION_ID", "NUMBERS", "SCHEMA", "STATES", "VERSION"]
+
+APPLICATION_ID: Final = 0x454D4159
+"""Distinguishes journals from databases of other programs."""
+VERSION: Final = 1
+
+# Rows are appended and changed in place, and the index is small: a claim of numbers in random order dirties few pages.
+SCHEMA: Final = """
+CREATE TABLE purpose (
+    app_id TEXT NOT NULL, product TEXT NOT NULL, kind TEXT NOT NULL, salt BLOB NOT NULL, fingerprint TEXT NOT NULL,
+    allow_duplicates INTEGER NOT NULL, made_at REAL NOT NULL
+);
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY, token TEXT NOT NULL, place TEXT NOT NULL, pid INTEGER NOT NULL,
+    born TEXT NOT NULL, started_at REAL NOT NULL
+);
+CREATE TABLE claims (
+    claim INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, run INTEGER NOT NULL REFERENCES runs,
+    begun_at REAL NOT NULL, over_at REAL NOT NULL, reason TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE calls (
+    call INTEGER PRIMARY KEY, mobile INTEGER NOT NULL, given TEXT NOT NULL, occurrence INTEGER NOT NULL,
+    claim INTEGER NOT NULL REFERENCES claims, state INTEGER NOT NULL,
+    custom_id TEXT NOT NULL, message_id TEXT NOT NULL DEFAULT '',
+    report_state TEXT NOT NULL DEFAULT '', report_description TEXT NOT NULL DEFAULT '',
+    called_at REAL, duration REAL, key_pressed TEXT
+);
+CREATE UNIQUE INDEX call_keys ON calls (mobile, given, occurrence)
+"""
+
+STATES: Final = (State.UNDER_WAY, State.ACCEPTED, State.REFUSED, State.NOT_SENT, State.UNKNOWN)
+"""The states by their stored numbers: part of the file format."""
+NUMBERS: Final = {state: number for number, state in enumerate(STATES)}

@@ -1,0 +1,39 @@
+"""The options of a send, checked by the constructor."""
+
+from attrs import frozen
+
+from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.journal.protocol import Journal
+from emay_voice_async.model.checks import check_count, check_flag
+from emay_voice_async.sending.hours import CallingHours
+
+__all__ = ["Options"]
+
+
+@frozen
+class Options:
+    """The limits of a send, and the journal; see ``AsyncEmayVoice.send_batches``.
+
+    ``deadline`` is an instant of the event loop's clock. A wrong option raises :class:`InvalidRequestError`.
+    """
+
+    deadline: float | None = None
+    journal: Journal | None = None
+    resend_unknown: bool = False
+    allow_duplicates: bool = False
+    max_calls: int | None = None
+    hours: CallingHours | None = None
+
+    def __attrs_post_init__(self) -> None:
+        check_flag("resend_unknown", self.resend_unknown)
+        check_flag("allow_duplicates", self.allow_duplicates)
+        if self.journal is not None and not callable(getattr(self.journal, "start", None)):
+            raise InvalidRequestError(
+                "journal", "must be a journal such as SqliteJournal(path)", None, type(self.journal).__name__
+            )
+        if self.max_calls is not None:
+            check_count("max_calls", self.max_calls)
+        if self.hours is not None and not isinstance(self.hours, CallingHours):
+            raise InvalidRequestError("hours", "must be CallingHours", None, type(self.hours).__name__)
+        if self.resend_unknown and self.journal is None:
+            raise InvalidRequestError("resend_unknown", "must have a journal that knows what is unknown")

@@ -1,0 +1,186 @@
+"""A run of a send: batches are read, sent and handed out, until the input ends or the run is stopped."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Final
+
+from emay_voice_async.errors import AccountError, BalanceError, EmayVoiceError, JournalError, NotSentError
+from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.model.endpoints import Product
+from emay_voice_async.model.messages import Message
+from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
+from emay_voice_async.sending.batches import Batcher, RecipientReader
+from emay_voice_async.sending.delivery import Batch, Delivery
+from emay_voice_async.sending.options import Options
+
+__all__ = ["OnOutcome", "SendRun"]
+
+logger = logging.getLogger(__name__)
+
+_AHEAD: Final = 16
+"""How many times the requests in flight may be kept behind a slow first batch."""
+_FIGURES: Final = {Accepted: "accepted", Refused: "refused", Unknown: "unknown", NotSent: "not_sent"}
+_FATAL: Final = (AccountError, BalanceError, JournalError)
+
+OnOutcome = Callable[[Outcome], object]
+
+
+class SendRun:
+    """Reads the input, keeps requests in flight, and stops when the remaining batches would fail alike."""
+
+    def __init__(
+        self,
+        exchanges: Exchanges,
+        products: set[Product],
+        message: Message,
+        reader: RecipientReader,
+        options: Options,
+        on_outcome: OnOutcome | None,
+    ) -> None:
+        self._exchanges = exchanges
+        self._products = products
+        self._message = message
+        self._reader = reader
+        self._options = options
+        self._delivery = Delivery(exchanges, message, options)
+        self._on_outcome = on_outcome
+        self._stopped: EmayVoiceError | None = None
+        self._batches: deque[tuple[Batch, asyncio.Task[Outcome]]] = deque()
+        self._unfinished = 0
+        # An Event, because two tasks wait; with a future both would need asyncio.wait (benchmark: codes).
+        self._changed = asyncio.Event()
+
+    async def outcomes(self, max_concurrency: int) -> AsyncGenerator[Outcome, None]:
+        """Yield the outcomes in input order while batches are read and sent."""
+        reading = await self._begin(max_concurrency)
+        try:
+            while not reading.done() or self._batches:
+                while self._batches and self._batches[0][1].done():
+                    yield self._batches.popleft()[1].result()
+                    self._notify()
+                if not reading.done() or self._batches:
+                    await self._next_change()
+            reading.result()
+        finally:
+            stopped = NotSentError("the send was stopped before this batch had its turn")
+            ending: list[asyncio.Future[Any]] = [*self._stop(stopped), reading]
+            reading.cancel()
+            if self._options.journal is not None:
+                # The client owns the task, so that the batches in flight are recorded however this is left.
+                end = self._exchanges.tasks.keep(
+                    asyncio.get_running_loop().create_task(self._wind_up(reading))
+                )
+                ending += [end] if len(ending) > len(self._batches) else []
+            if pending := [task for task in ending if not task.done()]:
+                await asyncio.wait(pending)
+            _retrieve(reading)
+
+    async def _begin(self, max_concurrency: int) -> "asyncio.Future[None]":
+        """Begin to read the input; a single checked batch needs no reading task (benchmark: codes)."""
+        loop = asyncio.get_running_loop()
+        if self._options.journal is None and self._reader.fits_one_piece:
+            if (prepared := await (await self._open()).read()) is not None:
+                self._start(Batch(prepared))
+            done = loop.create_future()
+            done.set_result(None)
+            return done
+        reading = loop.create_task(self._read_on(max_concurrency))
+        reading.add_done_callback(self._notify)
+        return reading
+
+    async def _wind_up(self, reading: "asyncio.Future[None]") -> None:
+        """Close the journal's run when the last batch has ended."""
+        try:
+            batches: list[asyncio.Future[Any]] = [task for _, task in self._batches]
+            await asyncio.wait([reading, *batches])
+        finally:
+            await self._delivery.end()
+
+    async def _read_on(self, max_concurrency: int) -> None:
+        """Read the input to the end, in a single task, starting batches while there is room."""
+        batcher = await self._open()
+        while True:
+            while not self._has_room(max_concurrency):
+                await self._next_change()
+            prepared = await batcher.read()
+            if prepared is None:
+                return
+            self._start(Batch(prepared))
+            self._notify()
+
+    async def _open(self) -> Batcher:
+        """Open the journal and the input."""
+        await self._delivery.start()
+        books, size = self._delivery.journal, self._message.endpoint.max_batch
+        sorter = None if books is None else books.sorter
+        return Batcher(self._reader, size, sorter, self._options.max_calls)
+
+    def _has_room(self, max_concurrency: int) -> bool:
+        """Return whether another batch may be read: as many as may be in flight, and no further ahead.
+
+        More may be read only while the first batch keeps finished batches waiting: a slow response
+        must not hold up the other batches.
+        """
+        if not self._batches:
+            return True
+        stuck = not self._batches[0][1].done()
+        most = _AHEAD * max_concurrency if stuck else max_concurrency
+        return self._unfinished < max_concurrency and len(self._batches) < most
+
+    def _notify(self, _: object = None) -> None:
+        self._changed.set()
+
+    async def _next_change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _start(self, batch: Batch) -> None:
+        if self._stopped is not None:
+            batch.call_off(self._stopped)
+        self._unfinished += 1
+        # The client owns the task, which goes on if the caller leaves this run.
+        task = self._exchanges.tasks.keep(asyncio.get_running_loop().create_task(self._finish(batch)))
+        self._batches.append((batch, task))
+        task.add_done_callback(self._finished)
+
+    def _finished(self, _: object) -> None:
+        self._unfinished -= 1
+        self._notify()
+
+    def _stop(self, error: EmayVoiceError) -> list[asyncio.Task[Any]]:
+        """Call off every batch that is not in flight; return their tasks, which end at once."""
+        self._stopped = error
+        return [task for batch, task in self._batches if not batch.call_off_running(error, task)]
+
+    async def _finish(self, batch: Batch) -> Outcome:
+        """Send a batch, count the outcome, and call ``on_outcome``."""
+        outcome, failure = await self._delivery.deliver(batch)
+        self._take_note(outcome, failure)
+        if self._on_outcome is not None:
+            try:
+                self._on_outcome(outcome)
+            except Exception:
+                # The calls are made and the other batches are on their way: too late to stop.
+                logger.exception("on_outcome failed")
+        return outcome
+
+    def _take_note(self, outcome: Outcome, failure: JournalError | None) -> None:
+        """Count an outcome, and stop the run if all other batches would have the same error."""
+        if isinstance(outcome, Accepted | Unknown):
+            self._products.add(self._message.endpoint.product)
+            if outcome.recorded:
+                return
+        self._exchanges.count(_FIGURES[type(outcome)], len(outcome.recipients))
+        fatal: EmayVoiceError | None = failure
+        if isinstance(outcome, Refused | NotSent) and isinstance(outcome.error, _FATAL):
+            fatal = outcome.error
+        if fatal is not None and self._stopped is None:
+            self._stop(NotSentError(f"the send was stopped: {fatal}", getattr(fatal, "path", "")))
+
+
+def _retrieve(task: "asyncio.Future[None]") -> None:
+    """Mark the exception of a finished task as seen, for a caller that left early."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,145 @@
+"""The connections of a journal: opened when needed, used in transactions, retried after a failure."""
+
+import asyncio
+import math
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from emay_voice_async.errors import InvalidRequestError, JournalError
+from emay_voice_async.journal.lifetime import ReferenceCounted
+from emay_voice_async.sql.dialects import DIALECTS
+from emay_voice_async.sql.tables import Tables
+
+__all__ = ["Connections"]
+
+_Result = TypeVar("_Result")
+_Work = Callable[[AsyncConnection, Tables], Awaitable[_Result]]
+
+_PAUSES: Final = (0.02, 0.1, 0.3, 1.0, 2.0)
+"""Seconds before each retry: after a deadlock, a lock timeout, a lost connection."""
+
+
+class Connections(ReferenceCounted):
+    """The connections of one journal object.
+
+    ``database``: a URL, or an engine of the caller, which is never disposed of. ``timeout``: seconds for one call of
+    :meth:`read` or :meth:`write`, retries included. ``where`` names the journal in errors.
+    """
+
+    def __init__(
+        self, database: str | URL | AsyncEngine, campaign: str, *, prefix: str, timeout: float
+    ) -> None:
+        super().__init__()
+        self._given = database if isinstance(database, AsyncEngine) else None
+        self._url = _checked_url(database)
+        dialect = DIALECTS[self._url.get_backend_name()]
+        self._tables = Tables(prefix, dialect)
+        self._isolation = {"isolation_level": dialect.isolation}
+        self._reading = dialect.reading
+        # An engine made here has this isolation from the start; a given engine may commit each statement by itself.
+        self._writing = {} if self._given is None else self._isolation
+        self._engine: AsyncEngine | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.where = f"{campaign!r} in {self._url.set(query={}).render_as_string(hide_password=True)}"
+        self.timeout = timeout
+
+    async def aclose(self) -> None:
+        """Close connections made here; a given engine stays open."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.dispose()
+
+    async def read(self, work: _Work[_Result]) -> _Result:
+        """Call ``work`` with a connection and the tables, to read; raise :class:`JournalError` if that fails."""
+        return await _uncancelled(self._use(work, self._reading))
+
+    async def write(self, work: _Work[_Result]) -> _Result:
+        """Call ``work`` in a transaction, again after a failure; raise :class:`JournalError` if that fails.
+
+        A cancelled caller waits for the end of the transaction, so that no transaction is left half done.
+        """
+        return await _uncancelled(self._use(work, self._writing))
+
+    async def _use(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
+        async with self:
+            try:
+                async with asyncio.timeout(self.timeout):
+                    return await self._retry(work, options)
+            except TimeoutError as error:
+                raise JournalError(f"no answer within {self.timeout:.3g} seconds", self.where) from error
+            except JournalError as error:
+                raise JournalError(error.reason, self.where) from None
+            except Exception as error:
+                # SQLAlchemy's own text would show the statement and the parameters, whole numbers included.
+                cause = getattr(error, "orig", None) or error
+                raise JournalError(str(cause) or type(cause).__name__, self.where) from cause
+
+    async def _retry(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
+        """Do the work in a transaction, again after a failure while time is left."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.timeout
+        pauses = iter(_PAUSES)
+        while True:
+            try:
+                return await self._attempt(work, options)
+            except JournalError:
+                raise
+            except Exception:
+                # Drivers raise exceptions of many classes when a connection cannot be made or was cut.
+                pause = next(pauses, math.inf)
+                if loop.time() + 2 * pause > end:
+                    raise
+                await asyncio.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - no secret
+
+    async def _attempt(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
+        async with self._current_engine().connect() as connection:
+            # As an option of the engine, this would lose a pooled connection that was cut.
+            await connection.execution_options(**options)
+            async with connection.begin():
+                return await work(connection, self._tables)
+
+    def _current_engine(self) -> AsyncEngine:
+        """Return the engine; connections work in their own event loop only."""
+        if self._given is not None:
+            return self._given
+        loop = asyncio.get_running_loop()
+        if self._engine is None or self._loop is not loop:
+            self._engine = create_async_engine(self._url, hide_parameters=True, **self._isolation)
+            self._loop = loop
+        return self._engine
+
+
+def _checked_url(database: object) -> URL:
+    """Return the URL of a database that a journal can be in."""
+    try:
+        url = database.url if isinstance(database, AsyncEngine) else make_url(database)  # type: ignore[arg-type]
+    except ArgumentError:
+        raise InvalidRequestError("database", "must be a URL or an AsyncEngine of SQLAlchemy") from None
+    if url.get_backend_name() not in DIALECTS:
+        raise InvalidRequestError(
+            "database", f"must be one of {', '.join(DIALECTS)}", None, url.get_backend_name()
+        )
+    return url
+
+
+async def _uncancelled(work: Awaitable[_Result]) -> _Result:
+    """Await the end of work; a caller that was cancelled meanwhile is cancelled afterwards."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    with suppress(BaseException):
+        # Marks an exception of the work as retrieved.
+        task.result()
+    raise cancelled

@@ -1,0 +1,58 @@
+"""The differences between databases: clocks, transactions, and statements.
+
+To change a statement for a database, subclass :class:`JournalDialect`, replace the method, and enter the dialect in
+:data:`DIALECTS`. The two methods are the statements with a cost that grows with the size of a batch; all other
+statements of a journal are the same in each database.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from attrs import field, frozen
+from sqlalchemy import BigInteger, ColumnElement, Table, insert, literal_column
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+__all__ = ["DIALECTS", "JournalDialect"]
+
+
+@frozen
+class JournalDialect:
+    """A kind of database.
+
+    ``clock``: an expression for the microseconds since 1970 at the time of the statement. The time of the transaction
+    would be from before the transaction waited for a lock. ``isolation``: of transactions that write; after
+    waiting for a lock they must see the commits of other transactions. ``reading``: options of a connection
+    that reads. A read is one statement, or need not be consistent.
+    """
+
+    clock: str
+    isolation: str
+    reading: dict[str, Any] = field(factory=dict)
+
+    @property
+    def now(self) -> ColumnElement[int]:
+        """The clock, as an expression."""
+        return literal_column(self.clock, BigInteger)
+
+    def is_among(self, column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:
+        """Return the condition that a column has one of many values."""
+        return column.in_(list(values))
+
+    async def insert_rows(self, db: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows that all have the same columns."""
+        await db.execute(insert(table), rows)
+
+
+_MYSQL: Final = JournalDialect("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))", "READ COMMITTED")
+
+DIALECTS: Final[dict[str, JournalDialect]] = {
+    "postgresql": JournalDialect(
+        "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        "READ COMMITTED",
+        {"isolation_level": "AUTOCOMMIT"},  # saves a BEGIN and a ROLLBACK
+    ),
+    "mysql": _MYSQL,
+    "mariadb": _MYSQL,
+    "sqlite": JournalDialect("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", "SERIALIZABLE"),
+}
+"""The databases that a journal can be in, by SQLAlchemy's names."""

@@ -1,0 +1,66 @@
+"""The service's clock: the offset that a Date header shows."""
+
+from datetime import timedelta
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emay_voice_async.exchange.clock import (
+    LARGEST_CORRECTION,
+    SMALLEST_CORRECTION,
+    ServiceClock,
+    correction,
+)
+
+NOW = 1_600_000_000.0
+
+
+class TestCorrection:
+    """``correction``: pure arithmetic."""
+
+    @given(st.integers(-(10**9), 10**9))
+    def test_the_offset(self, seconds: int) -> None:
+        """The offset is the header's time less this host's; a difference below two seconds is none."""
+        found = correction(formatdate(NOW + seconds, usegmt=True), NOW, NOW)
+        expected = timedelta(seconds=seconds)
+        assert found == (None if abs(expected) < SMALLEST_CORRECTION else expected)
+
+    def test_a_stamp_that_is_corrected_already(self) -> None:
+        """A timestamp that agrees with the header is no reason to correct, whatever this host's clock says."""
+        assert correction(formatdate(NOW + 7200, usegmt=True), NOW, NOW + 7200) is None
+
+    def test_a_date_with_a_zone(self) -> None:
+        """A header that names another zone than GMT means that zone; one without a zone means GMT."""
+        assert correction("Sun, 13 Sep 2020 22:26:40 +0800", NOW, NOW) == timedelta(hours=2)
+        assert correction("Sun, 13 Sep 2020 14:26:40 -0000", NOW, NOW) == timedelta(hours=2)
+
+    @pytest.mark.parametrize(
+        "date",
+        [None, "", "yesterday", "Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 32 Jan 2024 00:00:00 GMT"],
+    )
+    def test_an_unreadable_date(self, date: str | None) -> None:
+        """A header that is missing or unreadable corrects nothing."""
+        assert correction(date, NOW, NOW) is None
+
+    def test_the_largest(self) -> None:
+        """A header that is further off than the limit is not believed."""
+        assert correction("Fri, 31 Dec 9999 23:59:59 GMT", NOW, NOW) is None
+        within = LARGEST_CORRECTION.total_seconds()
+        assert correction(formatdate(NOW + within, usegmt=True), NOW, NOW) == LARGEST_CORRECTION
+        assert correction(formatdate(NOW + within + 1, usegmt=True), NOW, NOW) is None
+
+
+class TestServiceClock:
+    """``ServiceClock``: this host's clock and the offset."""
+
+    def test_it_keeps_the_offset(self, caplog: pytest.LogCaptureFixture) -> None:
+        """A correction holds from then on, and is logged; without one the offset stays."""
+        clock = ServiceClock(lambda: NOW)
+        assert clock.now() == NOW
+        assert clock.correct(formatdate(NOW - 90, usegmt=True), NOW)
+        assert (clock.now(), clock.offset) == (NOW - 90, timedelta(seconds=-90))
+        assert not clock.correct(None, NOW)
+        assert clock.now() == NOW - 90
+        assert len(caplog.messages) == 1

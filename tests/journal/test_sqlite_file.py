@@ -1,0 +1,237 @@
+"""The file of a journal: who may read it, what is refused, and what happens on a full or locked disk."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.journal_conformance import (
+    PURPOSE,
+    all_lines,
+    begun,
+    claim,
+    keys,
+    settled,
+    states,
+)
+
+from emay_voice_async.errors import JournalError
+from emay_voice_async.journal import sqlite_file
+from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.sqlite import SqliteJournal
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a journal that does not exist yet."""
+    return tmp_path / "run.db"
+
+
+def sql(path: Path, statement: str) -> None:
+    """Change a journal by another connection."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(statement)
+
+
+def test_its_owner_alone_may_read_it(path: Path) -> None:
+    """The file and its side files contain phone numbers: only their owner can open them, with any umask."""
+    before = os.umask(0)
+    try:
+
+        async def main() -> None:
+            run = await SqliteJournal(path).start(PURPOSE)
+            await begun(run, keys(1))
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+            assert modes == dict.fromkeys(("run.db", "run.db-wal", "run.db-shm"), 0o600)
+            await run.end()
+
+        asyncio.run(main())
+    finally:
+        os.umask(before)
+
+
+def test_through_a_link(path: Path) -> None:
+    """A link is followed, and the file that it leads to can be read by its owner only."""
+    link = path.with_name("link.db")
+    link.symlink_to(path.name)
+
+    async def main() -> None:
+        first, second = SqliteJournal(link), SqliteJournal(path)
+        batch, other = await first.start(PURPOSE), await second.start(PURPOSE)
+        await begun(batch, keys(1))
+        assert await states(other, keys(1)) == [State.UNDER_WAY]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        await batch.end()
+        await other.end()
+
+    asyncio.run(main())
+
+
+def test_a_claim_is_written_through(path: Path) -> None:
+    """Every commit waits for the disk, and readers and writers do not wait for each other."""
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            await (await journal.start(PURPOSE)).end()
+            pragmas = await journal._resource.use(
+                lambda db: [
+                    db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")
+                ],
+                create=False,
+            )
+            assert pragmas == [2, "wal"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"mobile\n13800000000\n" * 100, "not a journal, or damaged"),
+        (b"SQLite format 3\0" + b"\xff" * 4096, "not a journal, or damaged"),
+    ],
+)
+def test_a_file_that_is_no_journal(path: Path, content: bytes, reason: str) -> None:
+    """A file of another kind is refused and not changed."""
+    path.write_bytes(content)
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        for use in (journal.start(PURPOSE), journal.start(PURPOSE, dry=True), journal.summary()):
+            with pytest.raises(JournalError, match=reason) as caught:
+                await use
+            assert str(path) in str(caught.value)
+            assert "13800000000" not in str(caught.value)
+
+    asyncio.run(main())
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database(path: Path) -> None:
+    """A database of another program is refused and not changed."""
+    sql(path, "CREATE TABLE purpose (app_id)")
+    content = path.read_bytes()
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        for use in (journal.start(PURPOSE), journal.record([]), all_lines(journal)):
+            with pytest.raises(JournalError, match="it is not a journal"):
+                await use
+
+    asyncio.run(main())
+    assert path.read_bytes() == content
+
+
+def test_a_journal_of_a_later_version(path: Path) -> None:
+    """A file of another version is refused, and both versions are named."""
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        await (await journal.start(PURPOSE)).end()
+        sql(path, "PRAGMA user_version = 2")
+        with pytest.raises(JournalError, match="version 2, and this package reads version 1"):
+            await journal.start(PURPOSE)
+
+    asyncio.run(main())
+
+
+def test_an_empty_file_is_a_new_journal(path: Path) -> None:
+    """An empty file, such as a new temporary file, becomes a journal at the first start; before that it is refused."""
+    path.touch()
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        with pytest.raises(JournalError, match="it is not a journal"):
+            await journal.summary()
+        await (await journal.start(PURPOSE)).end()
+        assert sum((await journal.summary()).states.values()) == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", [".", "missing/run.db"])
+def test_where_no_file_can_be(path: Path, name: str) -> None:
+    """A folder, or a path in a folder that does not exist, is refused, and the error names the path."""
+
+    async def main() -> None:
+        journal = SqliteJournal(path.parent / name)
+        with pytest.raises(JournalError) as caught:
+            await journal.start(PURPOSE)
+        assert str(path.parent / name) in str(caught.value)
+        assert caught.value.reason in (
+            "Is a directory",
+            "No such file or directory",
+            "unable to open database file",
+        )
+
+    asyncio.run(main())
+
+
+def test_another_program_has_locked_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim waits up to the timeout for another writer; looking does not wait."""
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            with closing(sqlite3.connect(path, isolation_level=None)) as db:
+                db.execute("BEGIN IMMEDIATE")
+                with pytest.raises(JournalError, match="another program has locked it"):
+                    await run.begin(claim(keys(1)))
+                assert await states(run, keys(1)) == [None]
+                db.execute("ROLLBACK")
+            assert await run.begin(claim(keys(1)))
+            await run.end()
+
+    asyncio.run(main())
+
+
+def test_two_make_it_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process waits up to the timeout while another process creates the journal."""
+    path.touch()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with monkeypatch.context() as patch, pytest.raises(sqlite3.OperationalError, match="locked"):
+            patch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
+            sqlite_file.connect(path, create=True)
+        slept: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            other.execute("ROLLBACK")
+
+        monkeypatch.setattr("time.sleep", sleep)
+        sqlite_file.connect(path, create=True).close()
+        assert len(slept) == 1
+
+
+def test_a_damaged_file(path: Path) -> None:
+    """Damage in the middle of the file is found, and no call is claimed."""
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            await settled(run, keys(*range(2000)), State.ACCEPTED)
+            await run.end()
+        with path.open("r+b") as raw:
+            raw.seek(4096)
+            raw.write(b"\xff" * 4096 * 20)
+        journal = SqliteJournal(path)
+        with pytest.raises(JournalError, match="it is damaged"):
+            await journal.start(PURPOSE)
+
+    asyncio.run(main())
+
+
+def test_links_in_a_circle(path: Path) -> None:
+    """A link to itself raises a JournalError."""
+    path.symlink_to(path.name)
+
+    async def main() -> None:
+        with pytest.raises(JournalError):
+            await SqliteJournal(path).start(PURPOSE)
+
+    asyncio.run(main())

@@ -1,0 +1,155 @@
+"""Writing a journal in a file: claims of several processes, reasons, a full disk."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.journal_conformance import (
+    PURPOSE,
+    all_lines,
+    begun,
+    claim,
+    keys,
+    settled,
+    states,
+)
+
+from emay_voice_async.errors import JournalError
+from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.sqlite import SqliteJournal
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Name a journal that does not exist yet."""
+    return tmp_path / "run.db"
+
+
+_OTHER_PROCESS = """
+import asyncio, sys
+from pathlib import Path
+from emay_voice_async import Notice
+from emay_voice_async.journal.protocol import Claim, Key, Purpose
+from emay_voice_async.journal.sqlite import SqliteJournal
+
+async def main(name, what, *numbers):
+    journal = SqliteJournal(name)
+    if what == "count":
+        return print(sum((await journal.summary()).states.values()))
+    run = await journal.start(Purpose("app", Notice("您的快递已到")))
+    keys = tuple(Key(f"138{int(number):08}") for number in numbers)
+    print(await run.begin(Claim("theirs", keys, numbers, 3600)), flush=True)
+    sys.stdin.readline()
+    if what == "close":
+        return await run.end()
+    # End without closing, like a killed process.
+    import os
+    os._exit(1)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@contextmanager
+def process(path: Path, what: str, *numbers: int) -> Iterator[subprocess.Popen[str]]:
+    """Run another process on a journal; it goes on when its input ends."""
+    arguments = [sys.executable, "-c", _OTHER_PROCESS, str(path), what, *map(str, numbers)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        yield other
+
+
+def counted_elsewhere(path: Path) -> int:
+    """Count the calls of a journal in another process, which opens and closes the file."""
+    with process(path, "count") as other:
+        return int(other.communicate()[0])
+
+
+def test_a_reason_of_any_text(path: Path) -> None:
+    """A reason of any text is stored, and read back unchanged."""
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            await settled(run, keys(1), State.REFUSED, reason="odd \ud800 \0 📞")
+            [line] = await all_lines(journal)
+            assert line.reason == "odd \ud800 \0 📞"
+            await run.end()
+
+    asyncio.run(main())
+
+
+def test_a_full_disk(path: Path) -> None:
+    """On a full disk no call of a batch is claimed; with room again the batch can be claimed."""
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            await journal._resource.use(lambda db: db.execute("PRAGMA max_page_count = 8").fetchall())
+            with pytest.raises(JournalError, match="the disk is full"):
+                await run.begin(claim(keys(*range(500))))
+            assert await states(run, keys(0, 499)) == [None, None]
+            await journal._resource.use(
+                lambda db: db.execute("PRAGMA max_page_count = 9999").fetchall(),
+            )
+            assert await run.begin(claim(keys(*range(500))))
+            await run.end()
+
+    asyncio.run(main())
+
+
+def test_a_process_that_lives_and_is_killed(path: Path) -> None:
+    """A claim of another process is under way while the process lives, and unknown after it was killed."""
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            with process(path, "die", 1, 2) as other:
+                assert other.stdout is not None
+                assert other.stdout.readline() == "True\n"
+                assert await states(run, keys(1, 2, 3)) == [State.UNDER_WAY, State.UNDER_WAY, None]
+                assert not await run.begin(claim(keys(2), resend=True))
+                other.communicate("")
+            assert await states(run, keys(1, 2, 3)) == [State.UNKNOWN, State.UNKNOWN, None]
+            assert not await run.begin(claim(keys(2)))
+            assert await run.begin(claim(keys(2), resend=True))
+            await run.end()
+
+    asyncio.run(main())
+
+
+def test_a_process_that_is_stopped_in_order(path: Path) -> None:
+    """A run that its process ended is over, although the process may still be alive."""
+    with process(path, "close", 1) as other:
+        other.communicate("")
+
+    async def main() -> None:
+        run = await SqliteJournal(path).start(PURPOSE)
+        assert await states(run, keys(1)) == [State.UNKNOWN]
+        await run.end()
+
+    asyncio.run(main())
+
+
+def test_starting_again_keeps_the_locks(path: Path) -> None:
+    """A claim is visible to other processes after any number of starts and closes of the journal.
+
+    A process that closes a file by other means than SQLite's loses its locks on the file. The next process that
+    closes the journal would then remove data that is being written.
+    """
+
+    async def main() -> None:
+        first = SqliteJournal(path)
+        run = await first.start(PURPOSE)
+        await begun(run, keys(1))
+        await (await SqliteJournal(path).start(PURPOSE)).end()
+        assert counted_elsewhere(path) == 1
+        assert path.with_name("run.db-wal").exists()
+        await begun(run, keys(2))
+        assert counted_elsewhere(path) == 2
+        await run.end()
+
+    asyncio.run(main())

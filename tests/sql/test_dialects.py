@@ -1,0 +1,54 @@
+"""Statements of one database: a replaced method is used by every journal in that database."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
+from attrs import asdict, frozen
+from sqlalchemy import ColumnElement, Table, or_
+from sqlalchemy.ext.asyncio import AsyncConnection
+from support.journal_conformance import PURPOSE, all_lines, keys, report_of, settled
+from support.sql_places import placed
+
+from emay_voice_async.journal.protocol import State
+from emay_voice_async.sql.dialects import DIALECTS, JournalDialect
+
+USED: list[str] = []
+
+
+@frozen
+class OwnStatements(JournalDialect):
+    """SQLite with other statements."""
+
+    def is_among(self, column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:
+        """Compare with each value."""
+        USED.append("is_among")
+        return or_(*(column == value for value in values))
+
+    async def insert_rows(self, db: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert the rows one by one."""
+        USED.append(f"insert into {table.name.rpartition('_')[2]}")
+        for row in rows:
+            await db.execute(table.insert().values(**row))
+
+
+def test_a_dialect_with_other_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking, claiming, closing and recording use the statements of the dialect, with the same results."""
+    monkeypatch.setitem(DIALECTS, "sqlite", OwnStatements(**asdict(DIALECTS["sqlite"])))
+    USED.clear()
+
+    async def main() -> None:
+        async with placed("sqlite") as place, place.open() as journal:
+            run = await journal.start(PURPOSE)
+            batch = await settled(run, keys(1, 2), State.ACCEPTED)
+            assert await journal.record([report_of(keys(2)[0], custom_id=batch.custom_ids[1])]) == 1
+            assert [line.report_state for line in await all_lines(journal)] == ["", "SUCCESS"]
+
+    asyncio.run(main())
+    assert set(USED) == {
+        "is_among",
+        "insert into calls",
+        "insert into tickets",
+        "insert into reports",
+    }

@@ -1,0 +1,45 @@
+"""The tables: created on request, and refused in another version."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select, update
+from support.journal_conformance import (
+    PURPOSE,
+    all_lines,
+    begun,
+    keys,
+)
+from support.sql_places import SqlPlace, scenario
+
+from emay_voice_async.errors import JournalError
+from emay_voice_async.sql.tables import VERSION
+
+
+@scenario
+async def test_tables_are_made_on_request(place: SqlPlace) -> None:
+    """Without tables a run does not begin, and the error says how to create them; creating them twice is safe."""
+    journal = place.open(create=False)
+    for doing in (journal.start(PURPOSE), journal.start(PURPOSE, dry=True), journal.summary()):
+        with pytest.raises(JournalError, match=r"there are no tables: await create_schema\(\)"):
+            await doing
+    others = [place.open(create=False) for _ in range(3)]
+    await asyncio.gather(*(journal.create_schema() for journal in (journal, *others)))
+    await begun(await journal.start(PURPOSE), keys(1))
+    await journal.create_schema()
+    assert len(await all_lines(journal)) == 1
+    assert [row[0] for row in await place.do(select(place.tables.version))] == [VERSION]
+
+
+@scenario
+async def test_tables_of_another_version_are_not_touched(place: SqlPlace) -> None:
+    """Tables of a later or earlier version are refused, and both versions are named."""
+    journal = place.open()
+    await journal.create_schema()
+    for version in (VERSION - 1, VERSION + 1):
+        await place.do(update(place.tables.version).values(number=version))
+        said = f"its tables have version {version}, and this package uses version {VERSION}"
+        with pytest.raises(JournalError, match=said):
+            await journal.start(PURPOSE)
+        with pytest.raises(JournalError, match=said):
+            await journal.summary()
