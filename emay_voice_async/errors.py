@@ -167,7 +167,7 @@ class AnswerError(OutcomeUnknownError):
 
     def __init__(self, reason: str, path: str, status: int, body: bytes) -> None:
         super().__init__(reason, path)
-        self.args = (reason, path, status, body)
+        self.args: tuple[object, ...] = (reason, path, status, body)
         self.status = status
         self.body = body
 

@@ -25,7 +25,7 @@ from emay_voice_async.wire.forms import signed
 
 __all__ = ["Attempts", "CallStep", "Credentials", "InFlight", "Observer", "PendingCall"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _GATEWAY: Final = frozenset({502, 503, 504})
 """Statuses of a gateway that gave up; the service may still receive the request."""
@@ -62,7 +62,7 @@ class InFlight:
     """An observer that tells whether a request may be at the service."""
 
     def __init__(self) -> None:
-        self.in_flight = False
+        self.in_flight: bool = False
 
     def __call__(self, step: CallStep) -> bool:
         """Follow the call, and never stop the call."""

@@ -129,7 +129,7 @@ class Transport:
     """POSTs forms to a service over the user's HTTP client, or over an own client."""
 
     def __init__(self, base_url: str, http_client: HttpClient | None, timeout: float) -> None:
-        self.base_url = checked_base_url(base_url)
+        self.base_url: str = checked_base_url(base_url)
         if not isinstance(http_client, httpx.AsyncClient | None):
             raise InvalidRequestError(
                 "http_client", "must be an httpx.AsyncClient", None, type(http_client).__name__

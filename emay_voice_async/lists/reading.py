@@ -15,7 +15,7 @@ from emay_voice_async.model.recipients import Recipient
 
 __all__ = ["FORMATS", "Entry", "read_recipients", "recipients_of"]
 
-FORMATS: Final = {
+FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "txt": ("txt",),
     "csv": ("csv", "tsv"),
     "jsonl": ("jsonl", "ndjson"),

@@ -52,8 +52,8 @@ class Script:
     """A Lua script of this package, which the server caches by hash."""
 
     def __init__(self, name: str) -> None:
-        self.text = files("emay_voice_async.redis").joinpath(name).read_text("utf-8")
-        self.sha = hashlib.sha1(self.text.encode()).hexdigest()  # noqa: S324 - the protocol's
+        self.text: str = files("emay_voice_async.redis").joinpath(name).read_text("utf-8")
+        self.sha: str = hashlib.sha1(self.text.encode()).hexdigest()  # noqa: S324 - the protocol's
 
 
 class Connection:

@@ -13,7 +13,7 @@ from emay_voice_async.reports.mailbox import Mailbox
 
 __all__ = ["BackgroundReader", "jittered"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 WAITING_INTERVAL: Final = 2.0
 """Seconds between two requests while a report is awaited."""

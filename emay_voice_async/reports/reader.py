@@ -29,14 +29,14 @@ from emay_voice_async.reports.spool import Spool
 
 __all__ = ["ReportReader"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class ReportReader:
     """All ways to get the reports of one client."""
 
     def __init__(self, exchanges: Exchanges) -> None:
-        self.mailbox = Mailbox()
+        self.mailbox: Mailbox = Mailbox()
         self._requests = ReportRequests(exchanges, self.mailbox)
         self._background = BackgroundReader(
             exchanges, self.mailbox, lambda product: self._request(product, follow=True)

@@ -27,7 +27,7 @@ from emay_voice_async.wire.forms import reports_form
 
 __all__ = ["ReportRequests"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _ENDPOINTS: Final = {endpoint.product: endpoint for endpoint in (VOICE_REPORTS, JOIN_REPORTS)}
 _OK: Final = 200

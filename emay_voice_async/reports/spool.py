@@ -19,7 +19,7 @@ from emay_voice_async.model.endpoints import Product
 
 __all__ = ["Spool", "SpooledAnswer", "mark_broken", "remove"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _SUFFIX: Final = ".json"
 WINDOWS: Final = os.name == "nt"
@@ -30,7 +30,7 @@ class Spool:
     """A folder of raw answers. All methods block: call them off the event loop."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         if self.path.exists() and not self.path.is_dir():
             raise InvalidRequestError("spool", "must be a folder, or not exist yet")
 

@@ -32,7 +32,7 @@ from emay_voice_async.wire.tickets import read_tickets
 
 __all__ = ["Batch", "Delivery"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_NAP: Final = 30.0
 """Seconds after which a wait for the calling hours reads the clock again: hosts sleep, clocks are set."""

@@ -25,7 +25,7 @@ __all__ = [
     "as_word",
 ]
 
-STATES: Final = {**VOICE_STATES, **JOIN_STATES}
+STATES: Final[dict[str, CallState]] = {**VOICE_STATES, **JOIN_STATES}
 """The states of both products, by the texts that they come as."""
 
 

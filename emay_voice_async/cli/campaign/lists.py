@@ -76,8 +76,8 @@ class Lists:
     """Files with recipients, one after the other, to be read as often as needed."""
 
     def __init__(self, paths: Sequence[Path], layout: Layout) -> None:
-        self.names = [_name(path) for path in paths]
-        self.uses_standard_input = STANDARD_INPUT in paths
+        self.names: list[str] = [_name(path) for path in paths]
+        self.uses_standard_input: bool = STANDARD_INPUT in paths
         self._layout = layout
         self._endings = [_format(path) for path in paths]
         self._files: list[BinaryIO] = []

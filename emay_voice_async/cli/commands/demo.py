@@ -23,8 +23,8 @@ try:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Table
-except ImportError as error:
-    raise ImportError('the demo needs an extra: python -m pip install "emay_voice_async[demo]"') from error
+except ImportError as _error:
+    raise ImportError('the demo needs an extra: python -m pip install "emay_voice_async[demo]"') from _error
 
 __all__ = ["Facts", "complaints", "show"]
 

@@ -40,8 +40,8 @@ class Screen:
 
     def __init__(self, verbosity: int = 0) -> None:
         self.verbosity = verbosity
-        self.is_terminal = sys.stderr.isatty()
-        self.console = _Terminal(
+        self.is_terminal: bool = sys.stderr.isatty()
+        self.console: _Terminal = _Terminal(
             stderr=True, force_terminal=self.is_terminal, highlight=False, markup=False, emoji=False
         )
 
