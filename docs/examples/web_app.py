@@ -4,7 +4,7 @@ Run it with ``uvicorn web_app:app``. The service's address, the appId and the se
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException
@@ -16,7 +16,7 @@ ACCOUNT = {os.environ["EMAY_VOICE_APP_ID"]: os.environ["EMAY_VOICE_SECRET_KEY"]}
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Have one client for all requests, and close it when the app ends."""
     async with AsyncEmayVoice.from_env() as voice:
         app.state.voice = voice
