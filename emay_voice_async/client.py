@@ -18,9 +18,10 @@ from emay_voice_async.errors import (
 from emay_voice_async.exchange.attempts import Credentials
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.transport import HttpClient, Transport
-from emay_voice_async.journal.protocol import Journal, Purpose
-from emay_voice_async.model.checks import check_count, check_seconds, check_text
-from emay_voice_async.model.endpoints import JOIN_BALANCE, VOICE_BALANCE, Call, Product
+from emay_voice_async.journal.protocol import Journal
+from emay_voice_async.journal.purpose import Purpose
+from emay_voice_async.model.checks import check_count, check_flag, check_seconds, check_text
+from emay_voice_async.model.endpoints import ENDPOINTS, JOIN_BALANCE, VOICE_BALANCE, Call, Product
 from emay_voice_async.model.limits import RateLimits
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.recipients import Recipient, check_recipient
@@ -28,17 +29,22 @@ from emay_voice_async.model.results import Outcome, Report, SendResult, Ticket, 
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.pacing.protocol import Pacer
+from emay_voice_async.reports.polling import Streaming
 from emay_voice_async.reports.reader import ReportReader
+from emay_voice_async.reports.searches import search_for
+from emay_voice_async.reports.spool import Spool
 from emay_voice_async.sending.batches import Recipients
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.plan import Plan, count_entries, plan_of
 from emay_voice_async.sending.sender import Sender
+from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import read_balance
 
 __all__ = ["AsyncEmayVoice", "ClientOptions"]
 
 _BALANCES = {endpoint.product: endpoint for endpoint in (VOICE_BALANCE, JOIN_BALANCE)}
+_PRODUCTS = {endpoint.path: endpoint.product for endpoint in ENDPOINTS}
 _ENVIRONMENT = {
     "base_url": "EMAY_VOICE_BASE_URL",
     "app_id": "EMAY_VOICE_APP_ID",
@@ -72,15 +78,17 @@ class AsyncEmayVoice:
 
     - ``base_url``: ``http`` or ``https``, host, optional port and path. ``app_id``, ``secret_key``: as the vendor
       gave them.
-    - ``http_client``: a shared ``httpx.AsyncClient``, used but never closed or changed. Give it a
-      ``keepalive_expiry`` of a few seconds: a connection that the service closes at the moment of a send leaves
-      the outcome of that send unknown. None: the client makes a client of its own.
+    - ``http_client``: a shared ``AsyncClient`` of httpx or httpx2, used but never closed or changed; no cookie
+      is kept. Give it a ``keepalive_expiry`` of a few seconds: a connection that the service closes at the moment
+      of a send leaves the outcome of that send unknown. None: the client makes a client of its own, with the
+      proxies of the environment, except for a service on this host.
     - ``rate_limits``: the speed limit of each kind of call. ``pacer``: replaces the in-process pacer made from
       ``rate_limits``. ``cold_start``: wait one period first, as if a process that just died had used up the limit.
     - ``timeout``: seconds for an exchange, connecting included. ``max_concurrency``: requests in flight at once,
-      for each send.
+      for each send. ``max_response_size``: the limit of a response body in bytes, before and after inflating.
     - ``allow_only``: the only numbers that may be called, for staging and tests; every other number is refused
       before a request is sent. None: no restriction.
+    - ``max_undelivered``: the number of stored reports beyond which :meth:`feed` raises.
     - ``clock``: returns POSIX seconds; for tests.
 
     The constructor does no I/O and needs no running event loop. The first call binds the client to the running
@@ -98,18 +106,22 @@ class AsyncEmayVoice:
         pacer: Pacer | None = None,
         timeout: float = 30.0,
         max_concurrency: int = 16,
+        max_response_size: int = MAX_SIZE,
         cold_start: bool = False,
         allow_only: Collection[str] | None = None,
+        max_undelivered: int = 100_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
         _check_credential("app_id", app_id)
         _check_credential("secret_key", secret_key)
         check_seconds("timeout", timeout)
         check_count("max_concurrency", max_concurrency)
+        check_count("max_response_size", max_response_size, " of bytes")
+        check_count("max_undelivered", max_undelivered)
         if not isinstance(rate_limits, RateLimits):
             raise InvalidRequestError("rate_limits", "must be RateLimits", None, type(rate_limits).__name__)
         self._app_id = app_id
-        self._transport = Transport(base_url, http_client, timeout)
+        self._transport = Transport(base_url, http_client, timeout, max_response_size)
         self._pacer = LocalPacer(rate_limits, cold_start=cold_start) if pacer is None else pacer
         self._exchanges = Exchanges(
             self._transport, self._pacer, Credentials(app_id, secret_key), timeout=timeout, clock=clock
@@ -117,7 +129,7 @@ class AsyncEmayVoice:
         self._sender = Sender(
             self._exchanges, max_concurrency=max_concurrency, allow_only=_numbers(allow_only)
         )
-        self._reports = ReportReader(self._exchanges)
+        self._reports = ReportReader(self._exchanges, max_undelivered)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -159,6 +171,7 @@ class AsyncEmayVoice:
         self._closed = True
         self._reports.close()
         await self._exchanges.aclose()
+        self._reports.release()
 
     async def send(
         self,
@@ -290,28 +303,41 @@ class AsyncEmayVoice:
         """Iterate over the status reports, each report once, even beside other readers.
 
         Asks for 1,000 at a time until the service has no more. Then the iteration ends, or with ``follow`` asks
-        again about every ``poll_interval`` seconds without end. The ``deadline`` (seconds from now) ends the iteration.
-        Leaving the loop at any moment leaves every report that was not handed out to the next reader. To give the
-        current report back, throw an exception into the iterator (``await stream.athrow(error)``).
+        again about every ``poll_interval`` seconds without end. The ``deadline`` (seconds from now) ends the
+        iteration. Leaving the loop at any moment leaves every report that was not handed out to the next reader. To
+        give the current report back, throw an exception into the iterator (``await stream.athrow(error)``).
 
-        ``spool``: a folder for the raw responses, from before they are read until their last report was handed
-        out. Responses that a killed process left in the folder come first: reports may come twice but are never lost. A
-        folder is for a single process at a time, and stays in use for every way of taking reports from this client.
+        With ``follow`` the iteration survives transient errors: lost connections, 5xx, timeouts, responses outside the
+        document. Each is logged as a warning and counted in ``stats.report_failures``, and pauses grow up to a minute.
 
-        Raises :class:`RefusedError`; :class:`NotSentError` unless ``follow`` is set (no report was removed);
+        ``spool``: a folder for the raw responses, from before they are read until their last report was handed out.
+        A response that a killed process left in the folder comes first: reports may come twice, and no report is
+        lost from the moment at which its response is on the disk. A folder is for one account and one process at a
+        time, is made with mode 0700, and stays in use for every way of taking reports from this client.
+
+        Raises :class:`RefusedError` and, unless ``follow`` is set, :class:`NotSentError` (no report was removed),
         :class:`OutcomeUnknownError` (reports may have been removed; if their response comes late, the next reader
-        gets them); :class:`AnswerError` (the response is in ``error.body``, and in :attr:`broken_reports`).
+        gets them) and :class:`AnswerError` (the response is in ``error.body``, and in :attr:`broken_reports`).
         """
-        self._enter()
-        check_seconds("poll_interval", poll_interval)
-        _check_product(product)
-        return self._reports.stream(
-            product,
-            follow=follow,
-            poll_interval=poll_interval,
-            spool=spool,
-            deadline=self._instant(deadline),
-        )
+        return self._reports.stream(self._streaming(product, follow, poll_interval, spool, deadline))
+
+    def report_pages(
+        self,
+        *,
+        follow: bool = False,
+        poll_interval: float = 5.0,
+        product: Product = Product.VOICE,
+        spool: str | os.PathLike[str] | None = None,
+        deadline: float | None = None,
+    ) -> AsyncGenerator[tuple[Report, ...], None]:
+        """Iterate over the status reports in pages, as they came in one response (up to 1,000) or one push.
+
+        A page is handed over for good when the next page is asked for; until then the page stays in the ``spool``.
+        After any other end of the loop (``break``, an error, a cancellation) the last page is put back for the next
+        reader. So ``await journal.record(page)`` in the loop loses no report, even in a process that is killed.
+        Arguments and errors are those of :meth:`reports`.
+        """
+        return self._reports.stream_pages(self._streaming(product, follow, poll_interval, spool, deadline))
 
     async def wait_for_report(
         self,
@@ -324,7 +350,8 @@ class AsyncEmayVoice:
         """Wait until the report of a call comes; ``awaited`` is the ticket or the custom id of the call.
 
         A single background reader asks for all waiting callers, and only while a caller waits; other reports are
-        kept. ``product`` None asks for the products that this client has made calls of. Reports given
+        kept. A report that is found by a custom id must also have the number of the ticket. ``product`` None asks for
+        the products that this client has made calls of. Reports given
         to :meth:`feed` count as well; with ``poll=False`` only fed reports do.
 
         Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost), and
@@ -332,7 +359,8 @@ class AsyncEmayVoice:
         """
         self._enter()
         check_seconds("timeout", timeout)
-        return await self._reports.wait(awaited, self._products(product) if poll else (), timeout)
+        products = self._products(product) if poll else ()
+        return await self._reports.wait(search_for(awaited, product), products, timeout)
 
     async def settle(
         self,
@@ -348,15 +376,19 @@ class AsyncEmayVoice:
         """
         self._enter()
         check_seconds("timeout", timeout)
-        custom_ids = [recipient.custom_id or "" for recipient in unknown.recipients]
-        reports = await self._reports.settle(custom_ids, self._products(product), timeout)
+        product = product or _PRODUCTS.get(unknown.error.path)
+        searches = [search_for(recipient, product) for recipient in unknown.recipients]
+        reports = await self._reports.settle(searches, self._products(product), timeout)
         return dict(zip(unknown.recipients, reports, strict=True))
 
     def feed(self, reports: Iterable[Report]) -> None:
         """Hand in reports that came by another way, such as a push; waiting callers get theirs.
 
-        The other reports are kept until they are taken: hand in only reports that will be taken. Call this method in
-        the client's own event loop.
+        The other reports are stored until they are taken. Call this method in the client's own event loop. Raises
+        :class:`InvalidRequestError` for a value that is no report, or a report of another account, and
+        :class:`~emay_voice_async.errors.TooManyReportsError` if more than ``max_undelivered`` reports would be
+        stored. Then no report of this call is stored, and a receiver whose handler raises these errors lets the
+        service push again.
         """
         if self._loop is not None:
             self._check_loop()
@@ -395,7 +427,11 @@ class AsyncEmayVoice:
     @property
     def broken_reports(self) -> tuple[tuple[Any, str], ...]:
         """Pairs of raw value and reason: unreadable reports, and unreadable responses (bytes)."""
-        return self._reports.broken
+        return self._reports.requests.broken.pairs
+
+    def take_broken_reports(self) -> list[tuple[Any, str]]:
+        """Return the pairs of :attr:`broken_reports` and forget them: the last 10,000, whole responses up to 64 MiB."""
+        return self._reports.requests.broken.take()
 
     def _options(
         self,
@@ -409,6 +445,20 @@ class AsyncEmayVoice:
         self._enter()
         instant = self._instant(deadline)
         return Options(instant, journal, resend_unknown, allow_duplicates, max_calls, hours)
+
+    def _streaming(
+        self,
+        product: Product,
+        follow: bool,
+        poll_interval: float,
+        spool: str | os.PathLike[str] | None,
+        deadline: float | None,
+    ) -> Streaming:
+        self._enter()
+        check_flag("follow", follow)
+        check_seconds("poll_interval", poll_interval)
+        folder = None if spool is None else Spool(spool, self._app_id)
+        return Streaming(_check_product(product), follow, poll_interval, folder, self._instant(deadline))
 
     def _products(self, product: Product | None) -> set[Product]:
         if product is not None:
@@ -462,5 +512,7 @@ def _check_credential(name: str, value: object) -> None:
 
 def _check_product(product: Product) -> Product:
     if not isinstance(product, Product):
-        raise InvalidRequestError("product", "must be a Product", None, type(product).__name__)
+        raise InvalidRequestError(
+            "product", "must be Product.VOICE or Product.JOIN", None, type(product).__name__
+        )
     return product

@@ -16,6 +16,7 @@
     |  `- AnswerError             a response outside the API document, kept whole
     |- JournalError               the journal cannot be used: no request is sent without a journal entry
     |- ReportTimeoutError         no report came in time, and may come later (also a TimeoutError)
+    |- TooManyReportsError        the store of reports is full: the fed reports were not stored
     |- SendError                  some batch of a send was not accepted
     `- PushError                  a push that could not be decoded
 
@@ -41,6 +42,7 @@ __all__ = [
     "RefusedError",
     "ReportTimeoutError",
     "SendError",
+    "TooManyReportsError",
     "UsageError",
 ]
 
@@ -130,15 +132,34 @@ class ContentError(RefusedError):
 
 
 class NotSentError(EmayVoiceError):
-    """The service certainly did not act on the request: no call is made, and a retry is safe."""
+    """The service certainly did not act on the request: no call is made, and a retry is safe.
 
-    def __init__(self, reason: str, path: str = "") -> None:
+    ``permanent``: a retry fails alike until a setting or the address is corrected. ``status`` and
+    ``body`` belong to an HTTP response with a status of "not acted on", such as a redirect or 404
+    (None and ``b""`` without a response); ``str`` and ``repr`` hide the body.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        path: str = "",
+        permanent: bool = False,
+        status: int | None = None,
+        body: bytes = b"",
+    ) -> None:
         super().__init__(reason, path)
+        self.args = (reason, path, permanent, status, body)
         self.reason = reason
         self.path = path
+        self.permanent = permanent
+        self.status = status
+        self.body = body
 
     def __str__(self) -> str:
-        return f"{self.path} was not sent: {self.reason}" if self.path else f"not sent: {self.reason}"
+        text = f"{self.path} was not sent: {self.reason}" if self.path else f"not sent: {self.reason}"
+        if self.status is None:
+            return text
+        return f"{self.path} was not acted on: {self.reason} (HTTP {self.status}, {len(self.body)} bytes)"
 
 
 class OutcomeUnknownError(EmayVoiceError):
@@ -205,19 +226,50 @@ class ReportTimeoutError(EmayVoiceError, TimeoutError):
         return f"no report came within {self.seconds:.3g} seconds"
 
 
+class TooManyReportsError(EmayVoiceError):
+    """No more reports are stored before stored ones are taken: none of the fed reports was stored.
+
+    ``limit`` is the client's ``max_undelivered``. A receiver whose handler raises this answers 500, so that the
+    service can push again.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"{self.limit} reports are stored and were not taken: take them by reports() or take_reports(), or raise"
+            " max_undelivered"
+        )
+
+
 class SendError(EmayVoiceError):
     """Some batch of a send was not accepted; check every outcome before the next send.
 
     ``result`` is the :class:`~emay_voice_async.model.results.SendResult` with all outcomes. Numbers of
-    accepted batches are called, in spite of the failure of other batches.
+    accepted batches are called, in spite of the failure of other batches. ``reason`` is the failure of the
+    input or of the journal ("" without such a failure). The text counts numbers and batches by outcome, and
+    ends with that reason, or else with the reason of the first batch that was not accepted.
     """
 
-    def __init__(self, result: Any) -> None:
-        super().__init__(result)
+    def __init__(self, result: Any, reason: str = "") -> None:
+        super().__init__(result, reason)
         self.result = result
+        self.reason = reason
 
     def __str__(self) -> str:
-        return str(self.result)
+        reason = self.reason or _first_reason(self.result)
+        return f"{self.result}; {reason}" if reason else str(self.result)
+
+
+def _first_reason(result: Any) -> str:
+    """Return the reason of the first outcome that is neither accepted nor a duplicate."""
+    found = (getattr(outcome, "error", None) for outcome in result.outcomes)
+    error = next((item for item in found if item is not None and not isinstance(item, DuplicateError)), "")
+    if isinstance(error, RefusedError):
+        return f"{error.code} {getattr(error.code, 'meaning', error.meaning)}".rstrip()
+    return str(error)
 
 
 class PushError(EmayVoiceError):

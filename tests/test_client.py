@@ -35,7 +35,7 @@ from emay_voice_async import (
 )
 from emay_voice_async.client import ClientOptions
 from emay_voice_async.errors import UsageError
-from emay_voice_async.journal.protocol import Purpose
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.pacing.local import LocalPacer
@@ -75,6 +75,8 @@ class TestConstructor:
             ({"max_concurrency": 0}, "max_concurrency"),
             ({"max_concurrency": 1.5}, "max_concurrency"),
             ({"max_concurrency": True}, "max_concurrency"),
+            ({"max_response_size": 0}, "max_response_size"),
+            ({"max_response_size": "64"}, "max_response_size"),
             ({"base_url": "ftp://service"}, "base_url"),
             ({"timeout": 10**400}, "timeout"),
             ({"http_client": httpx.Client()}, "http_client"),

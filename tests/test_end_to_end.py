@@ -307,8 +307,8 @@ FAULTS: dict[str, Fault] = {
     "html after": Fault.html(acts=True),
     "empty": Fault.empty(),
     "empty after": Fault.empty(acts=True),
-    **{f"{status}": Fault.status(status) for status in (400, 404, 429, 500, 502, 503, 504)},
-    **{f"{status} after": Fault.status(status, acts=True) for status in (201, 302, 500, 502, 503, 504)},
+    **{f"{status}": Fault.status(status) for status in (302, 400, 404, 405, 429, 500, 502, 503, 504)},
+    **{f"{status} after": Fault.status(status, acts=True) for status in (201, 400, 408, 500, 502, 503, 504)},
     "gzipped": Fault.gzipped(),
     "content type": Fault.content_type(),
     "slow": Fault.delay(before=1.0, after=1.0),
@@ -322,7 +322,8 @@ FAULTS: dict[str, Fault] = {
     "unlisted": Fault.code("ERROR_2031"),
 }
 REFUSED = {"content", "account", "balance", "unlisted"}
-FINE = {"gzipped", "content type", "slow", "over speed"}
+FINE = {"gzipped", "content type", "slow", "over speed", "429"}
+NOT_ACTED_ON = {"302", "404", "405"}
 
 
 def check_truth(sandbox: Sandbox, numbers: Sequence[str], outcomes: Sequence[Outcome], fault: Fault) -> None:
@@ -356,6 +357,8 @@ class TestFaultMatrix:
         """Return the outcome of the batch that met the fault."""
         if name in FINE:
             return Accepted
+        if name in NOT_ACTED_ON:
+            return NotSent
         return Refused if name in REFUSED else Unknown
 
     @pytest.mark.parametrize("place", [0, 1, 2], ids=["first", "middle", "last"])

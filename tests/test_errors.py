@@ -29,11 +29,12 @@ from emay_voice_async.errors import (
     RefusedError,
     ReportTimeoutError,
     SendError,
+    TooManyReportsError,
     UsageError,
 )
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.recipients import Recipient
-from emay_voice_async.model.results import Accepted, NotSent, Refused, SendResult, Ticket, Unknown
+from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, SendResult, Ticket, Unknown
 
 MOBILE = "13812345678"
 BODY = f'{{"code":"SUCCESS","data":[{{"mobile":"{MOBILE}"}}]'.encode()
@@ -58,6 +59,7 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     ContentError(ResultCode.ERROR_LONG_CONTENT, "语音内容过长", "/voice/send"),
     NotSentError("ConnectError", "/voice/send"),
     NotSentError("the send was stopped"),
+    NotSentError("the server does not know this path", "/voice/send", True, 404, BODY),
     OutcomeUnknownError("ReadTimeout", "/voice/send"),
     OutcomeUnknownError("ReadTimeout"),
     AnswerError("the response is not JSON", "/voice/send", 200, BODY),
@@ -68,6 +70,8 @@ EXAMPLES: tuple[EmayVoiceError, ...] = (
     JournalError("it is not a journal", "run.db"),
     JournalError("the disk is full"),
     DuplicateError("mobile", "must not be repeated", position=3),
+    SendError(SendResult(RESULT.outcomes[:1]), "the input failed (ValueError)"),
+    TooManyReportsError(100_000),
 )
 each_example = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 
@@ -189,23 +193,27 @@ class TestTexts:
             (EXAMPLES[5], "/voice/send was refused: ERROR_OVER_SPEED (请求超速)"),
             (EXAMPLES[9], "/voice/send was not sent: ConnectError"),
             (EXAMPLES[10], "not sent: the send was stopped"),
-            (EXAMPLES[11], "the outcome of /voice/send is unknown: ReadTimeout"),
-            (EXAMPLES[12], "the outcome is unknown: ReadTimeout"),
             (
-                EXAMPLES[13],
+                EXAMPLES[11],
+                f"/voice/send was not acted on: the server does not know this path (HTTP 404, {len(BODY)} bytes)",
+            ),
+            (EXAMPLES[12], "the outcome of /voice/send is unknown: ReadTimeout"),
+            (EXAMPLES[13], "the outcome is unknown: ReadTimeout"),
+            (
+                EXAMPLES[14],
                 f"the outcome of /voice/send is unknown: the response is not JSON (HTTP 200, {len(BODY)} bytes)",
             ),
             (
-                EXAMPLES[14],
+                EXAMPLES[15],
                 ", ".join(
-                    f"{name}: 1 numbers in 1 batches"
-                    for name in ("accepted", "refused", "unknown", "not sent")
-                ),
+                    f"{name}: 1 number in 1 batch" for name in ("accepted", "refused", "unknown", "not sent")
+                )
+                + "; ERROR_NEEDMORE_BALANCE 余额不足",
             ),
-            (EXAMPLES[15], "no report came within 30.5 seconds"),
-            (EXAMPLES[16], "decrypt: the body is not encrypted with this account's key"),
-            (EXAMPLES[18], "the journal run.db: it is not a journal"),
-            (EXAMPLES[19], "the journal: the disk is full"),
+            (EXAMPLES[16], "no report came within 30.5 seconds"),
+            (EXAMPLES[17], "decrypt: the body is not encrypted with this account's key"),
+            (EXAMPLES[19], "the journal run.db: it is not a journal"),
+            (EXAMPLES[20], "the journal: the disk is full"),
         ],
     )
     def test_the_text_says_what_happened(self, error: EmayVoiceError, text: str) -> None:
@@ -229,5 +237,53 @@ class TestTexts:
         """Errors with a base of Python's own are caught by that base."""
         assert isinstance(EXAMPLES[1], ValueError)
         assert isinstance(EXAMPLES[3], RuntimeError)
-        assert isinstance(EXAMPLES[15], TimeoutError)
+        assert isinstance(EXAMPLES[16], TimeoutError)
         assert not isinstance(EXAMPLES[4], ValueError)
+
+
+class TestSendError:
+    """The text of a SendError ends with the first reason."""
+
+    @pytest.mark.parametrize(
+        ("outcomes", "end"),
+        [
+            (
+                (
+                    Refused(
+                        0, TO, AccountError(ResultCode.ERROR_SIGN, "签名错误: wrong signature", "/voice/send")
+                    ),
+                ),
+                "refused: 1 number in 1 batch; ERROR_SIGN 签名错误",
+            ),
+            ((Refused(0, TO, RefusedError("ERROR_NEW", "", "/voice/send")),), "; ERROR_NEW"),
+            ((RESULT.outcomes[2], RESULT.outcomes[1]), f"; {RESULT.outcomes[2].error}"),  # type: ignore[union-attr]
+            (
+                (
+                    NotSent(
+                        0, TO, InvalidRequestError("mobile", "must have 11 digits", None, "3 characters", 7)
+                    ),
+                ),
+                "not sent: 1 number in 1 batch; mobile at position 7: must have 11 digits (found 3 characters)",
+            ),
+            (
+                (
+                    NotSent(0, TO, DuplicateError("mobile", "must not be repeated", position=3)),
+                    NotSent(1, TO * 2, NotSentError("the http_client is closed", "/voice/send")),
+                ),
+                "not sent: 3 numbers in 2 batches; /voice/send was not sent: the http_client is closed",
+            ),
+            (
+                (NotSent(0, TO, DuplicateError("mobile", "must not be repeated")),),
+                "not sent: 1 number in 1 batch",
+            ),
+        ],
+    )
+    def test_the_first_reason(self, outcomes: tuple[Outcome, ...], end: str) -> None:
+        """The reason is that of the first outcome that is neither accepted nor a duplicate."""
+        assert str(SendError(SendResult(outcomes))).endswith(end)
+
+    def test_a_failed_input(self) -> None:
+        """The failure of the input is the reason, also beside a refused batch."""
+        error = SendError(RESULT, "the input failed (ValueError)")
+        assert str(error).endswith("not sent: 1 number in 1 batch; the input failed (ValueError)")
+        assert pickle.loads(pickle.dumps(error)).reason == error.reason  # noqa: S301

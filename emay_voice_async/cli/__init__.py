@@ -1,7 +1,7 @@
-"""The command line ``emay-voice``, which is also ``python -m emay_voice_async``.
+"""The command line ``emay-voice``, also ``python -m emay_voice_async``.
 
-It needs the extra ``emay_voice_async[cli]``. Standard output is for machines (a JSON object a line), standard
-error for people. What the exit codes mean, the ones that need most care first:
+It needs the extra ``emay_voice_async[cli]``. Standard output is JSON for machines, one object a line; standard
+error is for people. The exit codes, the most severe first:
 
 ==== ===================================================================================
 code meaning
@@ -9,37 +9,45 @@ code meaning
 3    the outcome of some calls is unknown: perhaps called and charged; or reports are lost
 5    the journal cannot be used, or failed
 7    standard output, or a file, could not be written
-141  whoever read standard output has gone
+141  the reader of standard output is gone
 130  interrupted by Ctrl-C or SIGTERM
-4    trouble with the account: credentials, address, service type or balance
-1    the service refused some calls for another reason; or the demo found something off
-2    wrong arguments, a bad entry in a list, a missing extra
-6    some calls were not sent (no connection, a deadline, a cap, a no): safe to run again
-70   a mistake in this program
-0    all is well
+4    the account: credentials, address, service type or balance
+1    the service refused some calls for another reason; or the demo failed
+2    wrong arguments, an invalid list entry, or a missing extra
+6    some calls were not sent (no connection, deadline, cap, no confirmation): safe to run again
+70   a bug in this program
+0    success
 ==== ===================================================================================
 """
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
+
+from emay_voice_async.cli.terminal.extras import missing_extra
+from emay_voice_async.cli.terminal.version import program_version
 
 __all__ = ["main"]
 
 _EXTRA: Final = ("click", "rich")
 
 
-def main(arguments: Sequence[str] | None = None, *, program: str = "emay-voice") -> int:
-    """Run one command and return its exit code; ``program`` is what the user types in front of the arguments."""
+def main(arguments: Sequence[str] | None = None, *, is_module: bool = False) -> int:
+    """Run a command and return the exit code; ``is_module``: started as ``python -m emay_voice_async``."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"] and sys.stdout is not None and sys.stderr is not None:
+        # Without the imports of click and rich (``benchmarks -- import``); run() tells a failed output.
+        with suppress(OSError):
+            print(f"emay-voice {program_version()}", flush=True)
+            return 0
     try:
-        from emay_voice_async.cli.app import run
+        # Without the extra, the import fails here, and one line names the extra.
+        from emay_voice_async.cli.app import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         name = str(error.name).partition(".")[0]
         if name not in _EXTRA:
             raise
-        print(
-            f'emay-voice: {name} is missing: python -m pip install "emay_voice_async[cli]"',
-            file=sys.stderr,
-        )
+        print(f"emay-voice: {missing_extra(name, 'cli')}", file=sys.stderr)
         return 2
-    return run(sys.argv[1:] if arguments is None else arguments, program)
+    return run(arguments, is_module=is_module)

@@ -1,32 +1,27 @@
-"""The program: its options, its commands, and how it ends whatever happens."""
+"""The program: global options, the table of commands, and the handling of every error."""
 
+import importlib
 import os
+import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import click
 from click.shell_completion import shell_complete
 
-from emay_voice_async.cli.commands.balance import balance
-from emay_voice_async.cli.commands.code import code
-from emay_voice_async.cli.commands.decode_push import decode
-from emay_voice_async.cli.commands.journal import journal
-from emay_voice_async.cli.commands.listen import listen
-from emay_voice_async.cli.commands.reports import reports
-from emay_voice_async.cli.commands.sandbox import demo, sandbox
-from emay_voice_async.cli.commands.send import send
-from emay_voice_async.cli.terminal.console import QUIET, Screen
-from emay_voice_async.cli.terminal.exit_codes import Ending, ending_of
-from emay_voice_async.cli.terminal.option_types import FILE
-from emay_voice_async.cli.terminal.option_types import limit as read_limit
+from emay_voice_async.cli.terminal.console import QUIET, Console
+from emay_voice_async.cli.terminal.exit_codes import ExitCode, exit_code_of
+from emay_voice_async.cli.terminal.option_types import FILE, limit
 from emay_voice_async.cli.terminal.output import output_error
+from emay_voice_async.cli.terminal.program import program_name
 from emay_voice_async.cli.terminal.settings import Session, Settings
+from emay_voice_async.cli.terminal.streams import closed_stream
+from emay_voice_async.cli.terminal.version import program_version
 from emay_voice_async.model.limits import RateLimit
 
-__all__ = ["emay_voice", "run"]
+__all__ = ["COMMANDS", "emay_voice", "run"]
 
 _NAME: Final = "emay-voice"
 _COMPLETE: Final = "_EMAY_VOICE_COMPLETE"
@@ -42,50 +37,99 @@ The secretKey comes from EMAY_VOICE_SECRET_KEY, from the file that
 EMAY_VOICE_SECRET_KEY_FILE names, or from --secret-key-file.
 
 \b
-Exit codes; of several, the first in this list:
+Exit codes; the first in this list wins:
     3  the outcome of some calls is unknown, or reports are lost
     5  the journal cannot be used, or failed
     7  standard output, or a file, could not be written
-  141  whoever read standard output has gone
+  141  the reader of standard output is gone
   130  interrupted by Ctrl-C or SIGTERM
     4  the account: credentials, address, service type or balance
     1  some calls were refused for another reason
-    2  wrong arguments, a bad entry in a list, a missing extra
+    2  wrong arguments, an invalid list entry, or a missing extra
     6  some calls were not sent: safe to run again
-   70  a mistake in this program
-    0  all is well
+   70  a bug in this program
+    0  success
 
 \b
 Completion, in ~/.bashrc (also zsh_source, fish_source):
   eval "$(_EMAY_VOICE_COMPLETE=bash_source emay-voice)"
 """
+COMMANDS: Final = {
+    "balance": "Print the account's balance.",
+    "code": "Call one number and speak a verification code.",
+    "decode-push": "Print the reports in the body of a push.",
+    "demo": "Show the main job with a local service.",
+    "journal": "Show or export the journal of a send.",
+    "listen": "Receive pushed reports and print them.",
+    "reports": "Ask for status reports and print them.",
+    "sandbox": "Serve a local Emay service: nobody is called.",
+    "send": "Call many people, after a plan and a confirmation.",
+}
+"""The commands and their short help; a command, its module and its function share a name."""
 
 
-@click.group(
+class _LazyGroup(click.Group):
+    """Imports a command at its first use: each command has different dependencies."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; a command whose extra is missing is not offered for completion."""
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        try:
+            module = importlib.import_module(f"emay_voice_async.cli.commands.{name}")
+        except ImportError:
+            if ctx.resilient_parsing:
+                return None
+            raise
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=_LazyGroup,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     epilog=_EPILOG,
 )
 @click.option(
-    "--base-url", envvar="EMAY_VOICE_BASE_URL", show_envvar=True, metavar="URL", help="The service's address."
+    "--base-url",
+    envvar="EMAY_VOICE_BASE_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="The address of the service.",
 )
-@click.option("--app-id", envvar="EMAY_VOICE_APP_ID", show_envvar=True, help="The account.")
+@click.option("--app-id", envvar="EMAY_VOICE_APP_ID", show_envvar=True, help="The appId of the account.")
 @click.option("--secret-key-file", type=FILE, help="A file with the secretKey.")
 @click.option(
     "--limit",
-    type=read_limit,
+    type=limit,
     default="10/1",
     show_default=True,
     metavar="N/SECONDS",
-    help='Requests to send at most; "off": no limit.',
+    help='At most this many send requests; "off": no limit.',
 )
-@click.option("--concurrency", type=int, default=16, show_default=True, help="Requests under way at once.")
+@click.option("--concurrency", type=int, default=16, show_default=True, help="Requests in flight at once.")
 @click.option(
-    "--timeout", type=float, default=30.0, show_default=True, metavar="SECONDS", help="For one answer."
+    "--timeout",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For one request and its response.",
 )
-@click.option("-v", "--verbose", count=True, help="Show the log; -vv: all of it, and tracebacks.")
-@click.option("-q", "--quiet", is_flag=True, help="Show errors only.")
-@click.version_option(version("emay_voice_async"), message="%(prog)s %(version)s")
+@click.option("-v", "--verbose", count=True, help="Print the log; -vv: the whole log, and tracebacks.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.version_option(program_version(), message="%(prog)s %(version)s")
 @click.pass_context
 def emay_voice(
     context: click.Context,
@@ -100,54 +144,54 @@ def emay_voice(
     quiet: bool,
 ) -> None:
     """Call people by voice through the Emay service."""
-    screen: Screen = context.obj["screen"]
-    screen.verbosity = QUIET if quiet else verbose
-    context.with_resource(screen.with_log())
+    console: Console = context.obj["console"]
+    console.verbosity = QUIET if quiet else verbose
+    context.with_resource(console.with_log())
     settings = Settings(base_url, app_id, secret_key_file, limit, concurrency, timeout)
-    context.obj = Session(settings, screen, context.obj["program"], context.obj["arguments"])
+    context.obj = Session(settings, console, context.obj["program"], context.obj["arguments"])
 
 
-for _command in (send, code, balance, reports, listen, journal, decode, sandbox, demo):
-    emay_voice.add_command(_command)
-
-
-def run(arguments: Sequence[str], program: str = _NAME) -> int:
-    """Run one command and return its exit code; whatever goes wrong is one line."""
+def run(arguments: Sequence[str], *, is_module: bool = False) -> int:
+    """Run a command and return the exit code; an error is a single line."""
+    if name := closed_stream():
+        # With standard error closed, the sentence can only go to standard output.
+        print(f"emay-voice: {name} is closed", file=sys.stderr or sys.stdout)
+        return ExitCode.OUTPUT
     if instruction := os.environ.get(_COMPLETE):
         return shell_complete(emay_voice, {}, _NAME, _COMPLETE, instruction)
-    screen = Screen()
-    shared = {"screen": screen, "program": program, "arguments": list(arguments)}
+    console = Console()
+    shared = {"console": console, "program": program_name(is_module=is_module), "arguments": list(arguments)}
     try:
         with emay_voice.make_context(_NAME, list(arguments), obj=shared) as context:
-            return int(emay_voice.invoke(context) or Ending.DONE)
+            return int(emay_voice.invoke(context) or ExitCode.DONE)
     except click.exceptions.Exit as end:
         return end.exit_code
     except (KeyboardInterrupt, click.Abort):
-        screen.complain("interrupted")
-        return Ending.INTERRUPTED
+        console.complain("interrupted")
+        return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        screen.complain(_usage(error))
-        return Ending.WRONG
+        console.complain(_usage(error))
+        return ExitCode.WRONG
     except Exception as error:
-        return _failed(screen, error)
+        return _report(console, error)
 
 
 def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
-    help_ = "" if context is None else f" (see {context.command_path} --help)"
-    return f"{error.format_message().rstrip('.')}{help_}"
+    hint = "" if context is None else f" (see {context.command_path} --help)"
+    return f"{error.format_message().rstrip('.')}{hint}"
 
 
-def _failed(screen: Screen, error: Exception) -> Ending:
-    """Tell an error in a line; with -vv, a traceback goes before it."""
-    if screen.shows_tracebacks:
-        traceback.print_exception(error)
+def _report(console: Console, error: Exception) -> ExitCode:
+    """Print an error, with -vv after the traceback; return the exit code."""
+    if console.shows_tracebacks:
+        console.show("".join(traceback.format_exception(error)))
     if isinstance(error, OSError):
-        # Files are told by those who open them: this is standard output.
+        # Commands turn the errors of files into CommandError, so this is standard output.
         error = output_error(error)
-    ending = ending_of(error)
-    if ending is Ending.MISTAKE:
-        screen.complain(f"{type(error).__name__}: {error}; run again with -vv for the traceback")
+    code = exit_code_of(error)
+    if code is ExitCode.MISTAKE:
+        console.complain(f"{type(error).__name__}: {error}; run again with -vv for the traceback")
     elif str(error):
-        screen.complain(str(error))
-    return ending
+        console.complain(str(error))
+    return code

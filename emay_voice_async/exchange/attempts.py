@@ -8,12 +8,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Any, Final
+from typing import Any
 
 from attrs import define, field, frozen
 
 from emay_voice_async.errors import AccountError, NotSentError, OutcomeUnknownError, OverSpeedError
-from emay_voice_async.exchange.clock import ServiceClock
+from emay_voice_async.exchange.clock import ServiceClock, advice_on
 from emay_voice_async.exchange.retries import Retry
 from emay_voice_async.exchange.tasks import OwnedTasks
 from emay_voice_async.exchange.transport import Progress, Transport
@@ -22,13 +22,11 @@ from emay_voice_async.model.endpoints import Endpoint
 from emay_voice_async.pacing.protocol import Lease
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import signed
+from emay_voice_async.wire.statuses import GATEWAY
 
-__all__ = ["Attempts", "CallStep", "Credentials", "InFlight", "Observer", "PendingCall"]
+__all__ = ["Attempts", "CallStep", "CallStoppedError", "Credentials", "InFlight", "Observer", "PendingCall"]
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-_GATEWAY: Final = frozenset({502, 503, 504})
-"""Statuses of a gateway that gave up; the service may still receive the request."""
 
 
 @frozen
@@ -56,6 +54,10 @@ Observer = Callable[[CallStep], bool]
 
 def _go_on(_: CallStep) -> bool:
     return True
+
+
+class CallStoppedError(Exception):
+    """The observer stopped the call before its request was posted."""
 
 
 class InFlight:
@@ -144,10 +146,10 @@ class Attempts:
             raise
         except AccountError as error:
             if error.code == ResultCode.ERROR_TIMESTAMP:
-                call.clock_corrected = self._clock.correct(response.date, signed_at)
+                self._correct_clock(call, error, response.date, signed_at)
             raise
         finally:
-            lease.end(after=self._timeout if response.status in _GATEWAY else 0.0, over_speed=over_speed)
+            lease.end(after=self._timeout if response.status in GATEWAY else 0.0, over_speed=over_speed)
 
     async def _post(self, call: PendingCall, lease: Lease, progress: Progress) -> tuple[HttpResponse, float]:
         """Sign and post; return the response and the instant of the stamp, or end the lease and raise."""
@@ -162,15 +164,34 @@ class Attempts:
             lease.end()
             raise
         except BaseException as error:
-            if not progress.written or isinstance(error, NotSentError):
+            if isinstance(error, NotSentError):
                 lease.give_back()
-            else:
-                # This side gave up: the request may still arrive.
-                lease.end(after=self._timeout)
+                raise
+            if not progress.written:
+                lease.give_back()
+                if isinstance(error, Exception):
+                    # Any error before the first byte, a fault of this package included, means: not sent.
+                    reason = f"{type(error).__name__} before the request was written"
+                    raise NotSentError(reason, endpoint.path) from error
+                raise
+            # This side gave up: the request may still arrive.
+            lease.end(after=self._timeout)
             if isinstance(error, TimeoutError):
                 raise OutcomeUnknownError("no answer came at all", endpoint.path) from None
             raise
         return response, at
+
+    def _correct_clock(
+        self, call: PendingCall, error: AccountError, date: str | None, signed_at: float
+    ) -> None:
+        """Correct the clock by a Date header; raise an AccountError with advice if the header is too far off."""
+        offset = self._clock.shown_offset(date, signed_at)
+        if offset is None:
+            return
+        if advice := advice_on(offset):
+            raise AccountError(error.code, f"{error.meaning}; {advice}", error.path) from None
+        self._clock.correct(offset)
+        call.clock_corrected = True
 
     def _patience(self, call: PendingCall) -> float:
         """Return the seconds that the caller waits for a response from now on."""

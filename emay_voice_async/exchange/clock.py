@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-__all__ = ["LARGEST_CORRECTION", "SMALLEST_CORRECTION", "ServiceClock", "correction"]
+__all__ = ["LARGEST_CORRECTION", "SMALLEST_CORRECTION", "ServiceClock", "advice_on", "correction"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-LARGEST_CORRECTION: Final = timedelta(days=36_525)
-"""A Date header that is further off is not believed. (A host without a battery starts in 1970.)"""
+LARGEST_CORRECTION: Final = timedelta(days=1)
+"""A Date header that is further off is not believed.
+
+Otherwise an attacker on an http path could choose the timestamp of signed requests, and collect signatures for later.
+"""
 SMALLEST_CORRECTION: Final = timedelta(seconds=2)
 """A Date header has whole seconds, so that a smaller difference means no error."""
 
@@ -20,8 +23,8 @@ def correction(date: str | None, now: float, signed_at: float) -> timedelta | No
     """Return the offset of the service's clock from this host's, as a refused request's Date header says.
 
     ``date``: the Date header of the response. ``now``: this host's clock, POSIX seconds. ``signed_at``: the
-    instant in the timestamp of the request, POSIX seconds. None: the header is missing or unreadable, agrees
-    with the timestamp, or is further off than :data:`LARGEST_CORRECTION`; a retry would be refused again.
+    instant in the timestamp of the request, POSIX seconds. None: the header is missing or unreadable, or agrees
+    with the timestamp; a retry would be refused again.
     """
     try:
         parsed = parsedate_to_datetime(date or "")
@@ -30,8 +33,16 @@ def correction(date: str | None, now: float, signed_at: float) -> timedelta | No
     service_time = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
     if abs(service_time - datetime.fromtimestamp(signed_at, UTC)) < SMALLEST_CORRECTION:
         return None
-    offset = service_time - datetime.fromtimestamp(now, UTC)
-    return offset if abs(offset) <= LARGEST_CORRECTION else None
+    return service_time - datetime.fromtimestamp(now, UTC)
+
+
+def advice_on(offset: timedelta) -> str:
+    """Return a sentence about an offset beyond :data:`LARGEST_CORRECTION`, "" for a smaller offset."""
+    if abs(offset) <= LARGEST_CORRECTION:
+        return ""
+    direction = "ahead of" if offset > timedelta() else "behind"
+    days = f"{abs(offset).days} day{'' if abs(offset).days == 1 else 's'}"
+    return f"the Date of the response is {days} {direction} the clock of this host: set the clock"
 
 
 class ServiceClock:
@@ -48,11 +59,11 @@ class ServiceClock:
         """Return the service's time (POSIX seconds)."""
         return self._clock() + self.offset.total_seconds()
 
-    def correct(self, date: str | None, signed_at: float) -> bool:
-        """Take over the offset that a Date header shows; return whether a retry makes sense."""
-        offset = correction(date, self._clock(), signed_at)
-        if offset is None:
-            return False
+    def shown_offset(self, date: str | None, signed_at: float) -> timedelta | None:
+        """Return the offset that a Date header shows; see :func:`correction`."""
+        return correction(date, self._clock(), signed_at)
+
+    def correct(self, offset: timedelta) -> None:
+        """Take over an offset."""
         self.offset = offset
         logger.warning("the clock of this host is off by %s; requests are stamped accordingly", offset)
-        return True

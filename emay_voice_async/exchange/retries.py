@@ -8,6 +8,9 @@ ERROR_OVER_SPEED          refused    yes: the service did not act, and did not c
 ERROR_TIMESTAMP           refused    once, if the Date header of the response corrected the clock
 another result code       refused    never
 no connection             not sent   yes
+a wrong setting           not sent   never: a proxy, certificate file or address must be corrected
+a status "not acted on"   not sent   never: such as a redirect or 404 (wire/statuses)
+HTTP 429                  not sent   yes: the rate of requests may be accepted later
 a failed argument check   not sent   never
 a journal failure         not sent   never
 any other failure         unknown    balance queries only: a send may have called people, and a
@@ -19,6 +22,7 @@ from enum import Enum
 from typing import Final
 
 from emay_voice_async.errors import (
+    AnswerError,
     EmayVoiceError,
     InvalidRequestError,
     JournalError,
@@ -28,7 +32,7 @@ from emay_voice_async.errors import (
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Call
 
-__all__ = ["Certainty", "Retry", "certainty_of", "retry_for"]
+__all__ = ["Certainty", "Retry", "certainty_of", "is_outside_document", "retry_for"]
 
 
 class Certainty(Enum):
@@ -73,5 +77,12 @@ def retry_for(error: EmayVoiceError, call: Call) -> Retry:
     """Return when a request of this kind may be retried after ``error``."""
     if isinstance(error, RefusedError):
         return _BY_CODE.get(error.code, Retry.NEVER)
+    if isinstance(error, NotSentError) and error.permanent:
+        return Retry.NEVER
     calls = next(calls for kind, _, calls in _TABLE if isinstance(error, kind))
     return Retry.AFTER_PAUSE if call in calls else Retry.NEVER
+
+
+def is_outside_document(error: EmayVoiceError) -> bool:
+    """Tell whether a response came that is outside the API document: perhaps base_url is wrong."""
+    return isinstance(error, AnswerError) or (isinstance(error, NotSentError) and error.status is not None)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from emay_voice_async.errors import NotSentError
 
-__all__ = ["OwnedTasks"]
+__all__ = ["OwnedTasks", "retrieve"]
 
 _Result = TypeVar("_Result")
 
@@ -29,6 +29,10 @@ class OwnedTasks:
 
     async def wait(self, awaitable: Awaitable[_Result], path: str) -> _Result:
         """Await a step that comes before a request; raise :class:`NotSentError` if the client is closed."""
+        if self.closed:
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
+            raise NotSentError("the client was closed before there was a slot", path)
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._waiting.add(task)
         try:
@@ -42,16 +46,14 @@ class OwnedTasks:
         finally:
             self._waiting.discard(task)
 
-    async def pause(self, seconds: float, path: str, deadline: float | None) -> None:
-        """Sleep before a request; raise :class:`NotSentError` if the deadline passes or the client closes.
+    async def pause(self, awaitable: Awaitable[object], path: str, deadline: float | None) -> None:
+        """Await a pause before a request; raise :class:`NotSentError` if the deadline passes or the client closes.
 
         ``deadline`` is an instant of the event loop's clock.
         """
-        if self.closed:
-            raise NotSentError("the client was closed before the request was sent", path)
         try:
             async with asyncio.timeout_at(deadline):
-                await self.wait(asyncio.sleep(seconds), path)
+                await self.wait(awaitable, path)
         except TimeoutError:
             raise NotSentError("the deadline passed before the request was sent", path) from None
 
@@ -73,3 +75,9 @@ class OwnedTasks:
         while self._owned:
             await asyncio.wait(self._owned)
         await finish()
+
+
+def retrieve(future: "asyncio.Future[Any]") -> None:
+    """Retrieve the exception of a task or future without a caller: asyncio would log the exception."""
+    if not future.cancelled():
+        future.exception()

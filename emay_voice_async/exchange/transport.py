@@ -1,42 +1,39 @@
-"""One POST over httpx, and the mapping of httpx's exceptions to the package's errors."""
+"""One POST over an HTTP client, from the request to the raw response or the matching error."""
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import httpx
-from attrs import define
+from attrs import define, field
 
-from emay_voice_async.errors import (
-    EmayVoiceError,
-    InvalidRequestError,
-    NotSentError,
-    OutcomeUnknownError,
+from emay_voice_async.errors import EmayVoiceError, NotSentError, OutcomeUnknownError
+from emay_voice_async.exchange.addresses import checked_base_url
+from emay_voice_async.exchange.failures import Place, failure, not_sent
+from emay_voice_async.exchange.http_client import (
+    HttpClient,
+    detached,
+    library_of,
+    own_client,
+    request_of,
+    target_of,
 )
+from emay_voice_async.exchange.recording import Recording, tap
+from emay_voice_async.wire.content import TOO_LARGE, decoded
+from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import CONTENT_TYPE
+from emay_voice_async.wire.raw_response import is_json_object, salvaged
 
-__all__ = ["ERRORS", "HttpClient", "Progress", "Transport", "checked_base_url"]
+__all__ = ["HttpClient", "Progress", "Transport"]
 
-HttpClient = httpx.AsyncClient
+INLINE_SIZE: Final = 1024 * 1024
+"""Bytes that are inflated in the event loop; a larger body is inflated in a thread."""
 
-KEEPALIVE: Final = 2.0
-"""Seconds that our own client keeps an idle connection.
+GRACE: Final = 1.0
+"""Seconds of silence after which a JSON object is taken as whole, in spite of a Content-Length that is too large."""
 
-Shorter than the keep-alive timeout of usual servers: a server that closes an idle connection during a
-send leaves the outcome of the send unknown.
-"""
-
-_LIMITS: Final = httpx.Limits(
-    # max_concurrency limits the requests in flight, so the pool needs no limit.
-    max_connections=None,
-    # httpx's default. Its pool compares all idle connections with each other for every request, so that
-    # more idle connections make bursts slower (benchmarks/codes.py).
-    max_keepalive_connections=20,
-    keepalive_expiry=KEEPALIVE,
-)
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
@@ -44,99 +41,70 @@ _HEADERS: Final = {
     "User-Agent": "emay_voice_async",
 }
 
-ERRORS: Final[Mapping[type[Exception], type[EmayVoiceError]]] = {
-    # No connection was made, or no connection was free: no byte was written.
-    httpx.ConnectError: NotSentError,
-    httpx.ConnectTimeout: NotSentError,
-    httpx.PoolTimeout: NotSentError,
-    httpx.ProxyError: NotSentError,
-    httpx.UnsupportedProtocol: NotSentError,
-    httpx.InvalidURL: NotSentError,
-    # Bytes may have been written: the outcome is unknown.
-    httpx.ReadError: OutcomeUnknownError,
-    httpx.ReadTimeout: OutcomeUnknownError,
-    httpx.WriteError: OutcomeUnknownError,
-    httpx.WriteTimeout: OutcomeUnknownError,
-    httpx.CloseError: OutcomeUnknownError,
-    httpx.LocalProtocolError: OutcomeUnknownError,
-    httpx.RemoteProtocolError: OutcomeUnknownError,
-    httpx.DecodingError: OutcomeUnknownError,
-    httpx.TooManyRedirects: OutcomeUnknownError,
-    # Raised by event hooks of a shared client.
-    httpx.HTTPStatusError: OutcomeUnknownError,
-    # Misuse of a response by event hooks of a shared client.
-    httpx.CookieConflict: OutcomeUnknownError,
-    httpx.StreamConsumed: OutcomeUnknownError,
-    httpx.StreamClosed: OutcomeUnknownError,
-    httpx.ResponseNotRead: OutcomeUnknownError,
-    httpx.RequestNotRead: OutcomeUnknownError,
-}
-"""Every exception of httpx without subclasses. An unlisted exception leaves the outcome unknown."""
-
 
 @define
 class Progress:
     """The progress of a request, reported by trace events of httpcore.
 
-    ``started``: httpx has the request. ``traced``: the transport reports events. ``headers``: the
-    request is being written. ``abandoned``: the caller left, so the request must not be written.
+    ``started``: the transport of the HTTP client has the request. ``traced``: the transport reports
+    events. ``headers``: the request is being written. ``abandoned``: the caller left, so the request must
+    not be written. ``address``: host and port of the last connection attempt, of a proxy perhaps.
+    ``recording``: the raw bytes of the response.
     """
 
     started: bool = False
     traced: bool = False
     headers: bool = False
     abandoned: bool = False
+    address: tuple[str, int] | None = None
+    recording: Recording = field(factory=Recording, repr=False)
 
     @property
     def written(self) -> bool:
         """Whether bytes may have been written; True for a started transport without trace events."""
         return self.headers or (self.started and not self.traced)
 
+    def start(self) -> None:
+        """Record that the transport gets the request."""
+        self.started = True
+
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Record an event of httpcore; an event comes before its action."""
         self.traced = True
+        if event.endswith("connect_tcp.started") and "host" in info:
+            self.address = info["host"], info["port"]
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")) and "return_value" in info:
+            tap(info["return_value"])
         to_proxy = getattr(info.get("request"), "method", None) == b"CONNECT"
         if event.endswith("send_request_headers.started") and not to_proxy:
             if self.abandoned:
                 raise NotSentError("the caller gave up before the request was written")
             self.headers = True
-
-
-def checked_base_url(base_url: str) -> str:
-    """Return ``base_url`` without trailing slashes, or raise :class:`InvalidRequestError`."""
-    rule = "must be http:// or https:// with a host, an optional port and an optional path"
-    if not isinstance(base_url, str):
-        raise InvalidRequestError("base_url", "must be a str", None, type(base_url).__name__)
-    try:
-        parts = urlsplit(base_url)
-        port = parts.port
-        httpx.URL(base_url)
-    except (ValueError, httpx.InvalidURL):
-        raise InvalidRequestError("base_url", rule, None, "something unreadable") from None
-    if any(char.isspace() for char in base_url):
-        raise InvalidRequestError("base_url", rule, None, "white space")
-    if parts.scheme not in ("http", "https"):
-        found = "another scheme" if parts.scheme else "no scheme"
-        raise InvalidRequestError("base_url", rule, None, found)
-    if not parts.hostname or port == 0:
-        raise InvalidRequestError("base_url", rule, None, "no host")
-    if "?" in base_url or "#" in base_url or "@" in parts.netloc:
-        raise InvalidRequestError("base_url", rule, None, "a user, a query or a fragment")
-    return base_url.rstrip("/")
+            self.recording.clear()
 
 
 class Transport:
-    """POSTs forms to a service over the user's HTTP client, or over an own client."""
+    """POSTs forms to a service over the user's HTTP client, or over an own client.
 
-    def __init__(self, base_url: str, http_client: HttpClient | None, timeout: float) -> None:
-        self.base_url: str = checked_base_url(base_url)
-        if not isinstance(http_client, httpx.AsyncClient | None):
-            raise InvalidRequestError(
-                "http_client", "must be an httpx.AsyncClient", None, type(http_client).__name__
-            )
+    ``max_response_size``: the limit of a response body in bytes, before and after inflating.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        http_client: HttpClient | None,
+        timeout: float,
+        max_response_size: int = MAX_SIZE,
+    ) -> None:
+        self.base_url = checked_base_url(base_url)
+        self._target = target_of(self.base_url)
+        self._library = "httpx" if http_client is None else library_of(http_client)
         self._shared = http_client
-        self._own: HttpClient | None = None
+        self._own: Any = None
+        self._making = asyncio.Lock()
         self._timeout = timeout
+        self._grace = min(GRACE, timeout / 4)
+        self._max_size = max_response_size
 
     async def post(
         self, path: str, body: bytes, progress: Progress, patience: float | None = None
@@ -146,11 +114,40 @@ class Transport:
         The wait for a connection of the pool is half of ``patience`` seconds (None: of the timeout), so
         that a caller with that patience gets NotSentError in time.
 
-        Redirects are not followed, and a shared client's own headers, parameters, cookies and
-        credentials are not sent. Raises :class:`NotSentError` (a retry is safe) or
-        :class:`OutcomeUnknownError`; :class:`TimeoutError` without response headers in time.
+        Redirects are not followed. A shared client's own headers, parameters, cookies and credentials are
+        not sent, and no cookie of the service is kept. Raises :class:`NotSentError` (a retry is safe) for
+        any failure before the first byte of the request; otherwise :class:`OutcomeUnknownError`;
+        :class:`TimeoutError` without response headers in time.
         """
-        request = httpx.Request(
+        # Twice the caller's timeout: a late response may hold reports.
+        end = asyncio.get_running_loop().time() + 2 * self._timeout
+        try:
+            client = await self._client(path)
+            if client.is_closed:
+                raise NotSentError("the http_client is closed", path, True)
+            request = self._request(path, body, progress, patience)
+            client = detached(client, progress.start)
+        except EmayVoiceError:
+            raise
+        except Exception as error:
+            raise not_sent(error, path, Place(self._target)) from error
+        with progress.recording.running():
+            try:
+                async with asyncio.timeout_at(end):
+                    response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+            except EmayVoiceError:
+                raise
+            except Exception as error:
+                return await self._failed(error, path, progress)
+            return await self._read(response, progress, end)
+
+    async def aclose(self) -> None:
+        """Close our own client; a shared client stays open."""
+        if self._own is not None:
+            await self._own.aclose()
+
+    def _request(self, path: str, body: bytes, progress: Progress, patience: float | None) -> Any:
+        return request_of(self._library)(
             "POST",
             self.base_url + path,
             headers=_HEADERS,
@@ -165,54 +162,88 @@ class Transport:
                 "trace": progress.trace,
             },
         )
-        client = self._client()
-        if client.is_closed:
-            raise NotSentError("the http_client is closed", path)
-        progress.started = True
-        # Twice the caller's timeout: a late response may hold reports.
-        end = asyncio.get_running_loop().time() + 2 * self._timeout
-        try:
-            async with asyncio.timeout_at(end):
-                response = await client.send(request, stream=True, auth=None, follow_redirects=False)
-        except (EmayVoiceError, TimeoutError):
-            raise
-        except Exception as error:
-            raise _converted(error, path, progress) from error
-        return await _read(response, end)
 
-    async def aclose(self) -> None:
-        """Close our own client; a shared client stays open."""
-        if self._own is not None:
-            await self._own.aclose()
-
-    def _client(self) -> HttpClient:
+    async def _client(self, path: str) -> Any:
         if self._shared is not None:
             return self._shared
-        if self._own is None:
-            # Not made in the constructor, because httpx reads certificates from disk.
-            self._own = httpx.AsyncClient(limits=_LIMITS)
+        async with self._making:
+            if self._own is None:
+                self._own = await own_client(self.base_url, path)
         return self._own
 
+    async def _failed(self, error: Exception, path: str, progress: Progress) -> HttpResponse:
+        """Return the response that the HTTP library could not read, or raise the error of an exception."""
+        place = Place(self._target, progress.address)
+        found = failure(error, path, place, maybe=progress.written, certainly=progress.headers)
+        timed_out = isinstance(error, TimeoutError) and progress.written
+        if timed_out:
+            raise error
+        if not isinstance(found, OutcomeUnknownError) or not progress.recording:
+            raise found from error
+        status, body = await self._salvaged(progress.recording)
+        return HttpResponse(status, body, incomplete=found.reason)
 
-async def _read(response: httpx.Response, end: float) -> HttpResponse:
-    """Read the body; an incomplete body is kept, because it may hold reports."""
-    body = bytearray()
-    incomplete = None
-    try:
-        async with asyncio.timeout_at(end):
-            async for piece in response.aiter_bytes():
-                body += piece
-    except Exception as error:
-        incomplete = type(error).__name__
-    finally:
-        # A failure to close does not devalue the response.
-        with suppress(Exception):
-            await response.aclose()
-    return HttpResponse(response.status_code, bytes(body), response.headers.get("date"), incomplete)
+    async def _read(self, response: Any, progress: Progress, end: float) -> HttpResponse:
+        """Read and inflate the body; the raw bytes of an incomplete body are kept: they may hold reports."""
+        headers = response.headers
+        if response.is_stream_consumed:
+            # Read and inflated by an event hook or a transport of the user.
+            body, incomplete = response.content, None
+        else:
+            body, incomplete = await self._raw(response, end)
+            if self._has_more(response, body, incomplete, progress.recording):
+                incomplete = incomplete or "the Content-Length is too small"
+                _, body = await self._salvaged(progress.recording)
+            body, problem = await self._decoded(body, headers.get("content-encoding", ""))
+            incomplete = incomplete or problem
+        return HttpResponse(
+            response.status_code, body, headers.get("date"), incomplete, headers.get("location")
+        )
+
+    async def _raw(self, response: Any, end: float) -> tuple[bytes, str | None]:
+        body = bytearray()
+        incomplete = None
+        loop = asyncio.get_running_loop()
+        stalled: asyncio.Handle | None = None
+        try:
+            async with asyncio.timeout_at(end) as bound, aclosing(response.aiter_raw()) as pieces:
+                async for piece in pieces:
+                    body += piece
+                    if len(body) > self._max_size:
+                        incomplete = f"the body has more than {self._max_size} bytes"
+                        break
+                    if stalled is not None:
+                        stalled.cancel()
+                    stalled = loop.call_later(self._grace, _stop_if_whole, body, bound)
+        except Exception as error:
+            incomplete = f"the body is incomplete ({type(error).__name__})"
+        finally:
+            if stalled is not None:
+                stalled.cancel()
+            # A failure to close does not devalue the response.
+            with suppress(Exception):
+                await response.aclose()
+        return bytes(body[: self._max_size]), incomplete
+
+    def _has_more(self, response: Any, body: bytes, incomplete: str | None, recording: Recording) -> bool:
+        """Tell whether bytes came that are no part of the body, by a wrong length or transfer encoding."""
+        more = recording.has_more_than(len(body))
+        if incomplete is None:
+            return more and "transfer-encoding" not in response.headers
+        return more and not body
+
+    async def _salvaged(self, recording: Recording) -> tuple[int, bytes]:
+        return await asyncio.to_thread(salvaged, recording.raw, max_size=self._max_size)
+
+    async def _decoded(self, raw: bytes, encodings: str) -> tuple[bytes, str | None]:
+        inflate = partial(decoded, raw, encodings)
+        body, problem = inflate(max_size=min(self._max_size, INLINE_SIZE))
+        if problem == TOO_LARGE and self._max_size > INLINE_SIZE:
+            body, problem = await asyncio.to_thread(inflate, max_size=self._max_size)
+        return body, problem
 
 
-def _converted(error: Exception, path: str, progress: Progress) -> EmayVoiceError:
-    kind = next((ERRORS[base] for base in type(error).__mro__ if base in ERRORS), OutcomeUnknownError)
-    if not progress.written:
-        kind = NotSentError
-    return kind(type(error).__name__, path)
+def _stop_if_whole(body: bytearray, bound: asyncio.Timeout) -> None:
+    """End the reading of a body that is a JSON object already."""
+    if body[-64:].rstrip().endswith(b"}") and is_json_object(bytes(body)):
+        bound.reschedule(asyncio.get_running_loop().time())

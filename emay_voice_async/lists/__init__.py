@@ -1,9 +1,9 @@
 """Recipients from files: text, CSV and JSON lines.
 
-:func:`read_recipients` yields an :class:`Entry` for each row, good or bad; :func:`recipients_of` turns
+:func:`read_recipients` gives an :class:`Entry` for each row, good or bad; :func:`recipients_of` turns
 the entries into recipients to send to.
 """
 
-from emay_voice_async.lists.reading import FORMATS, Entry, read_recipients, recipients_of
+from emay_voice_async.lists.reading import FORMATS, Entries, Entry, Recipients, read_recipients, recipients_of
 
-__all__ = ["FORMATS", "Entry", "read_recipients", "recipients_of"]
+__all__ = ["FORMATS", "Entries", "Entry", "Recipients", "read_recipients", "recipients_of"]

@@ -1,9 +1,12 @@
 """Recipients from files, as a stream: only a piece of a file is in memory at any time."""
 
+import asyncio
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +16,7 @@ from emay_voice_async.lists.decoding import Readable, check_encoding, lines_of
 from emay_voice_async.lists.rows import Entry, csv_entries, jsonl_entries, txt_entries
 from emay_voice_async.model.recipients import Recipient
 
-__all__ = ["FORMATS", "Entry", "read_recipients", "recipients_of"]
+__all__ = ["FORMATS", "Entries", "Entry", "Recipients", "read_recipients", "recipients_of"]
 
 FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "txt": ("txt",),
@@ -23,6 +26,106 @@ FORMATS: Final[dict[str, tuple[str, ...]]] = {
 """The formats, and the file name endings of each."""
 
 _CHOICE: Final = "txt, csv or jsonl"
+_AT_ONCE: Final = 500
+"""Rows that a thread reads before the event loop hands them out."""
+
+
+class Entries(Iterator[Entry]):
+    """The entries of a file, for ``for`` and ``async for``; close it to close the file early.
+
+    ``async for`` reads and parses in threads, a few hundred rows at a time, so that the event loop
+    goes on; ``for`` reads in place.
+    """
+
+    def __init__(self, entries: Callable[[Callable[[str], object]], Generator[Entry, None, None]]) -> None:
+        self._encodings: list[str] = []
+        # Not a method of this object: a reference cycle would keep an abandoned file open.
+        self._entries = entries(self._encodings.append)
+        self._failure: Exception | None = None
+        # A thread may still read for a task that was cancelled.
+        self._lock = threading.Lock()
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding of the file: "utf-8", "gb18030", or as a byte order mark or the argument says.
+
+        None before the first entry, and for a file that reads text. It is certain after the last
+        entry; a file that begins with ASCII can still turn out to be GB18030.
+        """
+        return self._encodings[-1] if self._encodings else None
+
+    def __iter__(self) -> Iterator[Entry]:  # noqa: PYI034 - the generator itself is faster
+        return self._entries
+
+    def __next__(self) -> Entry:
+        return next(self._entries)
+
+    async def __aiter__(self) -> AsyncGenerator[Entry, None]:
+        try:
+            while entries := await asyncio.to_thread(self._read):
+                for entry in entries:
+                    yield entry
+            if self._failure is not None:
+                raise self._failure
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the stream, and close a file that was opened for it."""
+        with self._lock:
+            self._entries.close()
+
+    def _read(self) -> list[Entry]:
+        """Read the next entries; an error is kept until the entries before it were handed out."""
+        entries: list[Entry] = []
+        with self._lock:
+            try:
+                entries.extend(islice(self._entries, _AT_ONCE))
+            except Exception as error:
+                self._failure = error
+        return entries
+
+
+class Recipients(Iterator[Recipient]):
+    """The recipients of entries, for ``for`` and ``async for``."""
+
+    def __init__(self, entries: Iterable[Entry], on_problem: Callable[[Entry], object] | None) -> None:
+        self._entries = entries
+        self._on_problem = on_problem
+        self._recipients = _recipients(entries, on_problem)
+
+    def __iter__(self) -> Iterator[Recipient]:  # noqa: PYI034 - the generator itself is faster
+        return self._recipients
+
+    def __next__(self) -> Recipient:
+        return next(self._recipients)
+
+    async def __aiter__(self) -> AsyncGenerator[Recipient, None]:
+        if isinstance(self._entries, AsyncIterable):
+            async for entry in self._entries:
+                if _is_wanted(entry, self._on_problem):
+                    yield entry.recipient
+            return
+        for number, entry in enumerate(self._entries, 1):
+            if _is_wanted(entry, self._on_problem):
+                yield entry.recipient
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+
+def _recipients(
+    entries: Iterable[Entry], on_problem: Callable[[Entry], object] | None
+) -> Generator[Recipient, None, None]:
+    for entry in entries:
+        if _is_wanted(entry, on_problem):
+            yield entry.recipient
+
+
+def _is_wanted(entry: Entry, on_problem: Callable[[Entry], object] | None) -> bool:
+    if entry.problem is None or on_problem is None:
+        return True
+    on_problem(entry)
+    return False
 
 
 def read_recipients(
@@ -32,44 +135,44 @@ def read_recipients(
     column: Column | None = None,
     custom_id_column: Column | None = None,
     encoding: str | None = None,
-) -> Generator[Entry, None, None]:
-    """Yield an :class:`~emay_voice_async.lists.rows.Entry` for each row of a file, with its line number.
+) -> Entries:
+    """Return the entries of a file: an :class:`Entry` for each row, with its line number.
 
     - ``source``: a path, or an open file, which is not closed.
     - ``format``: "txt" (a number per line; blank lines and lines that begin with # are skipped), "csv"
       (rows under a header, delimited by commas, semicolons or tabs) or "jsonl" (an object or a number
       per line). None: by the ending of the file's name.
     - ``column``: the column of the numbers, in "csv" and "jsonl": a name, or in "csv" a position counted
-      from 1. None: the only column with a usual name, such as mobile, phone, number, 手机 or 手机号.
+      from 1. None: the only column with a usual name, such as mobile, phone_number, 手机号 or 联系电话.
     - ``custom_id_column``: the column of the custom ids. None: no custom ids.
-    - ``encoding``: None is UTF-8. A byte order mark in the file overrides the argument.
+    - ``encoding``: None is UTF-8, or GB18030 where the bytes are no UTF-8. A byte order mark in the file
+      overrides the argument. :attr:`Entries.encoding` tells which encoding was used. To tell the two
+      apart, 64 KiB are read from the first character beyond ASCII on before the next entry comes.
 
-    The file is opened when the first entry is asked for, and read a piece at a time with blocking
-    reads. A bad row is an entry with ``problem`` set. :class:`InvalidRequestError` is raised at once for
-    bad arguments, and while reading for a fault of the whole file: a missing column, bytes in another
-    encoding, an endless line. :class:`OSError` comes from the operating system.
+    The file is opened when the first entry is asked for, and read a piece at a time. ``for`` reads in
+    place, with blocking reads; in an event loop use ``async for``, as the client does with
+    :func:`recipients_of`. A bad row is an entry with ``problem`` set. :class:`InvalidRequestError` is
+    raised at once for bad arguments, and while reading for a fault of the whole file: a missing column,
+    bytes in another encoding, an endless line. :class:`OSError` comes from the operating system.
     """
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
         raise InvalidRequestError("source", "must be a path or an open file", None, type(source).__name__)
     reader = _reader(_format(source) if format is None else format, column, custom_id_column)
     if encoding is not None:
         check_encoding(encoding)
-    return _entries(source, reader, encoding)
+    return Entries(partial(_entries, source, reader, encoding))
 
 
 def recipients_of(
     entries: Iterable[Entry], *, on_problem: Callable[[Entry], object] | None = None
-) -> Iterator[Recipient]:
-    """Yield the recipients to send to; pass each bad entry to ``on_problem`` and skip it.
+) -> Recipients:
+    """Return the recipients to send to; each bad entry is passed to ``on_problem`` and skipped.
 
     Without ``on_problem`` the bad entries are yielded as well: each becomes an outcome of its own, a
     :class:`~emay_voice_async.model.results.NotSent`. An exception of ``on_problem`` ends the stream.
+    ``async for``, which the client uses, lets the event loop go on while a file is read.
     """
-    for entry in entries:
-        if entry.problem is None or on_problem is None:
-            yield entry.recipient
-        else:
-            on_problem(entry)
+    return Recipients(entries, on_problem)
 
 
 def _format(source: object) -> str:
@@ -91,7 +194,7 @@ def _reader(
         return partial(csv_entries, column=column, custom_id_column=custom_id_column)
     if format == "jsonl":
         if isinstance(column, int) or isinstance(custom_id_column, int):
-            raise InvalidRequestError("column", "must be a name in jsonl, where fields have no places")
+            raise InvalidRequestError("column", "must be a name in jsonl, where fields have no positions")
         return partial(jsonl_entries, column=column, custom_id_column=custom_id_column)
     if format != "txt":
         raise InvalidRequestError("format", f"must be {_CHOICE}")
@@ -104,9 +207,10 @@ def _entries(
     source: str | os.PathLike[str] | Readable,
     reader: Callable[[Iterable[str]], Iterator[Entry]],
     encoding: str | None,
+    on_encoding: Callable[[str], object],
 ) -> Generator[Entry, None, None]:
     with _opened(source) as file:
-        yield from reader(lines_of(file, encoding))
+        yield from reader(lines_of(file, encoding, on_encoding))
 
 
 def _opened(source: str | os.PathLike[str] | Readable) -> AbstractContextManager[Readable]:

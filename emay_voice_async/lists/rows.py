@@ -14,8 +14,8 @@ from typing import Any, Final
 from attrs import frozen
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.lists.columns import Column, place_of
-from emay_voice_async.model.numbers import normalised, plain
+from emay_voice_async.lists.columns import Column, index_of, is_header_cell, looks_like_number
+from emay_voice_async.model.numbers import DIGITS, MOBILE, normalised, plain
 from emay_voice_async.model.recipients import Recipient, check_recipient
 
 __all__ = ["MAX_LINE", "Entry", "csv_entries", "jsonl_entries", "too_long", "txt_entries"]
@@ -24,6 +24,11 @@ MAX_LINE: Final = 65_536
 """Characters of a line, and of a CSV row with all lines of quoted fields."""
 
 _DELIMITERS: Final = ",;\t"
+_LONGEST_CELL: Final = 1000
+_SIGNS: Final = re.compile(r"[,;:/|&\\\n\r、，；：／｜＆。或和及与]+|或者|\bor\b|\band\b", re.IGNORECASE)
+_SIGNS_AND_BLANKS: Final = re.compile(rf"(?:{_SIGNS.pattern}|\s)+", re.IGNORECASE)
+_GAPS: Final = re.compile(r"[\s.()-]")
+_MOBILES: Final = re.compile(r"(?:1[3-9][0-9]{9}){2,}")
 # Numbers stay text: 13800000000.0 loses no digit, and no number is too long.
 _JSON: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
@@ -54,8 +59,9 @@ def csv_entries(
 ) -> Iterator[Entry]:
     """Read rows under a header; the delimiter is the most frequent of , ; and tab in the header.
 
-    Without ``column``, exactly one column must have a usual name. If ``column`` is a position, a
-    first row with a mobile number there is not a header. Rows without any text are skipped.
+    Without ``column``, exactly one column must have a usual name. If ``column`` is a position, the
+    first row is a header only if that cell names a column and no cell is a mobile number: a mistyped
+    number in the first row is an entry with a problem. Rows without any text are skipped.
     """
     rows = _csv_rows(iter(lines))
     first = next(rows, None)
@@ -65,9 +71,9 @@ def csv_entries(
     if isinstance(header, InvalidRequestError):
         found = f"{header.actual}, from line {line} on"
         raise InvalidRequestError("file", "must begin with a header in CSV", None, found)
-    place = place_of(header, column, "column")
-    id_place = None if custom_id_column is None else place_of(header, custom_id_column, "custom_id_column")
-    if isinstance(column, int) and _entry(line, header[place]).problem is None:
+    place = index_of(header, column, "column")
+    id_place = None if custom_id_column is None else index_of(header, custom_id_column, "custom_id_column")
+    if isinstance(column, int) and not _is_header(header, place):
         rows = chain([first], rows)
     for begun, ended, cells in rows:
         if isinstance(cells, InvalidRequestError):
@@ -114,9 +120,30 @@ def _entry(line: int, mobile: str, custom_id: str | None = None) -> Entry:
     try:
         check_recipient(recipient)
     except InvalidRequestError as error:
+        problem = error
+        if error.field == "mobile" and (count := _count_numbers(mobile)) > 1:
+            rule = "must be one number; give each number a row of its own"
+            problem = InvalidRequestError("mobile", rule, None, f"{count} numbers")
         # Without the traceback, which would keep the frames alive.
-        return Entry(line, recipient, error.with_traceback(None))
+        return Entry(line, recipient, problem.with_traceback(None))
     return Entry(line, recipient)
+
+
+def _is_header(cells: list[str], place: int) -> bool:
+    return is_header_cell(cells[place]) and not any(MOBILE.fullmatch(normalised(cell)) for cell in cells)
+
+
+def _count_numbers(text: str) -> int:
+    """Count the numbers in a cell, with signs, blanks or no characters between them; 0 if unknown."""
+    if len(text) > _LONGEST_CELL:
+        return 0
+    text = plain(text)
+    for separators in (_SIGNS, _SIGNS_AND_BLANKS):
+        parts = [part for part in separators.split(text) if part]
+        if len(parts) > 1 and all(map(looks_like_number, parts)):
+            return len(parts)
+    digits = _GAPS.sub("", text)
+    return len(digits) // DIGITS if _MOBILES.fullmatch(digits) else 0
 
 
 def _bad(line: int, problem: InvalidRequestError) -> Entry:
@@ -180,10 +207,10 @@ def _csv_entry(line: int, cells: list[str], width: int, place: int, id_place: in
 
 
 def _names(fields: list[str], column: str | None, custom_id_column: str | None) -> tuple[str, str | None]:
-    name = fields[place_of(fields, column, "column")]
+    name = fields[index_of(fields, column, "column")]
     if custom_id_column is None:
         return name, None
-    return name, fields[place_of(fields, custom_id_column, "custom_id_column")]
+    return name, fields[index_of(fields, custom_id_column, "custom_id_column")]
 
 
 def _json_entry(line: int, row: dict[Any, Any], name: str | None, id_name: str | None) -> Entry:

@@ -27,6 +27,7 @@ _TO_ASCII: Final = {ord(char): ascii_char for ascii_char, chars in _ASCII.items(
 _QUOTED = re.compile('=?"(.*)"')
 """A CSV file writes ="..." to keep Excel from reading a number."""
 _LONGEST_WRITTEN: Final = 64
+_SCIENTIFIC = re.compile(r"([0-9]+)(?:[.,]([0-9]*))?[eE]\+?([0-9]{1,2})")
 _BETWEEN = r"(?: *(?:--?|\.) *| +)"
 _WRITTEN = re.compile(
     rf"(?:(?:\((?:\+ ?|00)?86\)|(?:\+ ?|00)?86){_BETWEEN}?)?"
@@ -50,7 +51,8 @@ def normalised(text: str) -> str:
 
     Removed are: blanks and invisible characters around the number; +86, 0086 or 86 in front; blanks, dashes,
     dots and parentheses between groups of digits; and the additions of spreadsheets (a leading apostrophe,
-    ="..." around the number, a trailing .0). Full-width digits become ASCII; digits of other scripts do not.
+    ="..." around the number, a trailing .0). Scientific notation is read when all 11 digits are given.
+    Full-width digits become ASCII; digits of other scripts do not.
 
     A text that is no mobile number, or may mean another number, is returned unchanged. The check of
     recipients refuses it later, so that a bad number among a million does not end a stream.
@@ -60,6 +62,8 @@ def normalised(text: str) -> str:
     whole = plain(text)
     if quoted := _QUOTED.fullmatch(whole):
         whole = quoted[1].strip()
+    if scientific := _SCIENTIFIC.fullmatch(whole):
+        return _from_scientific(scientific) or text
     if whole.count(".") == 1:
         # A single dot is a decimal point: 138000000.05 must not become a number without the dot.
         whole, _, fraction = whole.partition(".")
@@ -68,6 +72,16 @@ def normalised(text: str) -> str:
     written = _WRITTEN.fullmatch(whole)
     digits = "" if written is None else re.sub("[^0-9]", "", written[1])
     return digits if MOBILE.fullmatch(digits) else text
+
+
+def _from_scientific(match: re.Match[str]) -> str | None:
+    """Return the digits of 1.3812345678E10, or None if the number is no mobile number or has lost digits."""
+    before, after, exponent = match[1], match[2] or "", int(match[3])
+    digits, point = before + after, len(before) + exponent
+    whole = digits[:point].lstrip("0")
+    if len(digits) < point or digits[point:].strip("0") or not MOBILE.fullmatch(whole):
+        return None
+    return whole
 
 
 def is_number(item: object) -> bool:

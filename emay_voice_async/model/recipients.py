@@ -23,7 +23,7 @@ __all__ = [
 
 _ID_SUFFIXES: Final = tuple(f"-{place}" for place in range(MAX_BATCH))
 """The end of a made custom id: the place of the recipient in the batch."""
-_SCIENTIFIC = re.compile(r"[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]+")
+_SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 
 
 @define(eq=False, repr=False)

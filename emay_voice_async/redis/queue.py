@@ -190,7 +190,7 @@ class SharedQueue:
             self._ledger.register_all(self._server.timeout)
         self._fallback.stop()
         if request.epoch not in ("", response.epoch):
-            logger.warning("the state of the shared rate limit was lost; requests wait for one period")
+            logger.warning("the state of the shared rate limit was lost, or its clock stepped; requests wait")
         self._note_limit(response)
         self._serve(self._ledger.answered(request, response, now), now)
 

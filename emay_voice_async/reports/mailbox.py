@@ -6,38 +6,20 @@ from collections.abc import Iterable
 
 from attrs import define
 
-from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, ReportTimeoutError
+from emay_voice_async.errors import EmayVoiceError, ReportTimeoutError, TooManyReportsError
 from emay_voice_async.model.endpoints import Product
-from emay_voice_async.model.results import Report, Ticket
-from emay_voice_async.reports.pages import Page, Pages, ReportId, StoredReport, ids_of
+from emay_voice_async.model.results import Report
+from emay_voice_async.reports.pages import Page, Pages, StoredReport
+from emay_voice_async.reports.searches import ReportId, Search, ids_of
 
-__all__ = ["Mailbox", "ids_awaited"]
-
-
-def ids_awaited(awaited: Ticket | str) -> tuple[ReportId, ...]:
-    """Return the ids to search for: a str is a custom id, a ticket counts by its message id.
-
-    The custom id of a ticket with a message id finds reports without a message id only: an earlier call may have
-    had the same custom id.
-    """
-    ids: tuple[ReportId, ...]
-    if not isinstance(awaited, Ticket):
-        ids = (("custom", awaited),)
-    elif awaited.message_id:
-        ids = (("message", awaited.message_id), ("nameless", awaited.custom_id))
-    else:
-        ids = (("custom", awaited.custom_id),)
-    found = tuple((kind, value) for kind, value in ids if isinstance(value, str) and value)
-    if not found:
-        raise InvalidRequestError("awaited", "must be a Ticket or a custom id", None, type(awaited).__name__)
-    return found
+__all__ = ["Mailbox"]
 
 
 @define(eq=False)
 class _Waiter:
-    """A search for a report by any of these ids."""
+    """A caller that waits for the report of a search."""
 
-    ids: tuple[ReportId, ...]
+    search: Search
     future: "asyncio.Future[StoredReport]"
 
 
@@ -62,6 +44,16 @@ class Mailbox:
     def has(self, product: Product) -> bool:
         """Tell whether a report of a product is stored."""
         return bool(self._pages.of(product))
+
+    def reserve(self) -> int:
+        """Return a place behind all stored reports, for a page that is put later."""
+        return self._pages.reserve()
+
+    def check_room(self, reports: Iterable[Report], limit: int) -> None:
+        """Raise :class:`TooManyReportsError` if ``limit`` is too low to store also these reports."""
+        number = sum(not self._waiters_for(report) for report in reports)
+        if number and not self._pages.has_room(number, limit):
+            raise TooManyReportsError(limit)
 
     def put(self, page: Page) -> None:
         """Hand awaited reports to their waiters; store the others behind all stored reports."""
@@ -98,17 +90,16 @@ class Mailbox:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def find(self, ids: tuple[ReportId, ...], seconds: float) -> StoredReport:
-        """Take the report with one of these ids; wait up to ``seconds`` for the arrival.
+    async def find(self, search: Search, seconds: float) -> StoredReport:
+        """Take the report of a search; wait up to ``seconds`` for the arrival.
 
         Several waiters for a report share a StoredReport, which each confirms or gives back (:meth:`give_back`). Raises
         :class:`ReportTimeoutError`, or the error given to :meth:`fail`.
         """
-        for key in ids:
-            if (stored := self._pages.find(key)) is not None:
-                return stored
-        waiter = _Waiter(ids, asyncio.get_running_loop().create_future())
-        for key in ids:
+        if (stored := self._pages.find(search)) is not None:
+            return stored
+        waiter = _Waiter(search, asyncio.get_running_loop().create_future())
+        for key in search.ids:
             self._waiters.setdefault(key, []).append(waiter)
         try:
             await asyncio.wait({waiter.future}, timeout=seconds)
@@ -141,7 +132,7 @@ class Mailbox:
             self.give_back(waiter.future.result())
 
     def _remove(self, waiter: _Waiter) -> None:
-        for key in waiter.ids:
+        for key in waiter.search.ids:
             waiters = self._waiters[key]
             waiters.remove(waiter)
             if not waiters:
@@ -152,13 +143,25 @@ class Mailbox:
         if not self._waiters:
             return page
         others = [report for report in page if not self._hand_over(report, page)]
-        return Page(page.product, others, page.answer)
+        return Page(page.product, others, page.answer, page.place)
 
     def _hand_over(self, report: Report, page: Page) -> bool:
         """Hand a report to its waiters; return False without waiters."""
-        waiters = {id(waiter): waiter for key in ids_of(report) for waiter in self._waiters.get(key, ())}
+        waiters = self._waiters_for(report)
         stored = StoredReport(report, page.answer, len(waiters))
-        for waiter in waiters.values():
+        for waiter in waiters:
             self._remove(waiter)
             waiter.future.set_result(stored)
         return bool(waiters)
+
+    def _waiters_for(self, report: Report) -> list[_Waiter]:
+        """Return the waiters whose search accepts a report, each once."""
+        if not self._waiters:
+            return []
+        found = {
+            id(waiter): waiter
+            for key in ids_of(report)
+            for waiter in self._waiters.get(key, ())
+            if waiter.search.accepts(key, report)
+        }
+        return list(found.values())

@@ -1,29 +1,18 @@
 """The store of reports that were not taken yet: in pages as they arrived, searchable by the ids of their calls."""
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from operator import attrgetter
 
 from attrs import define, field
 
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
+from emay_voice_async.reports.searches import ReportId, Search, ids_of
 from emay_voice_async.reports.spool import SpooledAnswer
 
-__all__ = ["Page", "Pages", "ReportId", "StoredReport", "ids_of"]
-
-ReportId = tuple[str, str]
-"""How a report is searched for: ("message", message id), ("custom", custom id), or, for a report without a message
-id, ("nameless", custom id)."""
-
-
-def ids_of(report: Report) -> list[ReportId]:
-    """Return all ids by which a report can be found."""
-    custom = "custom", report.custom_id
-    nameless = "nameless", "" if report.message_id else report.custom_id
-    ids = (("message", report.message_id), custom, nameless)
-    return [(kind, value) for kind, value in ids if value]
+__all__ = ["Page", "Pages", "StoredReport"]
 
 
 @define(eq=False)
@@ -62,8 +51,8 @@ class Page:
     product: Product
     reports: list[Report | None] = field(converter=_newest_first)
     answer: SpooledAnswer | None = None
-    place: int = 0
-    """Pages are ordered by place, across the products."""
+    place: int | None = None
+    """Pages are ordered by place, across the products; None: the place is given when the page is stored."""
 
     def __iter__(self) -> Iterator[Report]:
         return (report for report in reversed(self.reports) if report is not None)
@@ -90,11 +79,14 @@ class Page:
             self.answer.confirm(len(taken))
         return taken
 
-    def take_at(self, position: int) -> StoredReport | None:
-        """Take the report at a position; None if the report was taken before."""
-        if position >= len(self.reports) or (report := self.reports[position]) is None:
-            return None
-        self.reports[position] = None
+    def at(self, position: int) -> Report | None:
+        """Return the report at a position; None if the report was taken."""
+        return self.reports[position] if position < len(self.reports) else None
+
+    def take_at(self, position: int) -> StoredReport:
+        """Take the report at a position that has one."""
+        report, self.reports[position] = self.reports[position], None
+        assert report is not None  # noqa: S101 - the caller looked
         return StoredReport(report, self.answer)
 
 
@@ -110,6 +102,8 @@ class Pages:
         self._index: _Index | None = None
         self._first = 0
         self._last = 0
+        self._newest = 0
+        self._at_most = 0
 
     def __iter__(self) -> Iterator[Page]:
         return chain.from_iterable(self._pages.values())
@@ -119,18 +113,39 @@ class Pages:
         """All reports, oldest first, voice before join."""
         return tuple(chain.from_iterable(self))
 
-    def put(self, page: Page) -> None:
-        """Store a page with at least one report behind all others."""
+    def has_room(self, number: int, limit: int) -> bool:
+        """Tell whether so many more reports can be stored within a limit."""
+        if self._at_most + number > limit:
+            # Counted only here, because reports are taken from the pages directly.
+            self._at_most = sum(len(page.reports) for page in self)
+        return self._at_most + number <= limit
+
+    def reserve(self) -> int:
+        """Return a place behind all others, for a page that is put later."""
         self._last += 1
-        page.place = self._last
-        self._pages[page.product].append(page)
-        if self._index is not None:
+        return self._last
+
+    def put(self, page: Page) -> None:
+        """Store a page with at least one report at the reserved place, or behind all others."""
+        if page.place is None:
+            page.place = self.reserve()
+        pages = self._pages[page.product]
+        self._at_most += len(page.reports)
+        if pages and _place(pages[-1]) > page.place:
+            pages.insert(bisect(pages, page.place, key=_place), page)
+        else:
+            pages.append(page)
+        if page.place < self._newest:
+            self._index = None
+        elif self._index is not None:
             self._index.add(page)
+        self._newest = max(self._newest, page.place)
 
     def put_back(self, page: Page) -> None:
         """Store a page with at least one report in front of all others."""
         self._first -= 1
         page.place = self._first
+        self._at_most += len(page.reports)
         self._pages[page.product].appendleft(page)
         if self._index is not None:
             self._index.add_in_front(page)
@@ -142,14 +157,18 @@ class Pages:
             pages.popleft()
         return pages
 
-    def find(self, key: ReportId) -> StoredReport | None:
-        """Take the oldest report with an id, of any product; None: no report with this id is stored."""
+    def find(self, search: Search) -> StoredReport | None:
+        """Take the oldest report that a search accepts; None: no such report is stored."""
         if not any(map(self.of, Product)):
             self._index = None
             return None
         if self._index is None or self._index.is_stale:
-            self._index = _Index(sorted(self, key=attrgetter("place")))
-        return self._index.find(key)
+            self._index = _Index(sorted(self, key=_place))
+        return next(filter(None, (self._index.find(key, search) for key in search.ids)), None)
+
+
+def _place(page: Page) -> int:
+    return page.place or 0
 
 
 class _Index:
@@ -184,12 +203,17 @@ class _Index:
             for key in ids_of(report):
                 self._positions.setdefault(key, deque()).appendleft((page, position))
 
-    def find(self, key: ReportId) -> StoredReport | None:
-        """Take the oldest report with an id."""
-        positions = self._positions.get(key, ())
-        while positions:
-            page, position = positions.popleft()
-            if (stored := page.take_at(position)) is not None:
-                return stored
-        self._positions.pop(key, None)
+    def find(self, key: ReportId, search: Search) -> StoredReport | None:
+        """Take the oldest report with an id that a search accepts."""
+        positions = self._positions.get(key)
+        while positions and positions[0][0].at(positions[0][1]) is None:
+            positions.popleft()
+        if not positions:
+            self._positions.pop(key, None)
+            return None
+        for number, (page, position) in enumerate(positions):
+            report = page.at(position)
+            if report is not None and search.accepts(key, report):
+                del positions[number]
+                return page.take_at(position)
         return None

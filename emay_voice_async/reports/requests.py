@@ -7,7 +7,7 @@ is cancelled or runs out of time loses no report.
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from emay_voice_async.errors import (
     AnswerError,
@@ -18,7 +18,9 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange.attempts import InFlight
 from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.exchange.tasks import retrieve
 from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
+from emay_voice_async.reports.broken import BrokenReports
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page
 from emay_voice_async.reports.spool import Spool, SpooledAnswer, mark_broken, remove
@@ -34,13 +36,13 @@ _OK: Final = 200
 
 
 class ReportRequests:
-    """Makes the getReport requests of one client."""
+    """Makes the getReport requests of one client; ``closed`` when the client is closed."""
 
     def __init__(self, exchanges: Exchanges, mailbox: Mailbox) -> None:
-        self.broken: list[tuple[Any, str]] = []
-        """Pairs of raw value and reason: reports and whole answers that could not be read."""
-        self._exchanges = exchanges
-        self._mailbox = mailbox
+        self.broken = BrokenReports()
+        self.closed = False
+        self.exchanges = exchanges
+        self.mailbox = mailbox
         self._spool: Spool | None = None
         self._loading: asyncio.Task[None] | None = None
         self._running: dict[Product, tuple[asyncio.Task[int], InFlight]] = {}
@@ -61,7 +63,7 @@ class ReportRequests:
             # The other caller gets the error of the failed request; this caller makes a new request.
         observer = InFlight()
         task = loop.create_task(self._request(product, number, deadline, observer))
-        self._exchanges.tasks.keep(task).add_done_callback(_retrieve)
+        self.exchanges.tasks.keep(task).add_done_callback(retrieve)
         self._running[product] = task, observer
         try:
             await asyncio.wait({task})
@@ -75,8 +77,8 @@ class ReportRequests:
         """Spool all answers from now on; return when the leftovers of an earlier process are stored."""
         if self._spool is None:
             self._spool = spool
-            self._loading = self._exchanges.tasks.keep(asyncio.ensure_future(self._load(spool)))
-            self._loading.add_done_callback(_retrieve)
+            self._loading = self.exchanges.tasks.keep(asyncio.ensure_future(self._load(spool)))
+            self._loading.add_done_callback(retrieve)
         elif self._spool.path != spool.path:
             raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
         loading = cast("asyncio.Task[None]", self._loading)
@@ -84,10 +86,18 @@ class ReportRequests:
         await asyncio.wait({loading})
         loading.result()
 
+    def release_spool(self) -> None:
+        """Let another client use the folder."""
+        if self._spool is not None:
+            self._spool.release()
+            self._spool = None
+
     async def _request(
         self, product: Product, number: int, deadline: float | None, observer: InFlight
     ) -> int:
         files: list[Path] = []
+        # Reports are stored in the order of the requests, also when a late answer comes after a younger one.
+        place = self.mailbox.reserve()
 
         async def spool(answer: HttpResponse) -> None:
             # Another status did not come from the service, so the body holds no reports.
@@ -100,10 +110,11 @@ class ReportRequests:
 
         def store(answer: HttpResponse) -> int:
             page, count = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
-            self._mailbox.put(page)
+            page.place = place
+            self.mailbox.put(page)
             return count
 
-        return await self._exchanges.call(
+        return await self.exchanges.call(
             _ENDPOINTS[product],
             reports_form(number),
             store,
@@ -119,7 +130,7 @@ class ReportRequests:
         except AnswerError as error:
             # The caller may be gone and never see the error: keep the body.
             if error.status == _OK:
-                self.broken.append((error.body, str(error)))
+                self.broken.add([(error.body, str(error))])
             if file is not None:
                 mark_broken(file)
             raise
@@ -127,7 +138,7 @@ class ReportRequests:
             if file is not None:
                 remove(file)
             raise
-        self.broken.extend(broken)
+        self.broken.add(broken)
         spooled = None if file is None else SpooledAnswer(file, len(reports), bool(broken))
         if spooled is not None:
             spooled.close_if_empty()
@@ -138,19 +149,16 @@ class ReportRequests:
             await asyncio.to_thread(spool.prepare)
             found = await asyncio.to_thread(lambda: list(spool.leftovers()))
         except OSError as error:
-            self._spool = None
+            self.release_spool()
             rule = "must be a folder that can be read and written"
-            raise InvalidRequestError("spool", rule, None, type(error).__name__) from error
+            raise InvalidRequestError("spool", rule, None, error.strerror or type(error).__name__) from error
+        except InvalidRequestError:
+            self.release_spool()
+            raise
         pages: list[Page] = []
         for file, product, body in found:
             try:
                 pages.append(self._read(_ENDPOINTS[product], HttpResponse(_OK, body), file)[0])
             except EmayVoiceError as error:
                 logger.warning("an answer in the spool cannot be read: %s", error)
-        self._mailbox.put_back(pages)
-
-
-def _retrieve(task: "asyncio.Task[Any]") -> None:
-    """Retrieve the exception of a task without a caller: asyncio would log the exception."""
-    if not task.cancelled():
-        task.exception()
+        self.mailbox.put_back(pages)

@@ -46,8 +46,9 @@ class Sender:
                 raise
             cause = error
         result = SendResult(tuple(outcomes))
-        if cause is None:
-            cause = next(filter(None, map(_failure, outcomes)), None)
+        if cause is not None:
+            raise SendError(result, _reason(cause)) from cause
+        cause = next(filter(None, map(_failure, outcomes)), None)
         if cause is not None:
             raise SendError(result) from cause
         return result
@@ -89,6 +90,11 @@ class Sender:
             deadline=options.deadline,
             tolerant=tolerant,
         )
+
+
+def _reason(error: Exception) -> str:
+    """Return the reason why a send ended early; the text of a stranger's exception may hold phone numbers."""
+    return str(error) if isinstance(error, EmayVoiceError) else f"the input failed ({type(error).__name__})"
 
 
 def _failure(outcome: Outcome) -> EmayVoiceError | None:

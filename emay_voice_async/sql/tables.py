@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.types import TypeEngine
 
-from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.protocol import MAX_REASONS, State
 from emay_voice_async.sql.dialects import JournalDialect
 
 __all__ = ["PLACES", "VERSION", "Tables", "digest"]
@@ -176,6 +176,14 @@ class Tables:
         """Count the calls of a campaign by state."""
         found = self.known(self.state).where(self.calls.c.campaign == campaign).subquery()
         return select(found.c.standing, func.count()).group_by(found.c.standing)
+
+    def reasons(self, campaign: int) -> Select[Any]:
+        """Count the unknown calls of a campaign by reason, the most frequent first."""
+        found = (
+            self.known(self.state, self.claims.c.reason).where(self.calls.c.campaign == campaign).subquery()
+        )
+        unknown = select(found.c.reason, func.count()).where(found.c.standing == State.UNKNOWN.value)
+        return unknown.group_by(found.c.reason).order_by(func.count().desc()).limit(MAX_REASONS)
 
     def reported(self, campaign: int) -> Select[Any]:
         """Count the reports of a campaign by their states, the most frequent first."""

@@ -14,12 +14,16 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from emay_voice_async.errors import InvalidRequestError, PushError
 from emay_voice_async.model.checks import check_text
 
-__all__ = ["MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip"]
+__all__ = ["BLOCK_SIZE", "MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip", "inflate", "opens_gzip"]
 
 MAX_SIZE: Final = 64 * 1024 * 1024
 """The default limit of a push after inflating, in bytes."""
 
-_BLOCK_BITS: Final = 128
+BLOCK_SIZE: Final = 16
+"""Bytes of one block of AES."""
+
+_BLOCK_BITS: Final = 8 * BLOCK_SIZE
+_GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 _CHUNK: Final = 16 * 1024
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
@@ -50,6 +54,14 @@ def decrypt(body: bytes, secret_key: str | bytes) -> bytes:
         raise PushError("decrypt", "the body is not encrypted with this account's key") from None
 
 
+def opens_gzip(body: bytes, secret_key: str | bytes) -> bool:
+    """Tell whether the first block (16 bytes) of an encrypted body decrypts to the beginning of gzip data.
+
+    Raises :class:`InvalidRequestError` for a key that is not 16, 24 or 32 bytes long.
+    """
+    return _cipher(secret_key).decryptor().update(body[:BLOCK_SIZE]).startswith(_GZIP_MAGIC)
+
+
 def compress(data: bytes) -> bytes:
     """Compress ``data`` with gzip; equal input gives equal bytes, because no time is recorded."""
     return _gzip.compress(data, mtime=0)
@@ -66,8 +78,29 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
         raise InvalidRequestError("max_size", "must not be negative", 0, max_size)
     output = bytearray()
     position = 0
-    inflater = zlib.decompressobj(_GZIP_WINDOW)
-    while position < len(data) or not inflater.eof:
+    while position < len(data) or not position:
+        part, position, whole = _inflated(data, position, _GZIP_WINDOW, max_size - len(output))
+        if not whole:
+            raise PushError("inflate", "the data is not intact gzip")
+        output = output + part if output else part
+    return bytes(output)
+
+
+def inflate(data: bytes, *, window: int, max_size: int) -> tuple[bytes, bool]:
+    """Inflate a single stream, never holding more than ``max_size`` bytes of output.
+
+    ``window``: the ``wbits`` of :func:`zlib.decompressobj`. Returns the output, and whether the stream was
+    whole; bytes after its end are ignored. Raises :class:`PushError`, stage "size" or "inflate".
+    """
+    output, _, whole = _inflated(data, 0, window, max_size)
+    return bytes(output), whole
+
+
+def _inflated(data: bytes, position: int, window: int, max_size: int) -> tuple[bytearray, int, bool]:
+    """Inflate the stream at ``position``: its output, the position after it, and whether it was whole."""
+    output = bytearray()
+    inflater = zlib.decompressobj(window)
+    while not inflater.eof:
         # Small pieces of input, because zlib copies the unconsumed rest of each piece.
         piece = data[position : position + _CHUNK]
         before = len(output)
@@ -78,13 +111,10 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
             raise PushError("inflate", "the data is not intact gzip") from None
         if len(output) > max_size:
             raise PushError("size", "the data is too large when inflated")
-        left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-        position += len(piece) - len(left)
-        if inflater.eof and position < len(data):
-            inflater = zlib.decompressobj(_GZIP_WINDOW)
-        elif not piece and len(output) == before:
-            raise PushError("inflate", "the data is not intact gzip")
-    return bytes(output)
+        position += len(piece) - len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
+        if not piece and len(output) == before:
+            break
+    return output, position, inflater.eof
 
 
 def _cipher(secret_key: str | bytes) -> Cipher[modes.ECB]:

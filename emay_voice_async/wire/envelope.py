@@ -1,7 +1,8 @@
 """The envelope of a response: HTTP status, result code and data, or the matching error.
 
 The service answers HTTP 200 for business errors too, as JSON under any content type. Another status,
-HTML or half a JSON text is outside the API document and becomes an
+HTML or half a JSON text is outside the API document. A status by which the request was not acted on
+becomes a :class:`~emay_voice_async.errors.NotSentError`; any other such response an
 :class:`~emay_voice_async.errors.AnswerError`: the request may or may not have been acted on.
 """
 
@@ -18,6 +19,8 @@ from emay_voice_async.errors import (
     AnswerError,
     BalanceError,
     ContentError,
+    EmayVoiceError,
+    NotSentError,
     OverSpeedError,
     RefusedError,
 )
@@ -25,12 +28,9 @@ from emay_voice_async.model.codes import ResultCode, result_code
 from emay_voice_async.model.endpoints import Call, Endpoint
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.json_reader import Layout, read_json, read_rows
-from emay_voice_async.wire.structuring import (
-    REPORTS,
-    structure_balance,
-    structure_reports,
-    structure_rows,
-)
+from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, Broken, read_report_rows, structure_reports
+from emay_voice_async.wire.statuses import NOT_ACTED_ON, PASSING, advice_for
+from emay_voice_async.wire.structuring import structure_balance
 
 __all__ = [
     "REFUSALS",
@@ -45,7 +45,9 @@ __all__ = [
 ]
 
 _OK: Final = 200
-_CODE: Final = re.compile("[A-Z][A-Z0-9_]*")
+_ERROR: Final = re.compile("ERROR[A-Z0-9_]{0,60}")
+"""The pattern of the document's error codes. Unlisted codes of this pattern are refusals, too."""
+_WORD: Final = re.compile("[A-Z0-9_]{1,60}")
 
 REFUSALS: Mapping[str, type[RefusedError]] = {
     ResultCode.ERROR_OVER_SPEED: OverSpeedError,
@@ -65,15 +67,16 @@ REFUSALS: Mapping[str, type[RefusedError]] = {
 
 @frozen
 class HttpResponse:
-    """An HTTP response: status, body (decompressed) and Date header.
+    """An HTTP response: status, body (inflated where possible), and the headers Date and Location.
 
-    ``incomplete``: the reason why the body may be cut off; None for a complete body.
+    ``incomplete``: the reason why the body may be cut off or still compressed; None for a whole body.
     """
 
     status: int
     body: bytes = field(repr=False)
     date: str | None = None
     incomplete: str | None = None
+    location: str | None = field(default=None, repr=False)
 
 
 def refusal(code: ResultCode | str, path: str) -> RefusedError:
@@ -82,16 +85,14 @@ def refusal(code: ResultCode | str, path: str) -> RefusedError:
     return REFUSALS.get(code, RefusedError)(code, meaning, path)
 
 
-def read_reports(
-    endpoint: Endpoint, response: HttpResponse
-) -> tuple[tuple[Report, ...], tuple[tuple[object, str], ...]]:
+def read_reports(endpoint: Endpoint, response: HttpResponse) -> tuple[tuple[Report, ...], tuple[Broken, ...]]:
     """Read the response to a getReport: the reports, and (raw value, reason) of each unreadable report.
 
     Raises :class:`RefusedError` (no report was removed) or :class:`AnswerError` (reports may have been
     removed; its ``body`` holds the raw response).
     """
-    rows = success_rows(response, REPORTS[endpoint.product])
-    if rows is not None and (reports := structure_rows(rows, endpoint.product)) is not None:
+    rows = success_rows(response, REPORT_LAYOUTS[endpoint.product])
+    if rows is not None and (reports := read_report_rows(rows, endpoint.product)) is not None:
         return reports, ()
     document = read_document(endpoint, response)
     try:
@@ -118,7 +119,7 @@ def read_balance(endpoint: Endpoint, response: HttpResponse) -> Decimal:
 
 def success_rows(response: HttpResponse, layout: Layout) -> Iterable[tuple[Any, ...]] | None:
     """Return the rows of a SUCCESS response; None if the fast reader cannot read the response."""
-    if response.incomplete is not None or response.status != _OK:
+    if response.status != _OK:
         return None
     document = read_rows(response.body, layout)
     return None if document is None or document.code != ResultCode.SUCCESS else document.rows
@@ -127,28 +128,52 @@ def success_rows(response: HttpResponse, layout: Layout) -> Iterable[tuple[Any, 
 def read_document(endpoint: Endpoint, response: HttpResponse) -> dict[str, Any]:
     """Return the JSON object of a SUCCESS response.
 
-    Raises :class:`RefusedError` for an error code, or :class:`AnswerError`.
+    Raises :class:`RefusedError` for an error code, :class:`NotSentError` for a status by which the
+    request was not acted on, or :class:`AnswerError`.
     """
-    if response.incomplete is not None:
-        raise answer_error(f"the response is incomplete ({response.incomplete})", endpoint, response)
+    if response.status in NOT_ACTED_ON:
+        raise _not_acted_on(endpoint, response)
     if response.status != _OK:
-        raise answer_error("the HTTP status is not 200", endpoint, response)
+        reason = "the HTTP status is not 200" if response.status else "the response is not HTTP"
+        raise answer_error(reason, endpoint, response)
+    return _document(endpoint, response)
+
+
+def _not_acted_on(endpoint: Endpoint, response: HttpResponse) -> EmayVoiceError:
+    """Return the error for a status of NOT_ACTED_ON: a documented body is more exact than the status."""
+    try:
+        _document(endpoint, response)
+    except RefusedError as error:
+        return error
+    except AnswerError:
+        status = response.status
+        advice = advice_for(status, response.location)
+        return NotSentError(advice, endpoint.path, status not in PASSING, status, response.body)
+    return answer_error("the HTTP status contradicts the result code SUCCESS", endpoint, response)
+
+
+def _document(endpoint: Endpoint, response: HttpResponse) -> dict[str, Any]:
     try:
         # Amounts of money are read as Decimal, without a detour over float.
         money = endpoint.call is Call.BALANCE
         document = json.loads(response.body, parse_float=Decimal) if money else read_json(response.body)
     except (ValueError, ArithmeticError, RecursionError):
-        raise answer_error("the response is not JSON", endpoint, response) from None
+        # A cut-off object is never JSON: a response that is read here is whole.
+        cause = "" if response.incomplete is None else f": {response.incomplete}"
+        raise answer_error(f"the response is not JSON{cause}", endpoint, response) from None
     if not isinstance(document, dict):
         raise answer_error("the response is not a JSON object", endpoint, response)
     code = _first(document, "code", "responseCode")
-    if not isinstance(code, str) or not _CODE.fullmatch(code.strip()):
-        # Perhaps the code of a gateway, which is no proof that the service refused the request.
+    if not isinstance(code, str) or not code.strip():
         raise answer_error("the response has no result code", endpoint, response)
     code = result_code(code.strip())
-    if code is not ResultCode.SUCCESS:
+    if code is ResultCode.SUCCESS:
+        return document
+    if isinstance(code, ResultCode) or _ERROR.fullmatch(code):
         raise refusal(code, endpoint.path)
-    return document
+    # Perhaps the code of a gateway, which is no proof that the service refused the request.
+    shown = f" {code}" if _WORD.fullmatch(code) else ""
+    raise answer_error(f"the result code{shown} is neither SUCCESS nor an ERROR code", endpoint, response)
 
 
 def _first(document: dict[str, Any], *names: str) -> Any:

@@ -1,4 +1,4 @@
-"""The program as a process: through pipes and on a terminal, against the local service on a socket."""
+"""The program as a process: through pipes and on a terminal, with the local service on a socket."""
 
 import os
 import re
@@ -22,11 +22,12 @@ from emay_voice_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 
+
 PATIENCE = 60.0
 
 
 class Terminal:
-    """A process on a pseudo-terminal of its own."""
+    """A process on a pseudo-terminal."""
 
     def __init__(self, arguments: list[str], env: dict[str, str]) -> None:
         self.text = ""
@@ -36,7 +37,7 @@ class Terminal:
         os.close(slave)
 
     def wait_for(self, seen: str) -> None:
-        """Read until something is to be seen."""
+        """Read until the text is on the screen."""
         self._read(lambda: seen in self.text)
         assert seen in self.text, self.text
 
@@ -45,13 +46,17 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def interrupt(self) -> None:
-        """Do what the system does for Ctrl-C."""
+        """Send SIGINT, as the terminal does for Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
-    def end(self) -> int:
-        """Wait for the end, and return the exit code."""
-        self._read(lambda: False)
+    def close(self) -> None:
+        """Close the terminal, as a dropped connection does."""
         os.close(self._master)
+
+    def end(self) -> int:
+        """Read until the process ends; return its exit code."""
+        self._read(lambda: False)
+        self.close()
         return self.process.wait(PATIENCE)
 
     def _read(self, enough: Callable[[], bool]) -> None:
@@ -82,8 +87,8 @@ def notice(path: Path, *more: object) -> list[str]:
     return ["send", "notice", "--to", str(path), "--content", "您好", *map(str, more)]
 
 
-def test_ctrl_c_on_a_terminal_and_then_the_printed_command(people: Path, tmp_path: Path) -> None:
-    """Progress moves, Ctrl-C ends it well, and the command that is printed calls everybody else, once."""
+def test_interrupt_and_resume(people: Path, tmp_path: Path) -> None:
+    """Ctrl-C stops a send in order, and the printed command calls each of the other numbers once."""
     sandbox = Sandbox(balance=Decimal(10**6), answer_latency=lambda: 0.3)
     journal = tmp_path / "the run.db"
     with served(sandbox) as env:
@@ -112,8 +117,8 @@ def test_ctrl_c_on_a_terminal_and_then_the_printed_command(people: Path, tmp_pat
     assert Counter(call.mobile for call in sandbox.calls) == Counter(people.read_text().split())
 
 
-def test_an_answer_before_the_question(people: Path) -> None:
-    """What was typed while the plan was being made confirms nothing."""
+def test_typed_ahead(people: Path) -> None:
+    """Keys that were pressed before the question confirm nothing."""
     sandbox = Sandbox(balance=Decimal(10**6))
     with served(sandbox) as env:
         terminal = Terminal(notice(people), env)
@@ -124,8 +129,8 @@ def test_an_answer_before_the_question(people: Path) -> None:
     assert sandbox.calls == []
 
 
-def test_ctrl_c_twice(people: Path, tmp_path: Path) -> None:
-    """The second one ends it at once, whatever the service does; the journal knows what is unknown."""
+def test_second_interrupt(people: Path, tmp_path: Path) -> None:
+    """The second Ctrl-C ends the process at once; the journal knows the unknown numbers."""
     sandbox = Sandbox(
         balance=Decimal(10**6), answer_latency=lambda: 0.0 if len(sandbox.received) == 1 else 1e6
     )
@@ -144,8 +149,8 @@ def test_ctrl_c_twice(people: Path, tmp_path: Path) -> None:
     assert b'"unknown": 1000' in out
 
 
-def test_a_reader_that_leaves(people: Path, tmp_path: Path) -> None:
-    """Like ``| head -1``: no traceback, an exit code like that of SIGPIPE, and everything in the journal."""
+def test_broken_pipe(people: Path, tmp_path: Path) -> None:
+    """A reader like ``head -1`` ends the send with 141, and the journal is complete."""
     sandbox = Sandbox(balance=Decimal(10**6))
     with served(sandbox) as env:
         arguments = notice(people, "--journal", tmp_path / "run.db", "--yes")
@@ -167,15 +172,15 @@ def test_a_reader_that_leaves(people: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
-def test_a_full_disk() -> None:
-    """One line and its exit code, also when Python flushes at its end."""
+def test_full_disk() -> None:
+    """A full disk is one error line, also when Python flushes at exit."""
     with Path("/dev/full").open("wb") as full, start(["--help"], dict(os.environ), stdout=full) as process:
         _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (7, b"emay-voice: standard output: No space left on device\n")
 
 
-def test_a_journal_whose_disk_is_full(people: Path, tmp_path: Path) -> None:
-    """Nothing leaves that the journal could not hold."""
+def test_journal_on_full_disk(people: Path, tmp_path: Path) -> None:
+    """No number is sent that the journal could not record."""
     sandbox = Sandbox(balance=Decimal(10**6))
     limited = (
         "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
@@ -198,8 +203,8 @@ def test_a_journal_whose_disk_is_full(people: Path, tmp_path: Path) -> None:
     assert len(accepted) == len(sandbox.calls)
 
 
-def test_the_sandbox_from_start_to_ctrl_c() -> None:
-    """A port chosen by the system, an answer, and a clean end by Ctrl-C."""
+def test_sandbox() -> None:
+    """The sandbox takes a free port, answers, and ends by Ctrl-C with 0."""
     with start(["sandbox", "--port", "0"], dict(os.environ)) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().decode().strip() for _ in range(4)]
@@ -212,7 +217,7 @@ def test_the_sandbox_from_start_to_ctrl_c() -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_completion_in_bash(tmp_path: Path) -> None:
-    """The script that the help page names works in a shell."""
+    """The completion script of the help page works in bash."""
     program = tmp_path / "emay-voice"
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m emay_voice_async "$@"\n')
     program.chmod(0o700)
@@ -225,3 +230,116 @@ def test_completion_in_bash(tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)  # noqa: S607
     assert done.stdout.split() == ["voice-sms"], done.stderr
+
+
+def run_shell(line: str, env: dict[str, str]) -> "subprocess.CompletedProcess[bytes]":
+    """Run a line of shell in which ``emay-voice`` is this program."""
+    program = f"{shlex.quote(sys.executable)} -m emay_voice_async"
+    line = line.replace("emay-voice", program)
+    return subprocess.run(
+        ["/bin/sh", "-c", line], env=env, capture_output=True, timeout=PATIENCE, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("emay-voice balance >&-", b"emay-voice: standard output is closed\n"),
+        ("emay-voice --version >&-", b"emay-voice: standard output is closed\n"),
+        ("emay-voice send notice --to x --content y --plan >&-", b"emay-voice: standard output is closed\n"),
+        ("emay-voice balance 2>&-", b"emay-voice: standard error is closed\n"),
+        ("emay-voice --help 2>&-", b"emay-voice: standard error is closed\n"),
+        ("emay-voice journal show x >&- 2>&-", b""),
+        (
+            "TMPDIR=/none emay-voice send notice --to - --content y --yes < /dev/null",
+            b"No usable temporary directory found",
+        ),
+    ],
+)
+def test_closed_streams(line: str, sentence: bytes, tmp_path: Path) -> None:
+    """A closed stream, or no folder for temporary files, is one sentence and exit code 7."""
+    env = {key: value for key, value in os.environ.items() if key not in ("TEMP", "TMP", "TMPDIR")}
+    env |= {
+        "EMAY_VOICE_BASE_URL": "http://127.0.0.1:1",
+        "EMAY_VOICE_APP_ID": "a",
+        "EMAY_VOICE_SECRET_KEY": "b" * 16,
+    }
+    if "TMPDIR" in line:
+        # Python tries further folders: all of them must be unusable.
+        code = (
+            "import sys, tempfile; tempfile._candidate_tempdir_list = lambda: ['/none']; "
+            "from emay_voice_async.cli import main; sys.exit(main())"
+        )
+        line = line.replace("emay-voice", f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}")
+    done = run_shell(line, env)
+    text = done.stdout + done.stderr
+    assert done.returncode == 7, text
+    assert sentence in text
+    assert text.count(b"\n") == (1 if sentence else 0)
+    assert b"Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    "line", ["code 13800000000", "decode-push - --plain", "send notice --to - --content x"]
+)
+def test_closed_standard_input(line: str, tmp_path: Path) -> None:
+    """A closed standard input is one sentence and exit code 2."""
+    with served(Sandbox()) as env:
+        done = run_shell(f"emay-voice {line} <&-", env)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"emay-voice: standard input: is closed\n"
+
+
+def test_hangup(people: Path, tmp_path: Path) -> None:
+    """SIGHUP stops a send in order: no number is unknown, and the same command sends the rest."""
+    sandbox = Sandbox(balance=Decimal(10**6), answer_latency=lambda: 0.3)
+    arguments = notice(people, "--journal", tmp_path / "run.db", "--yes")
+    with served(sandbox) as env:
+        terminal = Terminal(["--concurrency", "1", *arguments], env)
+        terminal.wait_for("1,000 accepted")
+        terminal.process.send_signal(signal.SIGHUP)
+        terminal.close()
+        assert terminal.process.wait(PATIENCE) == 130
+        with start(["journal", "show", tmp_path / "run.db", "--json"], env) as shown:
+            out, _ = shown.communicate(timeout=PATIENCE)
+        assert b'"unknown": 0' in out
+        assert b'"under way": 0' in out
+        assert 1000 <= len(sandbox.calls) < 10_000
+        with start(["--limit", "off", *arguments], env) as again:
+            again.communicate(timeout=PATIENCE)
+        assert again.returncode == 0
+    assert Counter(call.mobile for call in sandbox.calls) == Counter(people.read_text().split())
+
+
+def test_nohup(tmp_path: Path) -> None:
+    """Under nohup, SIGHUP is ignored and stays ignored."""
+    people = tmp_path / "people.txt"
+    people.write_text("\n".join(f"138{number:08}" for number in range(2_000)))
+    sandbox = Sandbox(balance=Decimal(10**6), answer_latency=lambda: 0.2)
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    with served(sandbox) as env:
+        arguments = ["--concurrency", "1", *notice(people, "--yes")]
+        with start(arguments, env, before=("-c", ignoring)) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert len(sandbox.calls) == 2_000
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_head() -> None:
+    """``demo | head -1`` exits with 141 and prints no error."""
+    line = f"{shlex.quote(sys.executable)} -m emay_voice_async demo | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", line],  # noqa: S607
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (141, b"")
+    assert done.stdout.count(b"\n") == 1

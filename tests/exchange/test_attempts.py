@@ -184,7 +184,7 @@ class TestTimeout:
 
         in_world(World(step), main)
         [answer] = seen
-        assert (answer.body, answer.incomplete) == (b" " * 60, "TimeoutError")
+        assert (answer.body, answer.incomplete) == (b" " * 60, "the body is incomplete (TimeoutError)")
 
     def test_waiting_for_a_connection_of_a_shared_pool(self) -> None:
         """A request that waits in vain for a connection of a shared client is not sent, and raises in time."""
@@ -281,7 +281,7 @@ class TestTimeout:
             with pytest.raises(NotSentError, match="closed"):
                 await world.call()
             with pytest.raises(NotSentError, match="closed"):
-                await world.exchanges.tasks.pause(30, "/p", None)
+                await world.exchanges.tasks.pause(asyncio.sleep(30), "/p", None)
             assert now() == closed
             assert len(world.script.requests) == 1
 

@@ -11,6 +11,7 @@ from emay_voice_async.exchange.clock import (
     LARGEST_CORRECTION,
     SMALLEST_CORRECTION,
     ServiceClock,
+    advice_on,
     correction,
 )
 
@@ -44,23 +45,42 @@ class TestCorrection:
         """A header that is missing or unreadable corrects nothing."""
         assert correction(date, NOW, NOW) is None
 
-    def test_the_largest(self) -> None:
-        """A header that is further off than the limit is not believed."""
-        assert correction("Fri, 31 Dec 9999 23:59:59 GMT", NOW, NOW) is None
-        within = LARGEST_CORRECTION.total_seconds()
-        assert correction(formatdate(NOW + within, usegmt=True), NOW, NOW) == LARGEST_CORRECTION
-        assert correction(formatdate(NOW + within + 1, usegmt=True), NOW, NOW) is None
+
+class TestAdviceOn:
+    """Offsets that are too large."""
+
+    @given(st.timedeltas(-LARGEST_CORRECTION, LARGEST_CORRECTION))
+    def test_up_to_a_day(self, offset: timedelta) -> None:
+        """An offset of up to a day is corrected."""
+        assert advice_on(offset) == ""
+
+    @pytest.mark.parametrize(
+        ("offset", "text"),
+        [
+            (timedelta(days=1, seconds=1), "1 day ahead of"),
+            (timedelta(days=-1, seconds=-1), "1 day behind"),
+            (timedelta(days=36_525), "36525 days ahead of"),
+            (timedelta(days=-20_000), "20000 days behind"),
+        ],
+    )
+    def test_beyond_a_day(self, offset: timedelta, text: str) -> None:
+        """A larger offset is not believed; the sentence has the difference and the next step."""
+        assert (
+            advice_on(offset) == f"the Date of the response is {text} the clock of this host: set the clock"
+        )
 
 
 class TestServiceClock:
     """``ServiceClock``: this host's clock and the offset."""
 
     def test_it_keeps_the_offset(self, caplog: pytest.LogCaptureFixture) -> None:
-        """A correction holds from then on, and is logged; without one the offset stays."""
+        """A correction holds from then on, and is logged."""
         clock = ServiceClock(lambda: NOW)
         assert clock.now() == NOW
-        assert clock.correct(formatdate(NOW - 90, usegmt=True), NOW)
+        offset = clock.shown_offset(formatdate(NOW - 90, usegmt=True), NOW)
+        assert clock.now() == NOW
+        assert offset is not None
+        clock.correct(offset)
         assert (clock.now(), clock.offset) == (NOW - 90, timedelta(seconds=-90))
-        assert not clock.correct(None, NOW)
-        assert clock.now() == NOW - 90
+        assert clock.shown_offset(None, NOW) is None
         assert len(caplog.messages) == 1

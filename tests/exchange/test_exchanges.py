@@ -218,6 +218,24 @@ class TestClock:
 
         in_world(World(answers({"code": "ERROR_TIMESTAMP"}, headers=headers)), main)
 
+    @pytest.mark.parametrize("days", [-18_000, -2, 2, 36_500])
+    def test_a_date_that_is_days_off(self, days: int) -> None:
+        """A Date that is more than a day off is not believed: no retry, and the error says so."""
+
+        async def main(world: World) -> None:
+            with pytest.raises(
+                AccountError, match=f"is {abs(days)} days (ahead of|behind) the clock"
+            ) as caught:
+                await world.call()
+            assert caught.value.code == "ERROR_TIMESTAMP"
+            assert len(world.script.requests) == 1
+            assert world.exchanges.clock.offset == timedelta()
+
+        refused = answers(
+            {"code": "ERROR_TIMESTAMP"}, headers=dated(days * 86_400 + (30 if days > 0 else -30))
+        )
+        in_world(World(refused), main)
+
     def test_only_once(self) -> None:
         """A service that goes on refusing the corrected stamp is believed."""
 
@@ -384,8 +402,8 @@ class TestPause:
         """A pause takes the given seconds."""
 
         async def main(world: World) -> None:
-            await world.exchanges.tasks.pause(5, "/", None)
-            await world.exchanges.tasks.pause(5, "/", now() + 6)
+            await world.exchanges.tasks.pause(asyncio.sleep(5), "/", None)
+            await world.exchanges.tasks.pause(asyncio.sleep(5), "/", now() + 6)
             assert now() == 1010
 
         in_world(World(answers(SUCCESS)), main)
@@ -395,7 +413,7 @@ class TestPause:
 
         async def main(world: World) -> None:
             with pytest.raises(NotSentError, match="deadline"):
-                await world.exchanges.tasks.pause(5, "/", now() + 4)
+                await world.exchanges.tasks.pause(asyncio.sleep(5), "/", now() + 4)
             assert now() == 1004
 
         in_world(World(answers(SUCCESS)), main)
@@ -406,9 +424,9 @@ class TestPause:
         async def main() -> None:
             world = World(answers(SUCCESS))
             async with world:
-                task = asyncio.ensure_future(world.exchanges.tasks.pause(5, "/", None))
+                task = asyncio.ensure_future(world.exchanges.tasks.pause(asyncio.sleep(5), "/", None))
                 await asyncio.sleep(1)
-            for pause in (task, world.exchanges.tasks.pause(5, "/", None)):
+            for pause in (task, world.exchanges.tasks.pause(asyncio.sleep(5), "/", None)):
                 with pytest.raises(NotSentError, match="closed"):
                     await pause
             assert now() == 1001
@@ -419,7 +437,7 @@ class TestPause:
         """A cancellation during a pause is raised."""
 
         async def main(world: World) -> None:
-            task = asyncio.ensure_future(world.exchanges.tasks.pause(5, "/", None))
+            task = asyncio.ensure_future(world.exchanges.tasks.pause(asyncio.sleep(5), "/", None))
             await asyncio.sleep(1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -20,7 +20,7 @@ from emay_voice_async.errors import (
     UsageError,
 )
 from emay_voice_async.exchange import retries
-from emay_voice_async.exchange.retries import Certainty, Retry, certainty_of, retry_for
+from emay_voice_async.exchange.retries import Certainty, Retry, certainty_of, is_outside_document, retry_for
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.wire.envelope import refusal
@@ -29,6 +29,9 @@ ENDS: dict[EmayVoiceError, Certainty] = {
     **{refusal(code, "/x"): Certainty.REFUSED for code in ResultCode if code is not ResultCode.SUCCESS},
     refusal("ERROR_SOMETHING_NEW", "/x"): Certainty.REFUSED,
     NotSentError("ConnectError", "/x"): Certainty.NOT_SENT,
+    NotSentError("ALL_PROXY: not a usable proxy", "/x", True): Certainty.NOT_SENT,
+    NotSentError("the server does not know this path", "/x", True, 404, b""): Certainty.NOT_SENT,
+    NotSentError("the server limits the rate", "/x", False, 429, b""): Certainty.NOT_SENT,
     InvalidRequestError("content", "is wrong"): Certainty.NOT_SENT,
     UsageError("client", "is closed"): Certainty.NOT_SENT,
     DuplicateError("mobile", "must not be repeated"): Certainty.NOT_SENT,
@@ -37,7 +40,7 @@ ENDS: dict[EmayVoiceError, Certainty] = {
     AnswerError("the response is not JSON", "/x", 200, b""): Certainty.UNKNOWN,
     EmayVoiceError("unexpected"): Certainty.UNKNOWN,
 }
-NOT_OF_AN_EXCHANGE = {"SendError", "PushError", "ReportTimeoutError"}
+NOT_OF_AN_EXCHANGE = {"TooManyReportsError", "SendError", "PushError", "ReportTimeoutError"}
 each_end = pytest.mark.parametrize(
     ("error", "known"), ENDS.items(), ids=lambda error: getattr(error, "code", None)
 )
@@ -83,7 +86,9 @@ class TestRetryFor:
             assert retry is Retry.AFTER_SLOT
         elif isinstance(error, RefusedError) and error.code == "ERROR_TIMESTAMP":
             assert retry is Retry.ONCE_CORRECTED
-        elif isinstance(error, NotSentError) or (known is Certainty.UNKNOWN and call is Call.BALANCE):
+        elif (isinstance(error, NotSentError) and not error.permanent) or (
+            known is Certainty.UNKNOWN and call is Call.BALANCE
+        ):
             assert retry is Retry.AFTER_PAUSE
         else:
             assert retry is Retry.NEVER
@@ -118,6 +123,9 @@ class TestDocstring:
             "ERROR_TIMESTAMP": refusal(ResultCode.ERROR_TIMESTAMP, "/x"),
             "another result code": refusal(ResultCode.ERROR_SIGN, "/x"),
             "no connection": NotSentError("ConnectError"),
+            "a wrong setting": NotSentError("ALL_PROXY: not a usable proxy", "/x", True),
+            'a status "not acted on"': NotSentError("a redirect", "/x", True, 301),
+            "HTTP 429": NotSentError("too fast", "/x", False, 429),
             "a failed argument check": UsageError("client", "is closed"),
             "a journal failure": JournalError("the disk is full"),
             "any other failure": OutcomeUnknownError("ReadTimeout"),
@@ -136,3 +144,14 @@ class TestDocstring:
             )
             for name, error in examples.items()
         }
+
+
+class TestIsOutsideDocument:
+    """Responses that do not prove the address."""
+
+    @each_end
+    def test_every_end(self, error: EmayVoiceError, known: Certainty) -> None:
+        """Only an AnswerError, and a NotSentError with a status, belong to such a response."""
+        outside = isinstance(error, AnswerError) or getattr(error, "status", None) is not None
+        assert is_outside_document(error) is outside
+        assert not (outside and known is Certainty.REFUSED)

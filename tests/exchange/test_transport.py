@@ -1,141 +1,100 @@
-"""One POST: the request on the wire, and the meaning of each httpx exception."""
+"""One POST: the request on the wire, the response, and failures before and after the first byte."""
 
 import asyncio
 import gzip
-import inspect
-import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpcore
-import httpx
 import pytest
-from support.http_transport import Script, answers, fields_of, raises
-from support.virtual_time import run
+from support.http_transport import Script, answers, fields_of
+from support.libraries import client_over, each_exception, each_library, exceptions_of, make_exception
+from support.raw_server import certificate, closed_port, raw_server, replies, response_bytes
+from support.virtual_time import now, run
 
 from emay_voice_async.errors import InvalidRequestError, NotSentError, OutcomeUnknownError
-from emay_voice_async.exchange.transport import ERRORS, Progress, Transport, checked_base_url
+from emay_voice_async.exchange import transport as transport_module
+from emay_voice_async.exchange.failures import ERRORS
+from emay_voice_async.exchange.transport import Progress, Transport
 from emay_voice_async.wire.envelope import HttpResponse
+
+JSON = b'{"code":"SUCCESS","data":[]}'
+MIB = 1024 * 1024
+ENVIRONMENT = (
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start without settings of proxies and certificates."""
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
 
 
 async def post(
-    client: httpx.AsyncClient | None, base_url: str = "http://service", timeout: float = 7
+    client: Any, base_url: str = "http://service", timeout: float = 7, **options: Any
 ) -> HttpResponse:
-    """Post a small form over a client."""
-    return await Transport(base_url, client, timeout).post("/voice/send", b"a=1", Progress())
-
-
-def httpx_exceptions() -> Iterator[type[Exception]]:
-    """Walk the exceptions that httpx exports, roots and leaves."""
-    for name in dir(httpx):
-        thing = getattr(httpx, name)
-        if inspect.isclass(thing) and issubclass(thing, Exception):
-            yield thing
-
-
-def make(kind: type[Exception]) -> Exception:
-    """Make an exception of httpx; their constructors differ."""
-    request = httpx.Request("POST", "http://service")
-    if kind is httpx.HTTPStatusError:
-        return httpx.HTTPStatusError("...", request=request, response=httpx.Response(500))
+    """Post a small form over a client; close the own client at the end."""
+    transport = Transport(base_url, client, timeout, **options)
     try:
-        return kind("...")
-    except TypeError:
-        return kind()
+        return await transport.post("/voice/send", b"a=1", Progress())
+    finally:
+        await transport.aclose()
 
 
-class TestErrors:
-    """The mapping of httpx's exceptions to the package's errors."""
+def exchange(library: ModuleType | None, reply: bytes, **options: Any) -> HttpResponse:
+    """Post to a server that replies with these bytes, over a shared client, or over an own client (None)."""
 
-    def test_only_these_are_certain(self) -> None:
-        """Only these exceptions mean "not sent"; every other exception leaves the outcome unknown."""
-        certain = {kind for kind, ours in ERRORS.items() if ours is NotSentError}
-        assert certain == {
-            httpx.ConnectError,
-            httpx.ConnectTimeout,
-            httpx.PoolTimeout,
-            httpx.ProxyError,
-            httpx.UnsupportedProtocol,
-            httpx.InvalidURL,
-        }
-        assert set(ERRORS.values()) == {NotSentError, OutcomeUnknownError}
+    async def main() -> HttpResponse:
+        async with raw_server(replies(reply)) as port:
+            url = f"http://127.0.0.1:{port}"
+            if library is None:
+                return await post(None, url, **options)
+            async with library.AsyncClient(trust_env=False) as client:
+                return await post(client, url, **options)
 
-    def test_none_is_forgotten(self) -> None:
-        """Every exception class of httpx that has no subclasses stands in the table."""
-        leaves = {kind for kind in httpx_exceptions() if not kind.__subclasses__()}
-        assert leaves == set(ERRORS)
-
-    @pytest.mark.parametrize("kind", sorted(ERRORS, key=str), ids=lambda kind: kind.__name__)
-    def test_each_becomes_what_the_table_says(self, kind: type[Exception]) -> None:
-        """An httpx exception becomes the error of its table row, with the original as the cause."""
-        with pytest.raises(ERRORS[kind]) as caught:
-            run(post(Script(raises(make(kind))).client()))
-        assert type(caught.value) is ERRORS[kind]
-        assert isinstance(caught.value.__cause__, kind)
-        assert str(caught.value).endswith(kind.__name__)
-
-    @pytest.mark.parametrize("error", [OSError("..."), RuntimeError("..."), httpx.TransportError("...")])
-    def test_whatever_is_not_listed_is_unknown(self, error: Exception) -> None:
-        """An unlisted exception never means "not sent"."""
-        with pytest.raises(OutcomeUnknownError):
-            run(post(Script(raises(error)).client()))
-
-    def test_a_subclass_means_what_its_parent_means(self) -> None:
-        """A subclass of a listed exception is mapped like the listed exception."""
-
-        class OwnConnectError(httpx.ConnectError):
-            pass
-
-        with pytest.raises(NotSentError):
-            run(post(Script(raises(OwnConnectError("..."))).client()))
-
-    def test_nothing_was_sent_before_the_headers(self) -> None:
-        """A failure between connecting and the first header means "not sent"."""
-
-        async def handle(request: httpx.Request) -> httpx.Response:
-            await request.extensions["trace"]("connection.connect_tcp.started", {})
-            raise httpx.ReadError("...")
-
-        with pytest.raises(NotSentError):
-            run(post(httpx.AsyncClient(transport=Handler(handle))))
-
-    def test_a_closed_shared_client_sends_nothing(self) -> None:
-        """A closed shared client raises NotSentError with that reason."""
-
-        async def main() -> None:
-            client = Script(answers()).client()
-            await client.aclose()
-            with pytest.raises(NotSentError, match="http_client is closed"):
-                await post(client)
-
-        run(main())
-
-    def test_nobody_listens(self) -> None:
-        """A refused connection on a real socket means "not sent"."""
-
-        async def main() -> None:
-            server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-            port = server.sockets[0].getsockname()[1]
-            server.close()
-            await server.wait_closed()
-            transport = Transport(f"http://127.0.0.1:{port}", None, 5)
-            with pytest.raises(NotSentError, match="ConnectError"):
-                await transport.post("/voice/send", b"", Progress())
-            await transport.aclose()
-
-        asyncio.run(main())
+    return asyncio.run(main())
 
 
-class Handler(httpx.AsyncBaseTransport):
-    """A transport made of a function."""
+def responds(library: ModuleType, status: int = 200, **options: Any) -> Callable[[Any], Any]:
+    """Return a handler that answers with a response of the library."""
 
-    def __init__(self, handle: Any) -> None:
-        self.handle_async_request = handle  # type: ignore[method-assign]
+    async def handle(_: Any) -> Any:
+        return library.Response(status, **options)
+
+    return handle
 
 
-class TestPost:
+def streams(library: ModuleType, *pieces: bytes | Exception, **options: Any) -> Callable[[Any], Any]:
+    """Return a handler that answers with these pieces of a body; an exception is raised in its place."""
+
+    class Stream(library.AsyncByteStream):  # type: ignore[name-defined,misc]
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for piece in pieces:
+                if isinstance(piece, Exception):
+                    raise piece
+                yield piece
+
+    return responds(library, stream=Stream(), **options)
+
+
+class TestRequest:
     """The request on the wire."""
 
+    @each_library
     @pytest.mark.parametrize(
         ("base_url", "url"),
         [
@@ -146,12 +105,16 @@ class TestPost:
             ("http://[::1]:8080/x", "http://[::1]:8080/x/voice/send"),
         ],
     )
-    def test_the_url_is_exact(self, base_url: str, url: str) -> None:
+    def test_the_url_is_exact(self, library: ModuleType, base_url: str, url: str) -> None:
         """The path of the endpoint follows the base URL with any port, prefix and slashes."""
-        script = Script(answers())
-        run(post(script.client(), base_url))
-        assert str(script.requests[0].url) == url
-        assert script.requests[0].method == "POST"
+        requests: list[Any] = []
+
+        async def handle(request: Any) -> Any:
+            requests.append(request)
+            return library.Response(200)
+
+        run(post(client_over(library, handle), base_url))
+        assert (requests[0].method, str(requests[0].url)) == ("POST", url)
 
     def test_the_form_is_in_the_body(self) -> None:
         """The body is the form, and the request has no header beyond the expected ones."""
@@ -168,11 +131,18 @@ class TestPost:
             "user-agent": "emay_voice_async",
         }
 
-    def test_nothing_of_a_shared_client_is_sent(self) -> None:
+    @each_library
+    def test_nothing_of_a_shared_client_is_sent(self, library: ModuleType) -> None:
         """A shared client's base URL, headers, parameters, cookies and credentials are not sent."""
-        script = Script(answers())
-        client = httpx.AsyncClient(
-            transport=script,
+        requests: list[Any] = []
+
+        async def handle(request: Any) -> Any:
+            requests.append(request)
+            return library.Response(200)
+
+        client = client_over(
+            library,
+            handle,
             base_url="http://other/",
             headers={"x-token": "t"},
             params={"p": "1"},
@@ -181,16 +151,47 @@ class TestPost:
             follow_redirects=True,
         )
         run(post(client))
-        [request] = script.requests
+        [request] = requests
         assert str(request.url) == "http://service/voice/send"
         assert not {"x-token", "cookie", "authorization"} & set(request.headers)
 
-    def test_a_redirect_is_not_followed(self) -> None:
+    @each_library
+    def test_a_shared_client_is_left_as_it_was(self, library: ModuleType) -> None:
+        """A request changes neither cookies nor hooks nor the open state of a shared client."""
+        called: list[str] = []
+
+        async def on_request(_: Any) -> None:
+            called.append("request")
+
+        async def on_response(_: Any) -> None:
+            called.append("response")
+
+        headers = [("set-cookie", "session=secret; Path=/"), ("set-cookie", "b=2")]
+        client = client_over(
+            library,
+            responds(library, headers=headers),
+            cookies={"mine": "1"},
+            event_hooks={"request": [on_request], "response": [on_response]},
+        )
+        for _ in range(2):
+            run(post(client))
+        assert dict(client.cookies) == {"mine": "1"}
+        assert client.event_hooks == {"request": [on_request], "response": [on_response]}
+        assert called == ["request", "response"] * 2
+        assert not client.is_closed
+
+    @each_library
+    def test_a_redirect_is_not_followed(self, library: ModuleType) -> None:
         """A redirect is not followed: a form sent elsewhere would be a second send."""
-        script = Script(answers(b"", status=302, headers={"location": "http://elsewhere/"}))
-        client = httpx.AsyncClient(transport=script, follow_redirects=True)
-        assert run(post(client)).status == 302
-        assert len(script.requests) == 1
+        seen: list[str] = []
+
+        async def handle(request: Any) -> Any:
+            seen.append(str(request.url))
+            return library.Response(302, headers={"location": "http://elsewhere/"})
+
+        response = run(post(client_over(library, handle, follow_redirects=True)))
+        assert (response.status, response.location) == (302, "http://elsewhere/")
+        assert len(seen) == 1
 
     def test_the_timeout_reaches_the_transport(self) -> None:
         """Connecting has the timeout; reading has twice the timeout, for late responses."""
@@ -203,70 +204,401 @@ class TestPost:
             "write": 14,
         }
 
-    def test_the_answer_is_kept_whole(self) -> None:
+
+class TestResponse:
+    """The response, under right and wrong headers."""
+
+    @each_library
+    def test_the_response_is_kept_whole(self, library: ModuleType) -> None:
         """Status, body and the Date header come back."""
         date = "Tue, 24 Nov 2026 01:49:57 GMT"
-        script = Script(answers(b"<html>", status=503, headers={"date": date}))
-        answer = run(post(script.client()))
-        assert (answer.status, answer.body, answer.date) == (503, b"<html>", date)
+        response = exchange(library, response_bytes(b"<html>", 503, {"date": date}))
+        assert (response.status, response.body, response.date) == (503, b"<html>", date)
+        assert response.incomplete is None
 
-    def test_a_compressed_answer_is_inflated(self) -> None:
-        """A gzip content encoding is removed."""
-        script = Script(answers(gzip.compress(b"{}"), headers={"content-encoding": "gzip"}))
-        assert run(post(script.client())).body == b"{}"
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity", "br", "gzip, gzip", "x"])
+    @each_library
+    def test_json_under_any_content_encoding(self, library: ModuleType, encoding: str) -> None:
+        """Plain JSON is read under any Content-Encoding."""
+        response = exchange(library, response_bytes(JSON, headers={"content-encoding": encoding}))
+        assert (response.body, response.incomplete) == (JSON, None)
 
-    def test_an_answer_that_cannot_be_inflated(self) -> None:
-        """A body with damaged compression is incomplete."""
+    @each_library
+    @pytest.mark.parametrize(
+        ("body", "encoding"),
+        [(gzip.compress(JSON), "gzip"), (gzip.compress(JSON), "x"), (zlib.compress(JSON), "deflate")],
+        ids=["gzip", "unknown", "deflate"],
+    )
+    def test_a_compressed_response(self, library: ModuleType, body: bytes, encoding: str) -> None:
+        """A compressed body is inflated; under an unknown name it is kept raw."""
+        response = exchange(library, response_bytes(body, headers={"content-encoding": encoding}))
+        assert response.body == (JSON if encoding != "x" else body)
 
-        class Damaged(httpx.AsyncByteStream):
-            async def __aiter__(self) -> Any:
-                yield b"not gzip"
+    @each_library
+    def test_stacked_encodings(self, library: ModuleType) -> None:
+        """A body with stacked encodings is kept raw."""
+        raw = gzip.compress(gzip.compress(bytes(10 * MIB)))
+        response = exchange(library, response_bytes(raw, headers={"content-encoding": "gzip, gzip"}))
+        assert (response.body, response.incomplete) == (raw, "the body has 2 content encodings")
 
-        async def handle(_: httpx.Request) -> httpx.Response:
-            return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Damaged())
+    @each_library
+    def test_a_damaged_compression(self, library: ModuleType) -> None:
+        """A body that cannot be inflated is kept raw, with the reason."""
+        response = exchange(library, response_bytes(b"not gzip", headers={"content-encoding": "gzip"}))
+        assert (response.body, response.incomplete) == (b"not gzip", "the body is not compressed as stated")
 
-        answer = run(post(httpx.AsyncClient(transport=Handler(handle))))
-        assert (answer.status, answer.incomplete) == (200, "DecodingError")
+    @each_library
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"content-length": len(JSON) + 10},
+            {"transfer-encoding": "chunked"},
+        ],
+        ids=["Content-Length too large", "chunked, cut off"],
+    )
+    def test_an_incomplete_transfer(self, library: ModuleType, headers: dict[str, object]) -> None:
+        """The bytes of an incomplete transfer are kept, with the reason."""
+        head = response_bytes(b"", headers=headers)
+        body = JSON if "content-length" in headers else f"{len(JSON):x}\r\n".encode() + JSON + b"\r\n"
+        response = exchange(library, head + body)
+        assert response.body == JSON
+        assert response.incomplete == "the body is incomplete (RemoteProtocolError)"
 
-    def test_an_answer_that_breaks_off_keeps_what_came(self) -> None:
-        """The part of a body that arrived before a broken connection is kept: it may hold reports."""
+    @each_library
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
+            b"HTTP/1.1 200 OK\nContent-Length: 3\n\n",
+        ],
+    )
+    def test_whole_json_after_malformed_headers(self, library: ModuleType, head: bytes) -> None:
+        """A whole JSON object is read after malformed headers and wrong lengths."""
+        response = exchange(library, head + JSON)
+        assert (response.status, response.body) == (200, JSON)
+        assert response.incomplete is not None
 
-        class Broken(httpx.AsyncByteStream):
-            async def __aiter__(self) -> Any:
-                yield b'{"code":'
-                raise httpx.ReadError("...")
+    @each_library
+    @pytest.mark.parametrize(
+        ("reply", "status", "body"),
+        [
+            (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n<html>", 200, b"<html>"),
+            (b"HTTP/1.1 404 X\r\nContent-Length: x\r\n\r\n" + JSON[:-1], 404, JSON[:-1]),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<html>", 200, b"<html>"),
+            (JSON, 0, JSON),
+            (b"\x15\x03\x01\x00\x02\x02\x16", 0, b"\x15\x03\x01\x00\x02\x02\x16"),
+        ],
+    )
+    def test_other_bytes_after_malformed_headers(
+        self, library: ModuleType, reply: bytes, status: int, body: bytes
+    ) -> None:
+        """All bytes after malformed headers, or without any HTTP, are kept."""
+        response = exchange(library, reply)
+        assert (response.status, response.body) == (status, body)
 
-        async def handle(_: httpx.Request) -> httpx.Response:
-            return httpx.Response(200, stream=Broken())
-
-        answer = run(post(httpx.AsyncClient(transport=Handler(handle))))
-        assert (answer.body, answer.incomplete) == (b'{"code":', "ReadError")
-
-    def test_the_own_client_is_made_when_it_is_needed(self) -> None:
-        """Without a shared client, the first request makes an own client, and aclose closes it."""
+    @each_library
+    def test_malformed_headers_on_a_reused_connection(self, library: ModuleType) -> None:
+        """The bytes of the second response of a connection are recorded, without the first."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"a=1")
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-            rest = await reader.read()
-            writer.close()
-            await writer.wait_closed()
-            gone.set_result(rest)
-
-        gone: asyncio.Future[bytes]
+            writer.write(response_bytes(b'{"first":1}'))
+            await reader.readuntil(b"a=1")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + JSON)
 
         async def main() -> None:
-            nonlocal gone
-            gone = asyncio.get_running_loop().create_future()
-            server = await asyncio.start_server(serve, "127.0.0.1", 0)
-            transport = Transport(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", None, 5)
-            progress = Progress()
-            assert (await transport.post("/voice/send", b"a=1", progress)).body == b"{}"
-            assert progress.written
-            await transport.aclose()
-            assert await gone == b""
-            server.close()
-            await server.wait_closed()
+            async with raw_server(serve) as port, library.AsyncClient(trust_env=False) as client:
+                transport = Transport(f"http://127.0.0.1:{port}", client, 5)
+                first = await transport.post("/voice/send", b"a=1", Progress())
+                second = await transport.post("/voice/send", b"a=1", Progress())
+                assert (first.body, second.body) == (b'{"first":1}', JSON)
+
+        asyncio.run(main())
+
+    def test_malformed_headers_over_tls(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The decrypted bytes are recorded."""
+        file, context = certificate(tmp_path)
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+
+        async def main() -> None:
+            reply = b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + JSON
+            async with raw_server(replies(reply), context) as port:
+                assert (await post(None, f"https://127.0.0.1:{port}")).body == JSON
+
+        asyncio.run(main())
+
+    @each_library
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_a_content_length_that_is_too_large_on_an_open_connection(
+        self, library: ModuleType, whole: bool
+    ) -> None:
+        """A whole JSON object is read after a second of silence; other bodies have the time of late responses."""
+
+        class Silent(library.AsyncByteStream):  # type: ignore[name-defined,misc]
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                yield JSON[:-1]
+                await asyncio.sleep(5)
+                if whole:
+                    yield b"}"
+                await asyncio.sleep(1000)
+
+        async def main() -> None:
+            began = now()
+            response = await post(client_over(library, responds(library, stream=Silent())), timeout=30)
+            assert response.body == (JSON if whole else JSON[:-1])
+            assert response.incomplete == "the body is incomplete (TimeoutError)"
+            assert now() - began == pytest.approx(6 if whole else 60)
+
+        run(main())
+
+    @each_library
+    def test_a_broken_connection(self, library: ModuleType) -> None:
+        """The part of a body that arrived before a broken connection is kept: it may hold reports."""
+        handle = streams(library, b'{"code":', library.ReadError("..."))
+        response = run(post(client_over(library, handle)))
+        assert (response.body, response.incomplete) == (b'{"code":', "the body is incomplete (ReadError)")
+
+    @each_library
+    def test_a_response_that_a_hook_has_read(self, library: ModuleType) -> None:
+        """A body that an event hook of the user has read is used as the hook left it."""
+
+        async def read(response: Any) -> None:
+            await response.aread()
+
+        handle = streams(library, gzip.compress(JSON), headers={"content-encoding": "gzip"})
+        client = client_over(library, handle, event_hooks={"response": [read]})
+        assert run(post(client)).body == JSON
+
+    @each_library
+    @pytest.mark.parametrize("compressed", [False, True])
+    def test_the_size_limit(self, library: ModuleType, compressed: bool) -> None:
+        """A body of exactly the limit is read; of a larger body, the raw bytes up to the limit are kept."""
+        text = b"[" + b" " * 998 + b"]"
+        sent = gzip.compress(text) if compressed else text
+        reply = response_bytes(sent, headers={"content-encoding": "gzip"} if compressed else None)
+        assert exchange(library, reply, max_response_size=1000).body == text
+        response = exchange(library, reply, max_response_size=999)
+        assert response.body == (sent if compressed else text[:999])
+        assert "" if response.incomplete is None else response.incomplete.startswith("the body")
+
+    @each_library
+    def test_no_more_than_the_limit_is_read(self, library: ModuleType) -> None:
+        """Reading stops at the limit."""
+        pieces = 0
+
+        class Endless(library.AsyncByteStream):  # type: ignore[name-defined,misc]
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                nonlocal pieces
+                while True:
+                    pieces += 1
+                    yield bytes(1000)
+
+        client = client_over(library, responds(library, stream=Endless()))
+        response = run(post(client, max_response_size=10_000))
+        assert len(response.body) == 10_000
+        assert pieces == 11
+
+    def test_a_large_body_is_inflated_in_a_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A body above the inline size is inflated in a thread, a smaller body in the event loop."""
+        sizes: list[int] = []
+
+        async def to_thread(call: Callable[..., Any], **options: Any) -> Any:
+            sizes.append(options["max_size"])
+            return call(**options)
+
+        monkeypatch.setattr(asyncio, "to_thread", to_thread)
+        for size in (transport_module.INLINE_SIZE, transport_module.INLINE_SIZE + 1):
+            text = b"[" + bytes(size - 1)
+            reply = response_bytes(gzip.compress(text), headers={"content-encoding": "gzip"})
+            assert exchange(None, reply).body == text
+        assert sizes == [64 * MIB]
+
+
+class TestFailures:
+    """Failures before and after the first byte."""
+
+    @each_exception
+    def test_an_exception_of_the_transport(self, library: ModuleType, name: str) -> None:
+        """An exception of a transport without trace events becomes the error of its row."""
+        raised = make_exception(library, exceptions_of(library)[name])
+
+        async def handle(_: Any) -> Any:
+            raise raised
+
+        with pytest.raises(ERRORS[name].kind) as caught:
+            run(post(client_over(library, handle)))
+        assert type(caught.value) is ERRORS[name].kind
+        assert caught.value.__cause__ is raised
+
+    @each_library
+    @pytest.mark.parametrize(
+        "error", [OSError("..."), RuntimeError("..."), TimeoutError(), ValueError("...")]
+    )
+    def test_an_unlisted_exception(self, library: ModuleType, error: Exception) -> None:
+        """An unlisted exception never means "not sent", once the transport has the request."""
+
+        async def handle(_: Any) -> Any:
+            raise error
+
+        with pytest.raises((OutcomeUnknownError, TimeoutError)):
+            run(post(client_over(library, handle)))
+
+    @each_library
+    @pytest.mark.parametrize(
+        "error", [OSError("..."), RuntimeError("..."), TimeoutError(), ValueError("...")]
+    )
+    def test_before_the_headers(self, library: ModuleType, error: Exception) -> None:
+        """Any failure between connecting and the first header means "not sent"."""
+
+        async def handle(request: Any) -> Any:
+            await request.extensions["trace"]("connection.connect_tcp.started", {})
+            raise error
+
+        with pytest.raises(NotSentError):
+            run(post(client_over(library, handle)))
+
+    @each_library
+    @pytest.mark.parametrize(
+        "error", [OSError("..."), RuntimeError("..."), TimeoutError(), ValueError("...")]
+    )
+    def test_an_event_hook_before_the_request(self, library: ModuleType, error: Exception) -> None:
+        """A request hook of the user that fails means "not sent": the transport never got the request."""
+
+        async def fail(_: Any) -> None:
+            raise error
+
+        client = client_over(library, responds(library), event_hooks={"request": [fail]})
+        with pytest.raises(NotSentError) as caught:
+            run(post(client))
+        assert caught.value.__cause__ is error
+
+    @each_library
+    def test_a_second_connection_after_the_headers(self, library: ModuleType) -> None:
+        """A transport that sends again, and cannot connect then, leaves the outcome unknown."""
+
+        async def handle(request: Any) -> Any:
+            await request.extensions["trace"]("http11.send_request_headers.started", {})
+            raise library.ConnectError("...")
+
+        with pytest.raises(OutcomeUnknownError):
+            run(post(client_over(library, handle)))
+
+    @each_library
+    def test_a_closed_shared_client(self, library: ModuleType) -> None:
+        """A closed shared client raises NotSentError with that reason."""
+
+        async def main() -> None:
+            client = client_over(library, responds(library))
+            await client.aclose()
+            with pytest.raises(NotSentError, match="http_client is closed") as caught:
+                await post(client)
+            assert caught.value.permanent
+
+        run(main())
+
+    def test_a_client_whose_library_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A client without its library means "not sent", with the reason."""
+        monkeypatch.setattr(transport_module, "request_of", {}.__getitem__)
+        with pytest.raises(NotSentError, match="KeyError") as caught:
+            run(post(Script(answers()).client()))
+        assert caught.value.path == "/voice/send"
+        assert caught.value.permanent
+
+    @pytest.mark.parametrize("library", [None, *each_library.args[1]], ids=["own client", "httpx", "httpx2"])
+    def test_a_refused_connection(self, library: ModuleType | None) -> None:
+        """A refused connection on a real socket means "not sent"; the sentence has the address."""
+
+        async def main() -> None:
+            port = await closed_port()
+            client = None if library is None else library.AsyncClient(trust_env=False)
+            with pytest.raises(NotSentError, match=f"127.0.0.1:{port} refused the connection") as caught:
+                await post(client, f"http://127.0.0.1:{port}")
+            assert not caught.value.permanent
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("library", [None, *each_library.args[1]], ids=["own client", "httpx", "httpx2"])
+    def test_a_connection_that_breaks_after_the_request(self, library: ModuleType | None) -> None:
+        """A connection that breaks after the request leaves the outcome unknown."""
+        with pytest.raises(OutcomeUnknownError, match="broke the rules of HTTP"):
+            exchange(library, b"")
+
+    @each_library
+    def test_a_server_without_tls(self, library: ModuleType) -> None:
+        """An https address of a server without TLS means "not sent", with advice."""
+
+        async def main() -> None:
+            async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                await reader.read(100)
+                writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+            async with raw_server(refuse) as port:
+                client = library.AsyncClient(trust_env=False)
+                with pytest.raises(NotSentError, match="check http or https in base_url"):
+                    await post(client, f"https://127.0.0.1:{port}")
+
+        asyncio.run(main())
+
+    def test_another_kind_of_client(self) -> None:
+        """A client object of another kind is refused; the sentence names both libraries."""
+        for wrong in (object(), "http://service", print):
+            with pytest.raises(InvalidRequestError, match=r"httpx\.AsyncClient or an httpx2\.AsyncClient"):
+                Transport("http://service", wrong, 5)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("base_url", ["http://[::1", "http://[v9.x]", "http://\u2603.", "http://x\x00"])
+    def test_an_unreadable_base_url(self, base_url: str) -> None:
+        """A base URL that the HTTP library refuses is refused at once."""
+        with pytest.raises(InvalidRequestError, match="base_url"):
+            Transport(base_url, None, 5)
+
+
+class TestOwnClient:
+    """The own client."""
+
+    def test_made_at_the_first_request(self) -> None:
+        """The first request makes the own client, further requests use its connection, aclose closes it."""
+
+        async def main() -> None:
+            ended = asyncio.Event()
+
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                for _ in range(2):
+                    await reader.readuntil(b"a=1")
+                    writer.write(response_bytes(b"{}"))
+                assert await reader.read() == b""
+                ended.set()
+
+            async with raw_server(serve) as port:
+                transport = Transport(f"http://127.0.0.1:{port}", None, 5)
+                for _ in range(2):
+                    progress = Progress()
+                    assert (await transport.post("/voice/send", b"a=1", progress)).body == b"{}"
+                    assert progress.written
+                    assert progress.address in (("127.0.0.1", port), None)
+                await transport.aclose()
+                await ended.wait()
+
+        asyncio.run(main())
+
+    def test_a_certificate_of_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An https service with a certificate of SSL_CERT_FILE is reached; without it, it is not trusted."""
+        file, context = certificate(tmp_path)
+
+        async def main() -> None:
+            async with raw_server(replies(response_bytes(JSON)), context) as port:
+                with pytest.raises(NotSentError, match="is not trusted: self-signed certificate") as caught:
+                    await post(None, f"https://127.0.0.1:{port}")
+                assert caught.value.permanent
+                monkeypatch.setenv("SSL_CERT_FILE", str(file))
+                assert (await post(None, f"https://127.0.0.1:{port}")).body == JSON
 
         asyncio.run(main())
 
@@ -331,41 +663,3 @@ class TestProgress:
             assert not script.requests
 
         run(main())
-
-
-class TestBaseUrl:
-    """The address of the service."""
-
-    @pytest.mark.parametrize(
-        ("base_url", "found"),
-        [
-            ("", "no scheme"),
-            ("service:8080", "another scheme"),
-            ("//service", "no scheme"),
-            ("ftp://service", "another scheme"),
-            ("http://", "no host"),
-            ("http:///voice", "no host"),
-            ("http://service:0", "no host"),
-            ("http://service:99999", "something unreadable"),
-            ("http://[::1", "something unreadable"),
-            ("http://service/?a=1", "a user, a query or a fragment"),
-            ("http://service/#a", "a user, a query or a fragment"),
-            ("http://service?", "a user, a query or a fragment"),
-            ("http://service/p#", "a user, a query or a fragment"),
-            ("http://user:password@service", "a user, a query or a fragment"),
-            ("http://ser vice", "white space"),
-            (" http://service", "white space"),
-            (None, "NoneType"),
-        ],
-    )
-    def test_what_is_refused(self, base_url: Any, found: str) -> None:
-        """An unusable base URL is refused; the error states the rule and hides the value."""
-        with pytest.raises(InvalidRequestError) as caught:
-            checked_base_url(base_url)
-        assert caught.value.field == "base_url"
-        assert caught.value.actual == found
-        assert "password" not in str(caught.value)
-
-    def test_the_environment_has_no_proxy_in_these_tests(self) -> None:
-        """A proxy variable would send loopback requests elsewhere."""
-        assert not {name for name in os.environ if name.lower() in ("http_proxy", "all_proxy")}

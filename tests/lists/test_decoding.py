@@ -98,10 +98,10 @@ class TestLines:
         """All lines before the first wrong byte are yielded, then an error names the line."""
         good = "".join(f"1380000{place:04}{newline}" for place in range(before)).encode()
         bad = "13800000000 王小明".encode("gbk")
-        lines, error = read(good + bad + newline.encode() + good, None, most)
+        lines, error = read(good + bad + newline.encode() + good, "utf-8", most)
         assert lines == [f"1380000{place:04}" for place in range(before)]
         assert error == (
-            'file: must be text in utf-8; another encoding must be named, such as encoding="gb18030" '
+            'file: must be text in utf-8; name another encoding, such as "big5" (command line: --encoding) '
             f"(found other bytes in line {before + 1})"
         )
 
@@ -110,14 +110,14 @@ class TestLines:
     @pytest.mark.parametrize("wrong", [b"\xff", "王".encode()[:-1], "王".encode()[:-1] + b"\n1"], ids=repr)
     def test_wrong_bytes_right_after_a_newline(self, wrong: bytes, newline: str, most: int) -> None:
         """A line that ends just before the wrong bytes is yielded; half a character is an error as well."""
-        lines, error = read(f"12345{newline}".encode() + wrong, None, most)
+        lines, error = read(f"12345{newline}".encode() + wrong, "utf-8", most)
         assert lines == ["12345"]
         assert error.endswith("(found other bytes in line 2)")
 
     def test_a_text_file_in_another_encoding(self) -> None:
         """A text file that fails to decode gives the same error."""
         file = io.TextIOWrapper(io.BytesIO("13800000000\n王".encode("gbk")), encoding="utf-8")
-        with pytest.raises(InvalidRequestError, match="must be text in utf-8"):
+        with pytest.raises(InvalidRequestError, match="must be text in UTF-8 or GB18030"):
             list(lines_of(file, None))
 
     def test_an_error_without_an_encoding(self) -> None:
@@ -143,6 +143,76 @@ class TestLines:
         with pytest.raises(InvalidRequestError):
             list(lines_of(file, None))
         assert len(file.whole) > 1 << 21
+
+
+def guessed(whole: bytes, most: int = 65_536) -> tuple[list[str], str, list[str]]:
+    """Read all lines without naming an encoding; return them, the error, and the reported encodings."""
+    encodings: list[str] = []
+    lines: list[str] = []
+    try:
+        lines.extend(lines_of(Trickle(whole, most), None, encodings.append))
+    except InvalidRequestError as error:
+        return lines, str(error), encodings
+    return lines, "", encodings
+
+
+class TestGuess:
+    """UTF-8 strictly, else GB18030."""
+
+    @given(st.text("王小明张伟13,、\n①㐀éx", max_size=60), pieces)
+    def test_text_in_chinese(self, text: str, most: int) -> None:
+        """Text as Excel saves in China is read in pieces of any size, and so is UTF-8; both are reported."""
+        text = f"手机号,姓名\n13800000000,王小明\n{text}"
+        assert guessed(text.encode("gb18030"), most) == (split(text), "", ["utf-8", "gb18030"])
+        assert guessed(text.encode(), most) == (split(text), "", ["utf-8", "utf-8"])
+
+    @pytest.mark.parametrize("most", [1, 999, 65_536])
+    def test_the_first_chinese_text_comes_late(self, most: int) -> None:
+        """The encoding is told by the first bytes that are not ASCII, however late they come."""
+        head = "13800000000\n" * 10_000
+        assert guessed(f"{head}王小明".encode("gbk"), most)[0][-1] == "王小明"
+        assert guessed(f"{head}王小明".encode(), most)[0][-1] == "王小明"
+
+    def test_ascii_is_utf_8(self) -> None:
+        """A file of digits alone is UTF-8."""
+        assert guessed(b"13800000000\n") == (["13800000000"], "", ["utf-8"])
+
+    @pytest.mark.parametrize("most", [1, 65_536])
+    def test_damaged_utf_8(self, most: int) -> None:
+        """UTF-8 with a wrong byte behind eight good characters is an error, not another encoding."""
+        lines, error, encodings = guessed("王小明王小明\n王小明".encode() + b"\xd6\xd0\n", most)
+        assert lines == ["王小明王小明"]
+        assert error == (
+            'file: must be text in UTF-8 or GB18030; name another encoding, such as "big5" '
+            "(command line: --encoding) (found other bytes in line 2)"
+        )
+        assert encodings == ["utf-8", "utf-8"]
+
+    @pytest.mark.parametrize("text", ["José,1", "é", "Zoë\t1"])
+    def test_neither(self, text: str) -> None:
+        """Latin-1 is neither of the two, and the error names the line."""
+        lines, error, _ = guessed(f"1\n{text}".encode("latin-1"))
+        assert lines == ["1"]
+        assert "must be text in UTF-8 or GB18030; name another" in error
+        assert error.endswith("(found other bytes in line 2)")
+
+    @pytest.mark.parametrize("most", [1000, 65_536])
+    @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+    def test_the_guess_is_final(self, encoding: str, most: int) -> None:
+        """Wrong bytes later than 64 KiB behind the first Chinese character are an error of that encoding."""
+        whole = ("王\n" + "1\n" * 40_000).encode(encoding) + b"\xff\n"
+        lines, error, encodings = guessed(whole, most)
+        assert len(lines) == 40_001
+        assert error.endswith("(found other bytes in line 40002)")
+        assert encodings[-1] == encoding
+
+    def test_a_named_encoding_and_a_mark_are_reported(self) -> None:
+        """The encoding that is used is reported, not the one that was named."""
+        encodings: list[str] = []
+        list(lines_of(io.BytesIO(codecs.BOM_UTF16_LE + b"1\0"), "gb18030", encodings.append))
+        list(lines_of(io.BytesIO(b"1"), "big5", encodings.append))
+        list(lines_of(io.StringIO("1"), None, encodings.append))
+        assert encodings == ["utf-16-le", "big5"]
 
 
 class TestNoText:

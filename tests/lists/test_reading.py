@@ -1,10 +1,13 @@
 """Recipients from files: whole files, arguments, closing, and memory."""
 
+import asyncio
 import gzip
 import io
 import re
+import threading
 import tracemalloc
-from contextlib import closing
+from collections.abc import Iterable
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,18 +48,21 @@ class TestSamples:
     """Files as common programs write them."""
 
     def test_a_chinese_spreadsheet(self) -> None:
-        """CSV of Excel in China needs ``encoding``; the last row, without text, is skipped."""
+        """CSV of Excel in China is read as GB18030, named or not; the last row, without text, is skipped."""
         path = LISTS / "excel-gbk.csv"
+        entries = read_recipients(path)
+        assert entries.encoding is None
+        assert len(list(entries)) == 4
+        assert entries.encoding == "gb18030"
+        assert told(path) == told(path, encoding="gb18030")
         assert told(path, encoding="gb18030") == [
             (2, ONE),
             (3, TWO),
             (5, f"mobile: {SHORT} (found 8 characters in scientific notation, which has lost digits)"),
             (6, "13800000004"),
         ]
-        with pytest.raises(
-            InvalidRequestError, match=r'such as encoding="gb18030" \(found other bytes in line 1\)'
-        ):
-            told(path)
+        with pytest.raises(InvalidRequestError, match=r"must be text in utf-8; .* other bytes in line 1\)"):
+            told(path, encoding="utf-8")
 
     def test_a_spreadsheet_in_utf_8(self) -> None:
         """A byte order mark is not part of the first column's name."""
@@ -222,7 +228,7 @@ class TestReading:
         del through
         assert opened[2].closed
         with pytest.raises(InvalidRequestError):
-            told(LISTS / "excel-gbk.csv")
+            told(LISTS / "excel-gbk.csv", encoding="utf-8")
         assert opened[3].closed
 
     def test_errors_of_the_system_are_those_of_the_system(self, tmp_path: Path) -> None:
@@ -271,6 +277,123 @@ class TestReading:
             tracemalloc.stop()
         assert number == 100_000
         assert peak < 600_000
+
+
+class TestAsync:
+    """Reading in an event loop."""
+
+    def test_all_entries_come_and_the_loop_goes_on(self) -> None:
+        """``async for`` gives the same entries as ``for``, and other tasks run in between."""
+        body = "".join(f"138{number:08}\n" for number in range(20_000)).encode()
+        turns = 0
+
+        async def main() -> list[Entry]:
+            async def count() -> None:
+                nonlocal turns
+                while True:
+                    turns += 1
+                    await asyncio.sleep(0)
+
+            counting = asyncio.ensure_future(count())
+            found = [entry async for entry in read_recipients(io.BytesIO(body), format="txt")]
+            counting.cancel()
+            return found
+
+        assert asyncio.run(main()) == list(read_recipients(io.BytesIO(body), format="txt"))
+        assert turns >= 40
+
+    @pytest.mark.parametrize("good", [0, 3, 499, 500, 501, 1234])
+    def test_entries_before_an_error_come_first(self, good: int) -> None:
+        """An error is raised after all entries before the error, and the file is closed then."""
+        body = b"13800000000\n" * good + b"1" * 70_000
+        entries = read_recipients(io.BytesIO(body), format="txt")
+        found: list[Entry] = []
+
+        async def main() -> None:
+            async for entry in entries:
+                found.append(entry)  # noqa: PERF401 - the entries before the error count
+
+        with pytest.raises(InvalidRequestError, match="lines of at most"):
+            asyncio.run(main())
+        assert len(found) == good
+        assert next(entries, None) is None
+
+    def test_a_file_is_closed_in_time(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Leaving the loop, or cancelling it while a thread reads, closes the file."""
+        path = tmp_path / "list.txt"
+        path.write_text(f"{ONE}\n" * 5000)
+        opened: list[IO[bytes]] = []
+        real = Path.open
+
+        def keep(self: Path, *args: Any, **options: Any) -> Any:
+            opened.append(real(self, *args, **options))
+            return opened[-1]
+
+        monkeypatch.setattr(Path, "open", keep)
+
+        async def leave() -> None:
+            async with aclosing(aiter(read_recipients(path))) as entries:
+                async for entry in entries:
+                    assert entry.line == 1
+                    break
+
+        async def read() -> None:
+            async for _ in read_recipients(path):
+                pass
+
+        async def cancel() -> None:
+            reading = asyncio.ensure_future(read())
+            await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.wait({reading})
+
+        asyncio.run(leave())
+        assert opened[0].closed
+        asyncio.run(cancel())
+        assert all(file.closed for file in opened)
+
+    def test_problems_are_handled_in_the_loop(self) -> None:
+        """``on_problem`` is called in the thread of the event loop, for any kind of entries."""
+        threads: list[int] = []
+        body = f"{ONE}\nx\n{TWO}\n".encode()
+
+        async def main() -> list[list[str]]:
+            sources: list[Iterable[Entry]] = [
+                read_recipients(io.BytesIO(body), format="txt"),
+                list(read_recipients(io.BytesIO(body), format="txt")),
+            ]
+            return [
+                [
+                    one.mobile
+                    async for one in recipients_of(
+                        source, on_problem=lambda _: threads.append(threading.get_ident())
+                    )
+                ]
+                for source in sources
+            ]
+
+        assert asyncio.run(main()) == [[ONE, TWO]] * 2
+        assert threads == [threading.get_ident()] * 2
+
+    def test_a_list_of_entries_lets_the_loop_go_on(self) -> None:
+        """Entries in memory are handed out with pauses."""
+        entries = [Entry(1, Recipient(ONE))] * 5000
+        turns = 0
+
+        async def main() -> int:
+            async def count() -> None:
+                nonlocal turns
+                while True:
+                    turns += 1
+                    await asyncio.sleep(0)
+
+            counting = asyncio.ensure_future(count())
+            found = sum([1 async for _ in recipients_of(entries)])
+            counting.cancel()
+            return found
+
+        assert asyncio.run(main()) == 5000
+        assert turns >= 10
 
 
 class TestRecipientsOf:

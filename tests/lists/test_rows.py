@@ -150,7 +150,7 @@ class TestCsv:
     def test_a_header_alone(self) -> None:
         """A header alone has no entries, and is checked."""
         assert list(csv_entries(["name,mobile"])) == []
-        assert spoiled(csv_entries(["name,telephone"])).endswith("(found 0 such in 'name', 'telephone')")
+        assert spoiled(csv_entries(["name,address"])).endswith("(found the columns 'name', 'address')")
         assert spoiled(csv_entries(["name,mobile"], None, "id")).startswith(
             "custom_id_column: must be the name"
         )
@@ -161,8 +161,38 @@ class TestCsv:
         assert told(csv_entries(lines, 2)) == [(1, ONE), (2, TWO)]
         assert told(csv_entries(["", *lines], 2)) == [(2, ONE), (3, TWO)]
         assert [one.recipient.custom_id for one in csv_entries(lines, 2, 1)] == ["a", "b"]
-        assert spoiled(csv_entries(lines)).endswith("(found 0 such in 'a', ****)")
+        assert spoiled(csv_entries(lines)).endswith(
+            "(command line: --column 2) (found the columns 'a', ****)"
+        )
         assert told(csv_entries(["a,b", *lines], 2)) == [(2, ONE), (3, TWO)]
+
+    @pytest.mark.parametrize(
+        ("first", "found"),
+        [
+            ("1380000000", 10),
+            ("13800000000x", 12),
+            ("l3800000000", 11),
+            ("138O0000000", 11),
+            ("", 0),
+            ("-", 1),
+        ],
+    )
+    def test_a_mistyped_number_is_no_header(self, first: str, found: int) -> None:
+        """Without a header, a mistyped number in the first row is an entry with a problem."""
+        assert told(checked(csv_entries([f"{first},x", f"{TWO},y"], 1))) == [
+            (1, f"{MOBILE_RULE} (found {found} characters)"),
+            (2, TWO),
+        ]
+
+    def test_a_number_in_another_column_is_no_header(self) -> None:
+        """A first row with a mobile number in any column is a row, even if the column has text there."""
+        rows = [f"unknown,{ONE}", f"{TWO},{THREE}"]
+        assert told(checked(csv_entries(rows, 1))) == [(1, f"{MOBILE_RULE} (found 7 characters)"), (2, TWO)]
+
+    @pytest.mark.parametrize("header", ["phone1", "手机", "电话2", "a", "Mobile (11 digits)"])
+    def test_a_header_is_no_row(self, header: str) -> None:
+        """The name of a column is a header, also with digits."""
+        assert told(csv_entries([f"{header},x", f"{TWO},y"], 1)) == [(2, TWO)]
 
     def test_rows_of_other_lengths(self) -> None:
         """A row that is too short is bad, and so is a row with text after the last column."""
@@ -271,6 +301,111 @@ class TestCsv:
                 assert spoiled_by in ("", "column", "custom_id_column", "file")
 
 
+class TestNumbers:
+    """Cells with other notations, or with several numbers."""
+
+    @pytest.mark.parametrize(
+        "between",
+        [
+            *(
+                "、",
+                ",",
+                "，",
+                ";",
+                "；",
+                "/",
+                "|",
+                " ",
+                "  ",
+                "\u3000",
+                "\n",
+                " / ",
+                ", ",
+                "和",
+                "或",
+                " or ",
+                " and ",
+                "&",
+            ),
+            *("-", " - ", "", "、+86 ", "，0086-", "或者", "\\", "。", "："),
+        ],
+    )
+    def test_two_numbers(self, between: str) -> None:
+        """A cell with two numbers is a problem that says so, in every format."""
+        cell = f"{ONE}{between}{TWO}"
+        problem = "mobile: must be one number; give each number a row of its own (found 2 numbers)"
+        assert told(checked(jsonl_entries([json.dumps(cell)]))) == [(1, problem)]
+        assert told(checked(txt_entries([cell.replace("\n", " ")]))) == [(1, problem)]
+        [(_, text)] = told(checked(csv_entries(written([["mobile"], [cell]]))))
+        assert "must be one number; give each number a row of its own (found 2 numbers" in text
+
+    @pytest.mark.parametrize(
+        ("cell", "count"),
+        [
+            ("13800000001、13800000002、13800000003", 3),
+            ("13800000001、010-87654321", 2),
+            ("138 0000 0001 138 0000 0002", 2),
+            ("138-0000-0001, 138-0000-0002", 2),
+            ("(+86)13800000001;(+86)13800000002", 2),
+            ("１３８００００００００１，１３８０００００００２", 2),
+        ],
+    )
+    def test_several_numbers(self, cell: str, count: int) -> None:
+        """Numbers in any notation are counted, landlines included."""
+        [(_, text)] = told(checked(txt_entries([cell])))
+        assert text.endswith(f"(found {count} numbers)")
+
+    @pytest.mark.parametrize(
+        "cell",
+        ["138000000001", "13800000001x", "13800000001 转 12", "400-800-8888", "1" * 1001, "1/2", "12345678"],
+    )
+    def test_a_bad_number_is_a_single_number(self, cell: str) -> None:
+        """A wrong number, or a number with other text, is not counted as several numbers."""
+        [(_, text)] = told(checked(txt_entries([cell])))
+        assert text == f"{MOBILE_RULE} (found {len(cell)} characters)"
+
+    def test_a_bad_custom_id_is_told_as_such(self) -> None:
+        """The problem of a custom id is not a problem of the number."""
+        [(_, text)] = told(csv_entries(["mobile,id", f"{ONE},"], None, "id"))
+        assert text.startswith("custom_id: ")
+
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            *(
+                "1.3812345678E10",
+                "1.3812345678e+10",
+                "13812345678E0",
+                "1,3812345678E+10",
+                "1.38123456780E+10",
+            ),
+            *(
+                "138123456.78E2",
+                "0.13812345678E11",
+                "13812345678.0E0",
+                " 1.3812345678E+10 ",
+                "'1.3812345678E+10",
+            ),
+            *("+86 138 1234 5678", "0086-13812345678", "8613812345678", "(+86)13812345678", "13812345678.0"),
+        ],
+    )
+    def test_no_digit_is_lost(self, cell: str) -> None:
+        """Scientific notation with all eleven digits is read, as are the country code and .0."""
+        assert told(checked(txt_entries([cell]))) == [(1, "13812345678")]
+
+    @pytest.mark.parametrize(
+        "cell",
+        ["1.38E10", "1.38E+10", "1,38E+10", "1.381234567E10", "1.3812345678E11", "1.38123456789E9", "1E99"],
+    )
+    def test_lost_digits(self, cell: str) -> None:
+        """Scientific notation with fewer digits is refused with the reason."""
+        [(_, text)] = told(checked(txt_entries([cell])))
+        assert (
+            text
+            == f"{MOBILE_RULE} (found {len(cell)} characters in scientific notation, which has lost digits)"
+        )
+
+
 class TestJsonl:
     """A JSON value per line."""
 
@@ -355,8 +490,8 @@ class TestJsonl:
 
     def test_the_first_object_decides(self) -> None:
         """A field missing in the first object is an error of the file, with a list of the fields."""
-        assert spoiled(jsonl_entries([f'{{"tel": {ONE}, "{ONE}": 1}}'])).endswith(
-            "(found 0 such in 'tel', ****)"
+        assert spoiled(jsonl_entries([f'{{"a": {ONE}, "{ONE}": 1}}'])).endswith(
+            "(found the columns 'a', ****)"
         )
         assert spoiled(jsonl_entries(['{"tel": 1}'], "mobile")).startswith("column: must be the name of one")
         assert spoiled(jsonl_entries(['{"tel": 1}'], "tel", "id")).startswith("custom_id_column: must be")

@@ -157,7 +157,9 @@ class TestSendResult:
             group = [one for one in outcomes if isinstance(one, type(outcome(name, 0, 1)))]
             if group:
                 numbers = sum(len(one.recipients) for one in group)
-                parts.append(f"{name}: {numbers} numbers in {len(group)} batches")
+                many = "number" if numbers == 1 else "numbers"
+                batches = "1 batch" if len(group) == 1 else f"{len(group)} batches"
+                parts.append(f"{name}: {numbers} {many} in {batches}")
         assert str(SendResult(outcomes)) == ", ".join(parts)
 
     def test_nothing_sent(self) -> None:

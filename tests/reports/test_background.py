@@ -19,13 +19,6 @@ from emay_voice_async import (
     Ticket,
     VoiceSms,
 )
-from emay_voice_async.reports.background import jittered
-
-
-def test_jitter() -> None:
-    """Jittered pauses differ by up to a fifth."""
-    seconds = [jittered(10) for _ in range(100)]
-    assert 8 <= min(seconds) < max(seconds) <= 12
 
 
 class TestBackground:

@@ -19,10 +19,11 @@ from hypothesis.stateful import (
 )
 from support.virtual_time import now, run
 
-from emay_voice_async import InvalidRequestError, Product, Report, ReportTimeoutError, Ticket
+from emay_voice_async import Product, Report, ReportTimeoutError, Ticket
 from emay_voice_async.errors import UsageError
-from emay_voice_async.reports.mailbox import Mailbox, ids_awaited
-from emay_voice_async.reports.pages import Page, ReportId, StoredReport, ids_of
+from emay_voice_async.reports.mailbox import Mailbox
+from emay_voice_async.reports.pages import Page, StoredReport
+from emay_voice_async.reports.searches import ReportId, Search, ids_of, search_for
 from emay_voice_async.reports.spool import SpooledAnswer
 
 _Result = TypeVar("_Result")
@@ -31,6 +32,11 @@ _Result = TypeVar("_Result")
 def page(*numbers: int, custom: str = "", product: Product = Product.VOICE) -> Page:
     """Make a page of distinguishable reports."""
     return Page(product, [Report(product, message_id=f"m{number}", custom_id=custom) for number in numbers])
+
+
+def by_message(message_id: str) -> Search:
+    """Search by message id."""
+    return Search((("message", message_id),))
 
 
 def take(mailbox: Mailbox, product: Product = Product.VOICE) -> str | None:
@@ -71,7 +77,7 @@ class TestOrder:
             mailbox = Mailbox()
             for number in range(3):
                 mailbox.put(page(number, custom="again"))
-            found = [(await mailbox.find((("custom", "again"),), 1)).report.message_id for _ in range(3)]
+            found = [(await mailbox.find(search_for("again"), 1)).report.message_id for _ in range(3)]
             assert found == ["m0", "m1", "m2"]
 
         run(main())
@@ -88,7 +94,7 @@ class TestSearchedAndUnsearched:
             plain, searched = Mailbox(), Mailbox()
             searched.put(page(-1))
             searched.put(page(-2, product=Product.JOIN))
-            await searched.find((("message", "m-1"),), 1)
+            await searched.find(by_message("m-1"), 1)
             for number, step in enumerate(steps):
                 for mailbox in (plain, searched):
                     if step in ("put", "join"):
@@ -102,7 +108,7 @@ class TestSearchedAndUnsearched:
                     if step == "take":
                         results.append(take(mailbox))
                     elif step == "find" and is_there:
-                        results.append((await mailbox.find((("custom", "c0"),), 1)).report.message_id)
+                        results.append((await mailbox.find(search_for("c0"), 1)).report.message_id)
                 assert len(set(results)) <= 1
             assert ids(plain) == ids(searched)
             assert ids(plain, Product.JOIN) == ids(searched, Product.JOIN)[1:]
@@ -118,7 +124,7 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
+            waiting = asyncio.ensure_future(mailbox.find(by_message("m1"), 60))
             await asyncio.sleep(5)
             mailbox.put(page(0, 1))
             assert (await waiting).report.message_id == "m1"
@@ -134,7 +140,7 @@ class TestFind:
             mailbox = Mailbox()
             began = now()
             with pytest.raises(ReportTimeoutError, match="within 60 seconds") as caught:
-                await mailbox.find((("message", "m1"),), 60)
+                await mailbox.find(by_message("m1"), 60)
             assert now() - began == 60
             assert isinstance(caught.value, TimeoutError)
             assert not mailbox.is_awaited
@@ -149,7 +155,7 @@ class TestFind:
         async def main() -> None:
             mailbox = Mailbox()
             waiting = [
-                asyncio.ensure_future(mailbox.find((key,), 60))
+                asyncio.ensure_future(mailbox.find(Search((key,)), 60))
                 for key in (("message", "m1"), ("message", "m1"), ("custom", "c"))
             ]
             await asyncio.sleep(1)
@@ -167,9 +173,7 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = [
-                asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(receivers)
-            ]
+            waiting = [asyncio.ensure_future(mailbox.find(by_message("m1"), 60)) for _ in range(receivers)]
             await asyncio.sleep(1)
             mailbox.put(page(0, 1))
             for one in waiting:
@@ -184,8 +188,8 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            first = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
-            second = asyncio.ensure_future(mailbox.find((("message", "m1"),), 60))
+            first = asyncio.ensure_future(mailbox.find(by_message("m1"), 60))
+            second = asyncio.ensure_future(mailbox.find(by_message("m1"), 60))
             await asyncio.sleep(1)
             mailbox.put(page(1))
             second.cancel()
@@ -202,7 +206,7 @@ class TestFind:
         async def main() -> None:
             mailbox = Mailbox()
             waiting = [
-                asyncio.ensure_future(mailbox.find((("message", "m1"), ("nameless", "c")), 60))
+                asyncio.ensure_future(mailbox.find(Search((("message", "m1"), ("nameless", "c"))), 60))
                 for _ in range(2)
             ]
             await asyncio.sleep(1)
@@ -216,23 +220,13 @@ class TestFind:
 
         run(main())
 
-    def test_awaited_ids(self) -> None:
-        """A ticket is searched by message id, without a message id by custom id; a str is a custom id."""
-        assert ids_awaited(Ticket("13800000000", "m1", "c")) == (("message", "m1"), ("nameless", "c"))
-        assert ids_awaited(Ticket("13800000000", "m1", "")) == (("message", "m1"),)
-        assert ids_awaited(Ticket("13800000000", "", "c")) == (("custom", "c"),)
-        assert ids_awaited("c") == (("custom", "c"),)
-        for nothing in ("", None, 5, Ticket("13800000000", "", "")):
-            with pytest.raises(InvalidRequestError, match="awaited"):
-                ids_awaited(nothing)  # type: ignore[arg-type]
-
     def test_a_report_without_message_id(self) -> None:
         """A ticket's custom id finds a report that has no message id, and none of another call."""
 
         async def main() -> None:
             mailbox = Mailbox()
-            keys = ids_awaited(Ticket("13800000000", "m1", "c"))
-            waiting = asyncio.ensure_future(mailbox.find(keys, 60))
+            search = search_for(Ticket("13800000000", "m1", "c"))
+            waiting = asyncio.ensure_future(mailbox.find(search, 60))
             await asyncio.sleep(1)
             mailbox.put(page(0, custom="c"))
             assert mailbox.is_awaited
@@ -249,7 +243,7 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = [asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(2)]
+            waiting = [asyncio.ensure_future(mailbox.find(by_message("m1"), 60)) for _ in range(2)]
             await asyncio.sleep(1)
             mailbox.put(page(1))
             for place, one in enumerate(await asyncio.gather(*waiting)):
@@ -267,7 +261,7 @@ class TestFind:
 
         async def main() -> None:
             mailbox = Mailbox()
-            waiting = [asyncio.ensure_future(mailbox.find((("message", "m1"),), 60)) for _ in range(2)]
+            waiting = [asyncio.ensure_future(mailbox.find(by_message("m1"), 60)) for _ in range(2)]
             await asyncio.sleep(1)
             spooled = page(1, 2)
             spooled.answer = SpooledAnswer(tmp_path / "1.json", 2, broken=False)
@@ -290,7 +284,7 @@ class TestFind:
         async def main() -> None:
             mailbox = Mailbox()
             mailbox.put(page(0, 1, 2))
-            mailbox.give_back(await mailbox.find((("message", "m1"),), 60))
+            mailbox.give_back(await mailbox.find(by_message("m1"), 60))
             assert ids(mailbox) == ["m1", "m0", "m2"]
 
         run(main())
@@ -321,7 +315,7 @@ class TestNews:
         async def main() -> None:
             mailbox = Mailbox()
             waiting = asyncio.ensure_future(mailbox.news(60))
-            search = asyncio.ensure_future(mailbox.find((("message", "m0"),), 60))
+            search = asyncio.ensure_future(mailbox.find(by_message("m0"), 60))
             await asyncio.sleep(1)
             began = now()
             mailbox.put(page(0))
@@ -348,6 +342,7 @@ class TestNews:
 
 _PRODUCTS = st.sampled_from(Product)
 _CUSTOM_IDS = st.sampled_from(["", "a", "b"])
+_MOBILES = st.sampled_from(["", "1", "2"])
 _ANY = st.integers(0, 99)
 
 
@@ -381,7 +376,7 @@ class _Holder:
 class _Waiting:
     """A caller that waits for a report."""
 
-    ids: tuple[ReportId, ...]
+    search: Search
     task: asyncio.Task[StoredReport]
     arrival: _Arrival | None = None
 
@@ -419,6 +414,8 @@ class Histories(RuleBasedStateMachine):
         self._holders: list[_Holder] = []
         self._waiting: list[_Waiting] = []
         self._idle: list[asyncio.Task[None]] = []
+        self._reserved: list[int] = []
+        self._places: dict[str, int] = {}
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(work)
@@ -426,7 +423,7 @@ class Histories(RuleBasedStateMachine):
     def _page(self, product: Product, custom_ids: list[str], spooled: bool, broken: bool) -> Page:
         """Make the page of an answer, with a file if the answer is spooled."""
         reports = [
-            Report(product, message_id=f"m{number}", custom_id=custom_id)
+            Report(product, message_id=f"m{number}", custom_id=custom_id, mobile=["1", "2", ""][number % 3])
             for number, custom_id in enumerate(custom_ids, self._count)
         ]
         self._count += len(reports)
@@ -448,7 +445,7 @@ class Histories(RuleBasedStateMachine):
             reached = [
                 caller
                 for caller in self._waiting
-                if caller.arrival is None and set(caller.ids) & set(ids_of(report))
+                if caller.arrival is None and _accepting(caller.search, report)
             ]
             arrival = _Arrival(report, len(reached))
             for caller in reached:
@@ -470,11 +467,30 @@ class Histories(RuleBasedStateMachine):
     )
     def put(self, product: Product, custom_ids: list[str], spooled: bool, broken: bool) -> None:
         """Let an answer arrive: waiters get their reports, and the others are stored behind."""
-        page = self._page(product, custom_ids, spooled, broken)
+        self._put(self._page(product, custom_ids, spooled, broken), self._mailbox.reserve())
+
+    def _put(self, page: Page, place: int) -> None:
+        page.place = place
         others = self._without_awaited(list(page))
-        self._model.stored += others
+        self._places.update({report.message_id: place for report in page})
+        later = [report for report in self._model.stored if self._places.get(report.message_id, 0) > place]
+        position = self._model.stored.index(later[0]) if later else len(self._model.stored)
+        self._model.stored[position:position] = others
         self._mailbox.put(page)
         self._expect_news(bool(others))
+
+    @rule()
+    def request(self) -> None:
+        """Make a request, whose answer comes later."""
+        self._reserved.append(self._mailbox.reserve())
+
+    @precondition(lambda self: self._reserved)
+    @rule(which=_ANY, product=_PRODUCTS, custom_ids=st.lists(_CUSTOM_IDS, max_size=3))
+    def answer_late(self, which: int, product: Product, custom_ids: list[str]) -> None:
+        """Let a late answer arrive: the reports are stored in the order of the requests."""
+        self._put(
+            self._page(product, custom_ids, False, False), self._reserved.pop(which % len(self._reserved))
+        )
 
     @rule(pages=st.lists(st.tuples(_PRODUCTS, st.lists(_CUSTOM_IDS, max_size=3), st.booleans()), max_size=3))
     def put_back(self, pages: list[tuple[Product, list[str], bool]]) -> None:
@@ -508,14 +524,23 @@ class Histories(RuleBasedStateMachine):
             self._expect_front(product, report)
             self._model.take(report)
 
-    @rule(near=st.integers(-8, 4), custom_id=_CUSTOM_IDS, number=st.integers(1, 3))
-    def find(self, near: int, custom_id: str, number: int) -> None:
+    @rule(
+        near=st.integers(-8, 4),
+        custom_id=_CUSTOM_IDS,
+        number=st.integers(1, 3),
+        product=st.none() | _PRODUCTS,
+        mobile=_MOBILES,
+    )
+    def find(self, near: int, custom_id: str, number: int, product: Product | None, mobile: str) -> None:
         """Let callers search for a report that was stored lately or comes soon."""
         ids: tuple[ReportId, ...] = (("message", f"m{self._count + near}"),)
         ids += (("custom", custom_id),) if custom_id else ()
+        search = Search(ids, mobile, product)
         for _ in range(number):
-            stored = [report for key in ids for report in self._model.stored if key in ids_of(report)]
-            task: asyncio.Task[StoredReport] = self._do(_begun(self._mailbox.find(ids, 3600)))
+            stored = [
+                report for key in ids for report in self._model.stored if key in _accepting(search, report)
+            ]
+            task: asyncio.Task[StoredReport] = self._do(_begun(self._mailbox.find(search, 3600)))
             assert task.done() == bool(stored)
             if stored:
                 # The first of the ids counts most.
@@ -523,7 +548,7 @@ class Histories(RuleBasedStateMachine):
                 self._model.stored.remove(stored[0])
                 self._holders.append(_Holder(task.result()))
             else:
-                self._waiting.append(_Waiting(ids, task))
+                self._waiting.append(_Waiting(search, task))
 
     @rule()
     def wait_for_news(self) -> None:
@@ -586,6 +611,7 @@ class Histories(RuleBasedStateMachine):
             arrival.holders -= 1
         if arrival is None or not arrival.holders:
             others = self._without_awaited([report])
+            self._places[report.message_id] = 0
             self._model.stored[:0] = others
             self._expect_news(bool(others))
 
@@ -608,6 +634,14 @@ class Histories(RuleBasedStateMachine):
             self._do(_ended(task))
         self._runner.close()
         self._folder.cleanup()
+
+
+def _accepting(search: Search, report: Report) -> list[ReportId]:
+    """Return the ids by which a search accepts a report."""
+    if search.product not in (None, report.product):
+        return []
+    same = not search.mobile or report.mobile in ("", search.mobile)
+    return [key for key in search.ids if key in ids_of(report) and (same or key[0] == "message")]
 
 
 async def _begun(work: "Coroutine[Any, Any, _Result]") -> "asyncio.Task[_Result]":

@@ -8,7 +8,8 @@ from support.virtual_time import run
 
 from emay_voice_async import Product, Report
 from emay_voice_async.reports.mailbox import Mailbox
-from emay_voice_async.reports.pages import Page, Pages, StoredReport, ids_of
+from emay_voice_async.reports.pages import Page, Pages, StoredReport
+from emay_voice_async.reports.searches import Search, search_for
 from emay_voice_async.reports.spool import SpooledAnswer
 
 
@@ -22,17 +23,15 @@ def ids(reports: "Page | Pages") -> list[str]:
     return [report.message_id for report in (reports if isinstance(reports, Page) else reports.reports)]
 
 
+def by_message(message_id: str) -> Search:
+    """Search by message id."""
+    return Search((("message", message_id),))
+
+
 def pop(pages: Pages, product: Product = Product.VOICE) -> str:
     """Take the oldest report of a product."""
     [report] = pages.of(product)[0].take(1)
     return report.message_id
-
-
-def test_the_ids_of_a_report() -> None:
-    """A report is found by message id and custom id; without a message id, also as nameless."""
-    assert ids_of(Report(Product.VOICE, "", "m", "c")) == [("message", "m"), ("custom", "c")]
-    assert ids_of(Report(Product.VOICE, "", "", "c")) == [("custom", "c"), ("nameless", "c")]
-    assert ids_of(Report(Product.VOICE, mobile="13800000000")) == []
 
 
 class TestPage:
@@ -55,12 +54,12 @@ class TestPage:
         positions = {report.message_id: position for position, report in several.positions()}
         assert list(positions) == ["m1", "m2", "m3", "m4"]
         stored = several.take_at(positions["m2"])
-        assert stored is not None
         assert stored.report.message_id == "m2"
-        assert several.take_at(positions["m2"]) is None
+        assert several.at(positions["m2"]) is None
         assert [report.message_id for _, report in several.positions()] == ["m1", "m3", "m4"]
         assert [report.message_id for report in several.take(2)] == ["m1", "m3"]
-        assert several.take_at(positions["m1"]) is None
+        assert several.at(positions["m1"]) is None
+        assert several.at(positions["m4"]) is not None
         assert [report.message_id for _, report in several.positions()] == ["m4"]
 
     def test_an_empty_page_is_false(self) -> None:
@@ -97,6 +96,32 @@ class TestPages:
         assert [report.message_id for report in held[0].take(1)] == ["m1"]
         assert pop(pages) == "m2"
 
+    @pytest.mark.parametrize("searched", [False, True])
+    def test_a_reserved_place(self, *, searched: bool) -> None:
+        """A page with an earlier place is stored in front of later pages, and found in that order."""
+        pages = Pages()
+        places = [pages.reserve() for _ in range(3)]
+        for place, number in ((places[1], 2), (places[2], 3), (places[0], 1)):
+            if searched:
+                assert pages.find(search_for("other")) is None
+            late = page(number, custom="c")
+            late.place = place
+            pages.put(late)
+        pages.put(page(4, custom="c"))
+        assert ids(pages) == ["m1", "m2", "m3", "m4"]
+        found = [pages.find(search_for("c")) for _ in range(5)]
+        assert [stored and stored.report.message_id for stored in found] == ["m1", "m2", "m3", "m4", None]
+
+    def test_room(self) -> None:
+        """Room is counted without the reports that were taken."""
+        pages = Pages()
+        pages.put(page(1, 2, 3))
+        assert [pages.has_room(number, 5) for number in (1, 2, 3)] == [True, True, False]
+        pop(pages)
+        assert [pages.has_room(number, 5) for number in (1, 3, 4)] == [True, True, False]
+        pages.put_back(page(4))
+        assert not pages.has_room(3, 5)
+
 
 class TestSearch:
     """Reports by their ids."""
@@ -108,7 +133,7 @@ class TestSearch:
         pages.put(page(2, custom="c", product=Product.JOIN))
         pages.put_back(page(3, 4, custom="c", product=Product.JOIN))
         found = []
-        while (stored := pages.find(("custom", "c"))) is not None:
+        while (stored := pages.find(search_for("c"))) is not None:
             found.append(stored.report.message_id)
             pages.put_back(page(9))
             pages.put(page(10))
@@ -119,9 +144,9 @@ class TestSearch:
         """A report that is stored after the first search is found, too."""
         pages = Pages()
         pages.put(page(1, custom="c"))
-        assert pages.find(("message", "m9")) is None
+        assert pages.find(by_message("m9")) is None
         (pages.put_back if in_front else pages.put)(page(2, 3, custom="c"))
-        found = [pages.find(("custom", "c")) for _ in range(4)]
+        found = [pages.find(search_for("c")) for _ in range(4)]
         expected = ["m2", "m3", "m1", None] if in_front else ["m1", "m2", "m3", None]
         assert [stored and stored.report.message_id for stored in found] == expected
 
@@ -129,10 +154,10 @@ class TestSearch:
         """The index does not find a report that was taken in order before."""
         pages = Pages()
         pages.put(page(1, 2, custom="c"))
-        assert pages.find(("message", "m9")) is None
+        assert pages.find(by_message("m9")) is None
         assert pop(pages) == "m1"
-        assert pages.find(("message", "m1")) is None
-        found = pages.find(("custom", "c"))
+        assert pages.find(by_message("m1")) is None
+        found = pages.find(search_for("c"))
         assert found is not None
         assert found.report.message_id == "m2"
 
@@ -140,8 +165,8 @@ class TestSearch:
         """The index is dropped when no report is left, so that taking in order costs as little as before."""
         pages = Pages()
         pages.put(page(1))
-        assert pages.find(("message", "m1")) is not None
-        assert pages.find(("message", "m1")) is None
+        assert pages.find(by_message("m1")) is not None
+        assert pages.find(by_message("m1")) is None
         assert pages._index is None
 
     def test_the_index_forgets_what_was_taken(self) -> None:
@@ -151,7 +176,7 @@ class TestSearch:
         for number in range(5000):
             pages.put(page(number))
             assert pop(pages) == f"m{number}"
-            assert pages.find(("message", f"m{number}")) is None
+            assert pages.find(by_message(f"m{number}")) is None
         assert pages._index is not None
         assert len(pages._index._positions) < 1100
 
@@ -178,7 +203,7 @@ def _calls(number: int) -> int:
         for place in range(number):
             mailbox.put(page(*range(10 * place, 10 * place + 10)))
         for place in range(number):
-            found = await mailbox.find((("message", f"m{10 * number - 1 - place}"),), 1)
+            found = await mailbox.find(by_message(f"m{10 * number - 1 - place}"), 1)
             mailbox.pages(Product.VOICE)[0].take(1)
             mailbox.give_back(found)
             mailbox.put(page(-place))

@@ -1,6 +1,7 @@
 """The reports of one client: no report that arrived is lost."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -27,7 +28,22 @@ from emay_voice_async import (
     Ticket,
     Unknown,
 )
-from emay_voice_async.errors import UsageError
+from emay_voice_async.errors import TooManyReportsError, UsageError
+
+TRANSIENT = [
+    pytest.param(raises(httpx.ConnectError("...")), id="no connection"),
+    pytest.param(code("ERROR_OVER_SPEED"), id="speed"),
+    pytest.param(raises(httpx.ReadError("...")), id="reset"),
+    pytest.param(raises(httpx.ReadTimeout("...")), id="read timeout"),
+    pytest.param(answers(b"<html>", status=502), id="502"),
+    pytest.param(answers(b"", status=503), id="503"),
+    pytest.param(answers(b"<html>"), id="page"),
+]
+"""Responses after which a follower goes on."""
+REQUESTS = {
+    one.values[0]: 3 if one.id == "no connection" else 9 if one.id == "speed" else 1 for one in TRANSIENT
+}
+"""The number of requests before the error is raised, with the retries that are certainly safe."""
 
 
 class TestTake:
@@ -149,38 +165,98 @@ class TestStream:
 
         with_voice(script, main)
 
-    @pytest.mark.parametrize(
-        "moment", [raises(httpx.ConnectError("...")), code("ERROR_OVER_SPEED")], ids=["connection", "speed"]
-    )
-    def test_following_survives_transient_errors(self, moment: Step) -> None:
-        """After an error that removed no reports following goes on; without ``follow`` the error is raised."""
-        bad = [moment] * 20
+    @pytest.mark.parametrize("moment", TRANSIENT)
+    def test_following_survives_transient_errors(
+        self, moment: Step, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """After a transient error following goes on, with a warning and a count; without ``follow`` it is raised."""
 
         async def follow(voice: AsyncEmayVoice) -> None:
-            async for report in voice.reports(follow=True, poll_interval=10):
-                assert report.message_id == "1"
-                break
+            async with aclosing(voice.reports(follow=True, poll_interval=10)) as stream:
+                assert (await anext(stream)).message_id == "1"
+            assert voice.stats.report_failures == 5
 
-        with_voice(Script(*bad, answers(page("1"))), follow)
+        with_voice(Script(*[moment] * (5 * REQUESTS[moment]), answers(page("1"))), follow)
+        warnings = [record for record in caplog.records if "goes on in" in record.getMessage()]
+        assert [record.levelname for record in warnings] == ["WARNING"] * 5
 
         async def once(voice: AsyncEmayVoice) -> None:
             async for _ in voice.reports():
-                pytest.fail("nothing can come")
+                pytest.fail("no report can come")
 
-        with pytest.raises((NotSentError, OverSpeedError)):
+        with pytest.raises((NotSentError, OverSpeedError, OutcomeUnknownError)):
             with_voice(Script(moment), once)
 
-    def test_following_tells_of_a_possible_loss(self) -> None:
-        """Where reports may have been removed, the error comes out; a new loop goes on."""
-        script = Script(raises(httpx.ReadError("...")), answers(page("1")), answers(page()))
+    def test_pauses_grow(self) -> None:
+        """Pauses after failures in a row double up to a minute; a success ends the growth."""
+        script = Script(
+            *[raises(httpx.ReadError("..."))] * 6, answers(page("1")), raises(httpx.ReadError("..."))
+        )
 
         async def main(voice: AsyncEmayVoice) -> None:
-            with pytest.raises(OutcomeUnknownError):
-                async for _ in voice.reports(follow=True):
-                    pytest.fail("nothing can come")
-            assert [report.message_id async for report in voice.reports()] == ["1"]
+            async with aclosing(voice.reports(follow=True, poll_interval=4, deadline=300)) as stream:
+                assert [report.message_id async for report in stream] == ["1"]
 
         with_voice(script, main)
+        pauses = [later - earlier for earlier, later in itertools.pairwise(script.at)]
+        for pause, expected in zip(pauses[:5], (4, 8, 16, 32, 60), strict=True):
+            assert 0.79 * expected < pause < 1.21 * expected
+        assert pauses[6] < 0.1
+        assert pauses[7] < 5
+
+    @pytest.mark.parametrize("name", ["ERROR_SIGN", "ERROR_APPID", "ERROR_CLIENT_IP", "ERROR_MESSAGE_TYPE"])
+    def test_following_ends_with_a_refused_account(self, name: str) -> None:
+        """A permanent refusal ends following."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            with pytest.raises(AccountError):
+                await anext(voice.reports(follow=True))
+            assert voice.stats.report_failures == 0
+
+        with_voice(Script(code(name)), main)
+
+    def test_feeding_during_a_pause(self) -> None:
+        """Fed reports are yielded during a pause, and do not shorten the pause."""
+        script = Script(raises(httpx.ReadError("...")), answers(page("9")))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            began = now()
+            async with aclosing(voice.reports(follow=True, poll_interval=100)) as stream:
+                for number in range(3):
+                    asyncio.get_running_loop().call_later(
+                        1, voice.feed, [Report(Product.VOICE, "", str(number))]
+                    )
+                    assert (await anext(stream)).message_id == str(number)
+                    assert now() - began == number + 1
+                assert (await anext(stream)).message_id == "9"
+                assert now() - began >= 80
+
+        with_voice(script, main)
+
+    def test_closing_during_a_backoff(self) -> None:
+        """Closing the client ends a pause after a failure at once."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            task = asyncio.ensure_future(anext(voice.reports(follow=True, poll_interval=3600)))
+            await asyncio.sleep(1)
+            began = now()
+            await voice.aclose()
+            with pytest.raises(UsageError, match="closed"):
+                await task
+            assert now() == began
+
+        with_voice(Script(raises(httpx.ReadError("..."))), main)
+
+    @pytest.mark.parametrize("after", [0, 20, 100])
+    def test_following_a_failing_service_until_a_deadline(self, after: float) -> None:
+        """The deadline ends following without an error, in a pause as well as in a request."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            began = now()
+            assert [one async for one in voice.reports(follow=True, poll_interval=20, deadline=50)] == []
+            assert now() - began == 50
+
+        with_voice(Script(raises(httpx.ReadError("..."), after=after)), main)
 
     def test_following_until_a_deadline(self) -> None:
         """At the deadline following ends, in the pause as well as before another question."""
@@ -349,6 +425,110 @@ class TestStream:
         with_voice(Script(answers(page())), main)
 
 
+class TestPages:
+    """``report_pages``."""
+
+    def test_pages_as_they_came(self) -> None:
+        """A page has the reports of one response, or of one push."""
+        script = Script(answers(page("1", "2")), answers(page("3")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            voice.feed([Report(Product.VOICE, message_id="0")])
+            got = [ids(one) async for one in voice.report_pages()]
+            assert got == [["0"], ["1", "2"], ["3"]]
+            assert voice.undelivered_reports == ()
+
+        with_voice(script, main)
+
+    def test_following_pages(self) -> None:
+        """With ``follow`` pages come until the deadline, also after a failure."""
+        script = Script(
+            answers(page("1")), raises(httpx.ReadError("...")), answers(page("2")), answers(page())
+        )
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            began = now()
+            got = [ids(one) async for one in voice.report_pages(follow=True, poll_interval=5, deadline=60)]
+            assert got == [["1"], ["2"]]
+            assert now() - began == 60
+
+        with_voice(script, main)
+
+    @pytest.mark.parametrize("leave", ["break", "raise", "cancel", "throw"])
+    def test_leaving_puts_the_page_back(self, leave: str) -> None:
+        """After any other end than the next page, the page goes to the next reader, in order."""
+        script = Script(answers(page("1")), answers(page("2", "3")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            async def consume() -> None:
+                async with aclosing(voice.report_pages()) as pages:
+                    async for one in pages:
+                        if ids(one) == ["1"]:
+                            continue
+                        if leave == "break":
+                            break
+                        if leave == "raise":
+                            raise OSError("the disk is full")
+                        if leave == "throw":
+                            await pages.athrow(OSError("the disk is full"))
+                        await asyncio.sleep(3600)
+
+            task = asyncio.ensure_future(consume())
+            await asyncio.sleep(1)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled() or leave == "break" or isinstance(task.exception(), OSError)
+            assert ids(voice.undelivered_reports) == ["2", "3"]
+            assert [ids(one) async for one in voice.report_pages()] == [["2", "3"]]
+
+        with_voice(script, main)
+
+    def test_a_page_that_is_put_back_reaches_its_waiter(self) -> None:
+        """A report of a page that is put back goes to a caller that began to wait meanwhile."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            async with aclosing(voice.report_pages()) as pages:
+                assert ids(await anext(pages)) == ["1", "2"]
+                waiting = asyncio.ensure_future(voice.wait_for_report(Ticket("", "2", ""), poll=False))
+                await asyncio.sleep(1)
+            assert (await waiting).message_id == "2"
+            assert ids(voice.undelivered_reports) == ["1"]
+
+        with_voice(Script(answers(page("1", "2"))), main)
+
+    def test_two_readers(self) -> None:
+        """Two readers share the pages: each page goes to one of them."""
+        script = Script(
+            *(answers(page(f"{one}-a", f"{one}-b"), after=0.1) for one in range(9)), answers(page())
+        )
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            async def consume() -> list[str]:
+                got = []
+                async for one in voice.report_pages():
+                    await asyncio.sleep(0.05)
+                    got += ids(one)
+                return got
+
+            first, second = await asyncio.gather(consume(), consume())
+            assert first
+            assert second
+            assert sorted(first + second) == sorted(f"{one}-{two}" for one in range(9) for two in "ab")
+
+        with_voice(script, main)
+
+    def test_wrong_arguments(self) -> None:
+        """Arguments are checked in the call, before the first page."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            with pytest.raises(InvalidRequestError, match="poll_interval"):
+                voice.report_pages(poll_interval=0)
+            with pytest.raises(InvalidRequestError, match="product"):
+                voice.report_pages(product="voice")  # type: ignore[arg-type]
+
+        with_voice(Script(answers(page())), main)
+
+
 class TestWait:
     """``wait_for_report``, ``settle`` and ``feed``."""
 
@@ -425,6 +605,102 @@ class TestWait:
             assert ids(voice.undelivered_reports) == ["1", "2"]
 
         with_voice(Script(answers(page())), main)
+
+    def test_feeding_without_room(self) -> None:
+        """Beyond ``max_undelivered`` feeding raises and stores no report; taken and awaited reports make room."""
+
+        def several(*numbers: int) -> list[Report]:
+            return [Report(Product.VOICE, message_id=str(number)) for number in numbers]
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            voice.feed(several(1, 2))
+            with pytest.raises(
+                TooManyReportsError, match=r"^3 reports are stored and were not taken"
+            ) as caught:
+                voice.feed(several(3, 4))
+            assert caught.value.limit == 3
+            assert ids(voice.undelivered_reports) == ["1", "2"]
+            voice.feed(several(3))
+            waiting = asyncio.ensure_future(voice.wait_for_report(Ticket("", "4", ""), poll=False))
+            await asyncio.sleep(1)
+            voice.feed(several(4))
+            assert (await waiting).message_id == "4"
+            assert ids(await voice.take_reports(2)) == ["1", "2"]
+            voice.feed(several(5, 6))
+            with pytest.raises(TooManyReportsError):
+                voice.feed(several(7))
+
+        with_voice(Script(answers(page())), main, max_undelivered=3)
+
+    def test_the_service_may_exceed_the_room(self) -> None:
+        """Reports that were asked for are stored beyond the bound: the service has removed them."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            with pytest.raises(ReportTimeoutError):
+                await voice.wait_for_report("c", timeout=1)
+            assert len(voice.undelivered_reports) == 3
+            with pytest.raises(TooManyReportsError):
+                voice.feed([Report(Product.JOIN, message_id="4")])
+
+        with_voice(Script(answers(page("1", "2", "3")), answers(page())), main, max_undelivered=2)
+
+    def test_feeding_reports_of_another_account(self) -> None:
+        """A report of another account is refused by position, and no report of the same call is stored."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            reports = [Report(Product.VOICE, app_id, "1") for app_id in ("", "a", "b")]
+            with pytest.raises(InvalidRequestError, match="at position 2: must be of the account"):
+                voice.feed(reports)
+            assert voice.undelivered_reports == ()
+            voice.feed(reports[:2])
+            assert len(voice.undelivered_reports) == 2
+
+        with_voice(Script(answers(page())), main)
+
+    def test_a_custom_id_of_another_call(self) -> None:
+        """A report with the awaited custom id, but of another number or product, is not the awaited report."""
+        unknown = Unknown(0, (Recipient("13800000000", "c"),), OutcomeUnknownError("...", "/voice/send"))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            settling = asyncio.ensure_future(voice.settle(unknown))
+            await asyncio.sleep(1)
+            voice.feed([Report(Product.VOICE, message_id="1", custom_id="c", mobile="13911111111")])
+            voice.feed([Report(Product.JOIN, message_id="2", custom_id="c", mobile="13800000000")])
+            await asyncio.sleep(1)
+            assert not settling.done()
+            voice.feed([Report(Product.VOICE, message_id="3", custom_id="c", mobile="8613800000000")])
+            [report] = (await settling).values()
+            assert report is not None
+            assert report.message_id == "3"
+            assert ids(voice.undelivered_reports) == ["1", "2"]
+
+        with_voice(Script(answers(page())), main)
+
+    def test_a_later_report_of_the_same_call(self) -> None:
+        """A second report of a call, with a key, is stored after the first one was handed to its waiter."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            waiting = asyncio.ensure_future(voice.wait_for_report(Ticket("", "1", "")))
+            await asyncio.sleep(1)
+            voice.feed([Report(Product.VOICE, message_id="1")])
+            assert (await waiting).key_pressed is None
+            voice.feed([Report(Product.VOICE, message_id="1", key_pressed="1")])
+            assert (await voice.wait_for_report(Ticket("", "1", ""))).key_pressed == "1"
+
+        with_voice(Script(answers(page())), main)
+
+    def test_taking_broken_reports(self) -> None:
+        """``take_broken_reports`` returns the pairs of ``broken_reports`` and forgets them."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            assert await voice.take_reports() == []
+            pairs = voice.broken_reports
+            assert [raw for raw, _ in pairs] == [7]
+            assert voice.take_broken_reports() == list(pairs)
+            assert voice.broken_reports == ()
+            assert voice.take_broken_reports() == []
+
+        with_voice(Script(answers({"code": "SUCCESS", "data": [7]}), answers(page())), main)
 
     @pytest.mark.parametrize("wrong", [{}, None, b"{}", "report", 7])
     def test_feeding_other_values(self, wrong: Any) -> None:
@@ -569,6 +845,37 @@ class TestLoss:
                     await asyncio.wait([loop.victim])
                     await consume(voice)
                 assert got == names
+
+            return play
+
+        assert cancel_everywhere(scenario) > 60
+
+    def test_pages_cancelled_at_every_turn(self) -> None:
+        """The reading of pages is cancelled at each turn: each report is recorded once, in order."""
+        names = [str(number) for number in range(500)]
+        bodies = [json.dumps(page(*names[start : start + 100])).encode() for start in range(0, 500, 100)]
+
+        def scenario() -> Callable[[CancellingLoop], Awaitable[None]]:
+            script = Script(*(answers(body, after=0.1) for body in bodies), answers(page(), after=0.1))
+
+            async def play(loop: CancellingLoop) -> None:
+                recorded: list[str] = []
+
+                async def consume(voice: AsyncEmayVoice) -> None:
+                    async with aclosing(voice.report_pages()) as pages:
+                        async for one in pages:
+                            await asyncio.sleep(0.01)
+                            recorded.extend(ids(one))
+                            # From here on a cancellation makes this page come twice, so there is no await.
+
+                async with (
+                    script.client() as client,
+                    AsyncEmayVoice("http://service", app_id="a", secret_key="s", http_client=client) as voice,
+                ):
+                    loop.victim = asyncio.ensure_future(consume(voice))
+                    await asyncio.wait([loop.victim])
+                    await consume(voice)
+                assert recorded == names
 
             return play
 

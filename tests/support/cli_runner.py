@@ -1,10 +1,11 @@
-"""The command line as tests run it: in this process without a socket, or as processes against one."""
+"""Runs the command line for tests: in this process without a socket, or as a process with one."""
 
 import asyncio
 import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -22,12 +23,12 @@ from emay_voice_async.sandbox import Sandbox
 
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 URL = "http://emay.example"
-WINDOWS = sys.platform == "win32"
+NUMBERS = [f"138{number:08}" for number in range(600)]
 
 
 @frozen
-class Ended:
-    """How a command ended, and what it wrote."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -35,24 +36,24 @@ class Ended:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The lines of JSON on standard output."""
+        """The JSON lines of standard output."""
         return [json.loads(line) for line in self.out.splitlines()]
 
     @property
-    def words(self) -> str:
-        """What a person reads, wherever the lines end."""
+    def text(self) -> str:
+        """Standard error without line breaks and repeated blanks."""
         return " ".join(self.err.split())
 
     @property
-    def complaint(self) -> str:
-        """The one line of the error."""
+    def error_line(self) -> str:
+        """The only error line of standard error."""
         [line] = [line for line in self.err.splitlines() if "emay-voice: " in line]
         assert "Traceback" not in self.err
         return line[line.index("emay-voice: ") :]
 
 
 class Unwritable(io.StringIO):
-    """A standard output that fails, after so many lots of lines."""
+    """A standard output that fails after a number of flushes."""
 
     def __init__(self, error: OSError, *, after: int = 0) -> None:
         super().__init__()
@@ -63,16 +64,16 @@ class Unwritable(io.StringIO):
 
     @property
     def buffer(self) -> "Unwritable":  # type: ignore[override]
-        """What takes bytes."""
+        """The stream of bytes."""
         return self
 
     def write(self, data: Any) -> int:
-        """Take it, as a buffer does."""
+        """Add data to the buffer."""
         self._pending += data if isinstance(data, bytes) else data.encode()
         return len(data)
 
     def flush(self) -> None:
-        """Write what was taken, or fail."""
+        """Move the buffer to ``lines``, or fail."""
         if not self._pending:
             return
         if not self._left:
@@ -83,8 +84,24 @@ class Unwritable(io.StringIO):
         self._pending = b""
 
 
+class Interrupting(io.TextIOWrapper):
+    """A standard output that raises SIGINT when a word is written."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(io.BytesIO(), "utf-8", write_through=True)
+        self.text = ""
+        self._word = word
+
+    def write(self, text: str) -> int:
+        """Record the text, and raise the signal."""
+        self.text += text
+        if self._word in text:
+            signal.raise_signal(signal.SIGINT)
+        return len(text)
+
+
 class Program:
-    """Runs commands in this process; whatever they post reaches a local service, without a socket."""
+    """Runs commands in this process; their requests reach a local service without a socket."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.sandbox = Sandbox(balance=Decimal(1_000_000))
@@ -101,6 +118,11 @@ class Program:
         assert request.url.host == "emay.example"
         return await httpx.ASGITransport(self.sandbox.app).handle_async_request(request)
 
+    @property
+    def called(self) -> list[str]:
+        """The numbers that the service called, in order."""
+        return [call.mobile for call in self.sandbox.calls]
+
     def __call__(
         self,
         *arguments: object,
@@ -108,8 +130,8 @@ class Program:
         terminal: bool = False,
         stdin: TextIO | None = None,
         stdout: TextIO | None = None,
-    ) -> Ended:
-        """Run a command; ``terminal``: standard input and standard error are one."""
+    ) -> CommandResult:
+        """Run a command; ``terminal``: standard input and standard error are a terminal."""
         stdin = io.TextIOWrapper(io.BytesIO(input)) if stdin is None else stdin
         self._capsys.readouterr()
         with pytest.MonkeyPatch.context() as patch:
@@ -119,13 +141,18 @@ class Program:
             if terminal:
                 patch.setattr(stdin, "isatty", lambda: True)
                 patch.setattr(sys.stderr, "isatty", lambda: True)
-            code = cli.main([str(one) for one in arguments])
+            code = cli.main([str(argument) for argument in arguments])
         out, err = self._capsys.readouterr()
-        return Ended(code, out, _STYLE.sub("", err))
+        return CommandResult(code, out, _STYLE.sub("", err))
+
+
+def notice(path: object, *more: object, content: str = "您好") -> tuple[object, ...]:
+    """Return the arguments of a notice."""
+    return ("send", "notice", "--to", path, "--content", content, *more)
 
 
 def environment(sandbox: Sandbox, url: str) -> dict[str, str]:
-    """Return the variables that lead to a local service."""
+    """Return the variables of an account of a local service."""
     return {
         "EMAY_VOICE_BASE_URL": url,
         "EMAY_VOICE_APP_ID": sandbox.app_id,
@@ -135,14 +162,14 @@ def environment(sandbox: Sandbox, url: str) -> dict[str, str]:
 
 @contextmanager
 def served(sandbox: Sandbox) -> Iterator[dict[str, str]]:
-    """Serve over a socket from another thread; gives the environment of a process that uses it."""
+    """Serve over a socket from another thread; yields the environment for a process."""
     ready, ended = threading.Event(), asyncio.Event()
-    place: list[str] = []
+    urls: list[str] = []
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
         async with sandbox.serve() as url:
-            place.append(url)
+            urls.append(url)
             ready.set()
             await ended.wait()
 
@@ -150,7 +177,7 @@ def served(sandbox: Sandbox) -> Iterator[dict[str, str]]:
     thread.start()
     try:
         assert ready.wait(20)
-        yield {**os.environ, **environment(sandbox, place[0]), "NO_PROXY": "*"}
+        yield {**os.environ, **environment(sandbox, urls[0]), "NO_PROXY": "*"}
     finally:
         loop.call_soon_threadsafe(ended.set)
         thread.join(20)
@@ -160,9 +187,9 @@ def served(sandbox: Sandbox) -> Iterator[dict[str, str]]:
 def start(
     arguments: Sequence[object], env: dict[str, str], *, before: Sequence[str] = (), **options: Any
 ) -> "subprocess.Popen[bytes]":
-    """Start a command as a process of its own, without a terminal to ask on.
+    """Start a command as a process without a terminal.
 
-    ``before``: arguments of Python before those that start the command.
+    ``before``: arguments of Python in front of ``-m emay_voice_async``.
     """
     command = [sys.executable, *before, "-m", "emay_voice_async", *map(str, arguments)]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -1,11 +1,13 @@
 """Responses: the document's examples, variants, and responses outside the document."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from attrs import evolve
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from samples import DOCUMENTED, answer, blob, cases, table
@@ -16,6 +18,7 @@ from emay_voice_async.errors import (
     AnswerError,
     BalanceError,
     ContentError,
+    NotSentError,
     OverSpeedError,
     RefusedError,
 )
@@ -36,7 +39,8 @@ from emay_voice_async.model.endpoints import (
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.envelope import REFUSALS, HttpResponse, read_balance, read_reports, refusal
-from emay_voice_async.wire.structuring import structure_reports
+from emay_voice_async.wire.status_reports import structure_reports
+from emay_voice_async.wire.statuses import NOT_ACTED_ON
 from emay_voice_async.wire.tickets import read_tickets
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)
@@ -342,6 +346,43 @@ class TestRefusals:
         with pytest.raises(RefusedError, match=code):
             read(VOICE_SEND, HttpResponse(200, json.dumps({"code": code}).encode()))
 
+    @pytest.mark.parametrize("code", ["ERROR", "ERROR1", "ERRORS_X", " ERROR_X ", "ERROR_" + "X" * 59])
+    def test_codes_like_error_codes(self, code: str) -> None:
+        """Every unlisted code of the document's pattern is a certain refusal."""
+        for endpoint in ENDPOINTS:
+            with pytest.raises(RefusedError) as caught:
+                read(endpoint, HttpResponse(200, json.dumps({"code": code}).encode()))
+            assert caught.value.code == code.strip()
+
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "OK",
+            "SUCCEED",
+            "SUCCESS_PARTLY",
+            "PROCESSING",
+            "FAIL_CALL",
+            "TIMEOUT",
+            "0",
+            "200",
+            "success",
+            "error_sign",
+            "Error_SIGN",
+            "ERR_SIGN",
+            "SYSTEM_ERROR",
+            "ERROR-SIGN",
+            "ERROR SIGN",
+            "ERROR_" + "X" * 500,
+            "错误",
+        ],
+    )
+    def test_codes_unlike_error_codes(self, code: str) -> None:
+        """Any other unlisted code leaves the outcome unknown: perhaps the service acted on the request."""
+        for endpoint in ENDPOINTS:
+            with pytest.raises(AnswerError, match="neither SUCCESS nor an ERROR code") as caught:
+                read(endpoint, HttpResponse(200, json.dumps({"code": code, "data": []}).encode()))
+            assert (f" {code} " in caught.value.reason) == (re.fullmatch("[A-Z0-9_]{1,60}", code) is not None)
+
     @pytest.mark.parametrize("code", ["SUCCESS", " SUCCESS ", "SUCCESS\\n"])
     def test_blanks_around_success(self, code: str) -> None:
         """Blanks around a code change nothing."""
@@ -359,12 +400,35 @@ class TestOutsideTheDocument:
     """Responses outside the document."""
 
     def test_only_status_200_is_read(self) -> None:
-        """With any status but 200, a body as documented is not trusted."""
-        for status in [*range(100, 200), *range(201, 600)]:
+        """With a status that leaves the outcome open, a body as documented is not trusted."""
+        for status in {*range(100, 600)} - {200, *NOT_ACTED_ON}:
             for body in (blob("reports-none"), blob("refused")):
                 with pytest.raises(AnswerError, match="status is not 200") as caught:
                     read(VOICE_REPORTS, HttpResponse(status, body))
                 assert (caught.value.status, caught.value.body) == (status, body)
+
+    @pytest.mark.parametrize("status", sorted(NOT_ACTED_ON))
+    def test_statuses_of_requests_that_were_not_acted_on(self, status: int) -> None:
+        """A redirect, or a status of "not acted on", is a NotSentError with status, body and advice."""
+        for endpoint in ENDPOINTS:
+            for body in (b"", b"<html>", b"{}", b'{"code":"NOT_FOUND"}', b'{"code":404}', b"[" * 100_000):
+                with pytest.raises(NotSentError) as caught:
+                    read(endpoint, HttpResponse(status, body, location="https://service/voice/send"))
+                error = caught.value
+                assert (error.path, error.status, error.body) == (endpoint.path, status, body)
+                assert error.permanent == (status != 429)
+                assert str(error) == (
+                    f"{endpoint.path} was not acted on: {error.reason} (HTTP {status}, {len(body)} bytes)"
+                )
+                assert ("https://service/voice/send" in error.reason) == (300 <= status < 400)
+
+    @pytest.mark.parametrize("status", sorted(NOT_ACTED_ON))
+    def test_documented_bodies_with_such_a_status(self, status: int) -> None:
+        """A documented refusal is a refusal with any of these statuses; SUCCESS is a contradiction."""
+        with pytest.raises(RefusedError, match="ERROR_SIGN"):
+            read(VOICE_SEND, HttpResponse(status, blob("refused")))
+        with pytest.raises(AnswerError, match="contradicts"):
+            read(VOICE_SEND, HttpResponse(status, blob("reports-none")))
 
     @pytest.mark.parametrize("case", ["gateway-page", "portal-page", "accepted-with-503"])
     @each_endpoint
@@ -390,13 +454,19 @@ class TestOutsideTheDocument:
 
     @each_endpoint
     def test_an_incomplete_response(self, endpoint: Endpoint) -> None:
-        """An incomplete response is an AnswerError, and its body is kept."""
-        for status in (200, 502):
-            for body in (b"", blob("reports-none"), blob("refused")):
-                with pytest.raises(AnswerError) as caught:
-                    read(endpoint, HttpResponse(status, body, incomplete="ReadError"))
-                assert "ReadError" in caught.value.reason
-                assert (caught.value.status, caught.value.body) == (status, body)
+        """A body that is no JSON, and may be cut off, is kept, and the sentence has the reason."""
+        for body in (b"", blob("reports-none").strip()[:-1], b"\x1f\x8b"):
+            with pytest.raises(AnswerError) as caught:
+                read(endpoint, HttpResponse(200, body, incomplete="the body is incomplete (ReadError)"))
+            assert caught.value.reason == "the response is not JSON: the body is incomplete (ReadError)"
+            assert (caught.value.status, caught.value.body) == (200, body)
+
+    @pytest.mark.parametrize("case", cases("document-*.2-*"))
+    def test_whole_json_of_an_incomplete_transfer(self, case: str) -> None:
+        """Whole JSON is read, although the transfer ended with an error."""
+        got = evolve(answer(case), incomplete="the body is incomplete (RemoteProtocolError)")
+        endpoint = of_case(case)
+        assert read(endpoint, got) == read(endpoint, answer(case))
 
     @pytest.mark.parametrize(
         "body",
@@ -439,15 +509,16 @@ class TestOutsideTheDocument:
     @given(st.binary(max_size=60), st.integers(100, 599), st.sampled_from(ENDPOINTS))
     @example(b'{"code":"SUCCESS"}', 200, JOIN_SEND)
     def test_any_bytes(self, body: bytes, status: int, endpoint: Endpoint) -> None:
-        """Any bytes with any status are read, or raise AnswerError or RefusedError."""
+        """Any bytes with any status are read, or raise one of the three errors with status and body."""
         got = HttpResponse(status, body)
         try:
             read(endpoint, got)
-        except AnswerError as error:
+        except (AnswerError, NotSentError) as error:
             kept = (error.status, error.body)
             assert kept == (status, body)
+            assert isinstance(error, AnswerError) or status in NOT_ACTED_ON  # noqa: PT017
         except RefusedError:
-            assert status == 200
+            assert status == 200 or status in NOT_ACTED_ON
         else:
             assert json.loads(body)["code"] == "SUCCESS"
 

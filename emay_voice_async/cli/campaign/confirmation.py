@@ -1,12 +1,12 @@
-"""The question before anything is sent, to whoever has read the plan."""
+"""The confirmation between the plan and the first request."""
 
 import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TextIO
 
-from emay_voice_async.cli.terminal.console import Screen
-from emay_voice_async.cli.terminal.exit_codes import CommandError, Ending
+from emay_voice_async.cli.terminal.console import Console
+from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 
 __all__ = ["confirm"]
 
@@ -14,43 +14,42 @@ TERMINAL = Path("/dev/tty")
 _YES = ("y", "yes")
 
 
-def confirm(question: str, screen: Screen, *, uses_standard_input: bool) -> bool:
-    """Ask, and return whether the answer is yes.
+def confirm(question: str, console: Console, *, uses_standard_input: bool) -> bool:
+    """Ask the question; return True for yes, False for any other answer.
 
-    Raises :class:`CommandError` if there is no terminal that shows the plan and can be asked on.
+    Raises :class:`CommandError` if no terminal shows the plan and takes an answer.
     """
     with ExitStack() as stack:
-        answers = _terminal(stack, uses_standard_input=uses_standard_input) if screen.is_terminal else None
+        answers = _terminal(stack, uses_standard_input=uses_standard_input) if console.is_terminal else None
         if answers is None:
             raise CommandError(
-                "there is no terminal to ask on, and nothing was sent: look at the plan with --plan, then add --yes"
+                "no terminal to ask for confirmation, nothing was sent: check the plan with --plan, then add --yes"
             )
-        _forget_what_was_typed(answers)
-        screen.console.print(f"{question} [y/N] ", style="bold", end="")
+        _discard_typed_ahead(answers)
+        console.rich.print(f"{question} [y/N] ", style="bold", end="")
         try:
             answer = answers.readline()
         except KeyboardInterrupt:
-            screen.console.print()
-            raise CommandError("interrupted: nothing was sent", Ending.INTERRUPTED) from None
+            console.rich.print()
+            raise CommandError("interrupted: nothing was sent", ExitCode.INTERRUPTED) from None
         if not answer.endswith("\n"):
-            screen.console.print()
+            console.rich.print()
         return answer.strip().lower() in _YES
 
 
-def _forget_what_was_typed(answers: TextIO) -> None:
-    """Throw away what was typed before the question was there: it is no answer to it."""
+def _discard_typed_ahead(answers: TextIO) -> None:
+    """Discard keys that were pressed before the question was on the screen."""
     try:
-        import termios
+        import termios  # noqa: PLC0415 - Windows has no termios
     except ImportError:
-        # Windows has none.
         return
     with suppress(termios.error, OSError):
         termios.tcflush(answers.fileno(), termios.TCIFLUSH)
 
 
 def _terminal(stack: ExitStack, *, uses_standard_input: bool) -> TextIO | None:
-    """Find where the answer can come from: standard input, unless the list came from there."""
-    if not uses_standard_input and sys.stdin.isatty():
+    """Return the source of the answer: standard input, or the terminal when standard input is the list."""
+    if not uses_standard_input and sys.stdin is not None and sys.stdin.isatty():
         return sys.stdin
     try:
         return stack.enter_context(TERMINAL.open(encoding="utf-8"))

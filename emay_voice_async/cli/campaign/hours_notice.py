@@ -1,4 +1,4 @@
-"""Says when a send rests outside the calling hours, and when it goes on."""
+"""Announces the end and the start of the calling hours during a send."""
 
 import asyncio
 import time
@@ -9,24 +9,24 @@ from typing import Final
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.sending.hours import CallingHours
 
-__all__ = ["tell_hours"]
+__all__ = ["announce_hours"]
 
-_NAP: Final = 30.0
-"""Seconds after which the clock is looked at again: hosts sleep, clocks are set."""
+_LONGEST_SLEEP: Final = 30.0
+"""Seconds between two looks at the clock: a host can be suspended, and its clock can be set."""
 
 
-async def tell_hours(
+async def announce_hours(
     hours: CallingHours, say: Callable[[str], object], clock: Callable[[], float] = time.time
 ) -> None:
-    """Say it each time that the calling hours end and begin, until cancelled."""
-    resting = False
+    """Announce each end and each start of the calling hours until cancelled."""
+    is_paused = False
     while True:
         now = clock()
         pause = hours.wait(now)
-        if pause and not resting:
-            begins = datetime.fromtimestamp(now + pause, BEIJING)
-            say(f"Outside the calling hours {hours}: going on at {begins:%Y-%m-%d %H:%M}.")
-        elif resting and not pause:
-            say("The calling hours have begun: going on.")
-        resting = pause > 0
-        await asyncio.sleep(min(_NAP, pause or hours.left(now)))
+        if pause and not is_paused:
+            start = datetime.fromtimestamp(now + pause, BEIJING)
+            say(f"Outside the calling hours {hours}: sending resumes at {start:%Y-%m-%d %H:%M}.")
+        elif is_paused and not pause:
+            say("Inside the calling hours again: sending resumes.")
+        is_paused = pause > 0
+        await asyncio.sleep(min(_LONGEST_SLEEP, pause or hours.left(now)))

@@ -1,95 +1,123 @@
-"""The lists that a send goes to, as they were when the command began.
+"""The lists of a send, copied when the command starts.
 
-A send is planned in one pass and made in another. What was confirmed must be what is sent, and standard input
-can be read only once: so each list is copied first, into a file that no other program can see.
+A send reads its lists twice: once for the plan, once to send. The copies guarantee that the confirmed plan and the
+sent numbers are the same, and standard input can be read only once. Other programs cannot see the copies.
 """
 
+import re
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from attrs import define, field, frozen
 
-from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.campaign.options import SendOptions
+from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.streams import standard_input
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.lists.columns import Column
-from emay_voice_async.lists.reading import FORMATS, Entry, read_recipients
+from emay_voice_async.lists.reading import FORMATS, Entries, Entry, read_recipients
+from emay_voice_async.model.numbers import is_number, mask, normalised
 from emay_voice_async.model.recipients import Recipient
 
-__all__ = ["STANDARD_INPUT", "Layout", "Lists", "Problems"]
+__all__ = ["STANDARD_INPUT", "Lists", "Problems"]
 
 STANDARD_INPUT: Final = Path("-")
+_NUMBER: Final = re.compile(r"[+＋]?[0-9０-９][0-9０-９ ().-]{5,30}")
 SHOWN: Final = 20
-"""Bad entries that are told one by one."""
-
-
-@frozen
-class Layout:
-    """What is in the files; None: as each file says itself."""
-
-    format: str | None = None
-    column: Column | None = None
-    custom_id_column: Column | None = None
-    encoding: str | None = None
-
-    def read(self, name: str, ending: str, file: BinaryIO) -> Iterator[Entry]:
-        """Yield the entries of one file; raise :class:`CommandError` that names it when it cannot be read."""
-        file.seek(0)
-        try:
-            yield from read_recipients(
-                file,
-                format=self.format or ending or None,
-                column=self.column,
-                custom_id_column=self.custom_id_column,
-                encoding=self.encoding,
-            )
-        except InvalidRequestError as error:
-            raise CommandError(f"{name}: {error}") from None
+"""The most invalid entries that are printed."""
 
 
 @define
 class Problems:
-    """The entries that cannot be sent to: how many, and where the first of them stand."""
+    """The invalid entries of the lists: their number, and a sentence for each of the first."""
 
     count: int = 0
     shown: list[str] = field(factory=list)
 
-    def add(self, where: str, problem: InvalidRequestError) -> None:
-        """Take note of one; the number itself is never part of it."""
+    def add(self, place: str, problem: InvalidRequestError) -> None:
+        """Count an invalid entry; the sentence never holds the number."""
         self.count += 1
         if len(self.shown) < SHOWN:
             found = "" if problem.actual is None else f" (found {problem.actual})"
-            self.shown.append(f"{where}: {problem.field} {problem.rule}{found}")
+            self.shown.append(f"{place}: {problem.field} {problem.rule}{found}")
 
     def lines(self) -> Iterator[str]:
-        """Yield what to tell."""
+        """Yield the sentences, and the number of further entries."""
         yield from self.shown
         if self.count > len(self.shown):
             yield f"and {self.count - len(self.shown):,} more"
 
 
-class Lists:
-    """Files with recipients, one after the other, to be read as often as needed."""
+@frozen
+class _Source:
+    """One value of ``--to``: a file, standard input, or a number."""
 
-    def __init__(self, paths: Sequence[Path], layout: Layout) -> None:
-        self.names: list[str] = [_name(path) for path in paths]
-        self.uses_standard_input: bool = STANDARD_INPUT in paths
-        self._layout = layout
-        self._endings = [_format(path) for path in paths]
-        self._files: list[BinaryIO] = []
+    name: str
+    format: str | None
+    path: Path
+    number: str | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Read a value of ``--to``; a text in the form of a number that names no file is a number."""
+        text = str(path)
+        if path == STANDARD_INPUT:
+            return cls("standard input", "txt", path)
+        if _NUMBER.fullmatch(text) and not path.exists():
+            number = normalised(text)
+            if not is_number(number):
+                raise CommandError(
+                    f"--to {mask(text)}: neither a file nor a number of 11 digits that begins with 1"
+                )
+            return cls(f"--to {mask(number)}", "txt", path, number)
+        ending = path.suffix[1:].lower()
+        known = next((known for known, endings in FORMATS.items() if ending in endings), None)
+        return cls(text, known, path)
+
+    def place(self, line: int) -> str:
+        """Name the place of an entry."""
+        return self.name if self.number is not None else f"{self.name}, line {line}"
+
+    def copy(self) -> BinaryIO:
+        """Copy the source into a file that has no name; raise :class:`CommandError` with the source's name."""
+        source = standard_input() if self.path == STANDARD_INPUT else None
+        copy = _temporary_file()
         try:
-            for path in paths:
-                self._files.append(_copy(path))
+            if self.number is not None:
+                copy.write(self.number.encode())
+            elif source is not None:
+                shutil.copyfileobj(source, copy)
+            else:
+                with self.path.open("rb") as file:
+                    shutil.copyfileobj(file, copy)
+        except OSError as error:
+            copy.close()
+            raise CommandError(f"{self.name}: {error.strerror or error}") from None
+        return copy
+
+
+class Lists:
+    """The sources of recipients, in order; readable any number of times."""
+
+    def __init__(self, options: SendOptions) -> None:
+        self._sources = [_Source.of(path) for path in options.paths]
+        self.names = [source.name for source in self._sources]
+        self.uses_standard_input = STANDARD_INPUT in options.paths
+        self._options = options
+        self._files: list[BinaryIO] = []
+        self._encodings: dict[str, str] = {}
+        try:
+            for source in self._sources:
+                self._files.append(source.copy())
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """Throw the copies away."""
+        """Delete the copies."""
         for file in self._files:
             file.close()
 
@@ -104,54 +132,68 @@ class Lists:
     def recipients(
         self,
         on_problem: Callable[[str, InvalidRequestError], object] = lambda *_: None,
-        on_good: Callable[[str], object] = lambda _: None,
+        on_valid: Callable[[str], object] = lambda _: None,
     ) -> Iterator[Recipient]:
-        """Yield whom to send to; tell of each entry where it stands, and of a bad one what is wrong with it."""
-        for name, ending, file in zip(self.names, self._endings, self._files, strict=True):
-            for entry in self._layout.read(name, ending, file):
-                where = f"{name}, line {entry.line}"
+        """Yield the recipients; call ``on_valid`` or ``on_problem`` with the place of each entry.
+
+        Raises :class:`CommandError` with the name of a file that cannot be read.
+        """
+        for source, file in zip(self._sources, self._files, strict=True):
+            for entry in self._entries(source, file):
+                place = source.place(entry.line)
                 if entry.problem is None:
-                    on_good(where)
+                    on_valid(place)
                     yield entry.recipient
                 else:
-                    on_problem(where, entry.problem)
+                    on_problem(place, entry.problem)
+
+    def _entries(self, source: _Source, file: BinaryIO) -> Iterator[Entry]:
+        file.seek(0)
+        try:
+            entries = self._reader(source, file)
+            yield from entries
+            if entries.encoding is not None:
+                self._encodings[source.name] = entries.encoding
+        except InvalidRequestError as error:
+            raise CommandError(f"{source.name}: {error}") from None
+
+    @property
+    def described(self) -> str:
+        """The names of the sources, with an encoding other than UTF-8; complete after one reading."""
+        return ", ".join(
+            f"{name} ({encoding})" if (encoding := self._encodings.get(name, "utf-8")) != "utf-8" else name
+            for name in self.names
+        )
+
+    def _reader(self, source: _Source, file: BinaryIO) -> Entries:
+        options = self._options
+        if source.number is not None:
+            return read_recipients(file, format="txt")
+        return read_recipients(
+            file,
+            format=options.format or source.format,
+            column=options.column,
+            custom_id_column=options.custom_id_column,
+            encoding=options.encoding,
+        )
 
     def places(self, positions: Collection[int]) -> dict[int, str]:
-        """Find where some of the good entries stand, by their position among them."""
-        wanted, found = set(positions), {}
-        last = ""
-
-        def keep(where: str) -> None:
-            nonlocal last
-            last = where
-
-        for position, _ in enumerate(self.recipients(on_good=keep)):
+        """Return the places of valid entries, by their position among the valid entries."""
+        wanted, found = set(positions), dict[int, str]()
+        valid: list[str] = []
+        for position, _ in enumerate(self.recipients(on_valid=valid.append)):
+            place = valid.pop()
             if position in wanted:
-                found[position] = last
+                found[position] = place
         return found
 
 
-def _name(path: Path) -> str:
-    return "standard input" if path == STANDARD_INPUT else str(path)
-
-
-def _format(path: Path) -> str:
-    """Tell the format by the ending; standard input is a number a line unless it is said otherwise."""
-    if path == STANDARD_INPUT:
-        return "txt"
-    ending = path.suffix[1:].lower()
-    return next((known for known, endings in FORMATS.items() if ending in endings), "")
-
-
-def _copy(path: Path) -> BinaryIO:
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed by its owner
+def _temporary_file() -> BinaryIO:
     try:
-        if path == STANDARD_INPUT:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        else:
-            with path.open("rb") as file:
-                shutil.copyfileobj(file, copy)
+        return tempfile.TemporaryFile()
     except OSError as error:
-        copy.close()
-        raise CommandError(f"{_name(path)}: {error.strerror or error}") from None
-    return copy
+        raise CommandError(
+            "no folder for a temporary copy of the lists: set TMPDIR to a writable folder "
+            f"({error.strerror or error})",
+            ExitCode.OUTPUT,
+        ) from None

@@ -1,17 +1,57 @@
-"""What is said, from options to a message."""
+"""The message of a send, from its options."""
 
+import sys
 from pathlib import Path
+from typing import Final
 
+from emay_voice_async.cli.campaign.options import SendOptions, VoiceSmsOptions
 from emay_voice_async.cli.terminal.exit_codes import CommandError
-from emay_voice_async.model.messages import Marketing, Notice, OnConnected, OnKey
+from emay_voice_async.model.messages import Marketing, Notice, OnConnected, OnKey, VoiceSms
 
-__all__ = ["content_of", "spoken", "trigger_of"]
+__all__ = ["spoken_message", "voice_sms_message"]
+
+_TEXTS: Final = ("content", "interactive_content", "voicemail_content", "sms_content")
 
 
-def content_of(text: str | None, file: Path | None) -> str:
-    """Return the content: the text itself, or that of a file without the blanks around it."""
+def spoken_message(kind: type[Notice | Marketing], options: SendOptions) -> Notice | Marketing:
+    """Make a notice or a marketing call."""
+    _check_decoded(options)
+    return kind(
+        _content(options.content, options.content_file),
+        interactive_content=options.interactive_content,
+        voicemail_content=options.voicemail_content,
+    )
+
+
+def voice_sms_message(options: VoiceSmsOptions) -> VoiceSms:
+    """Make a voice SMS."""
+    _check_decoded(options)
+    return VoiceSms(
+        _content(options.content, options.content_file),
+        trigger=_trigger(options.on_key, options.on_connected),
+        sms_content=options.sms_content,
+        interactive_content=options.interactive_content,
+        voicemail_content=options.voicemail_content,
+    )
+
+
+def _check_decoded(options: SendOptions) -> None:
+    """Raise :class:`CommandError` for a text argument whose bytes are no text in the encoding of the locale."""
+    for name in _TEXTS:
+        text = getattr(options, name, None)
+        if text is not None and any("\ud800" <= letter <= "\udfff" for letter in text):
+            option = f"--{name.replace('_', '-')}"
+            remedy = "; or put the text in a file for --content-file, in UTF-8" if name == "content" else ""
+            raise CommandError(
+                f"{option}: cannot be decoded as {sys.getfilesystemencoding()}: run in a terminal and locale "
+                f"with UTF-8, such as LANG=C.UTF-8{remedy}"
+            )
+
+
+def _content(text: str | None, file: Path | None) -> str:
+    """Return the text, or the file's text without surrounding blanks."""
     if (text is None) == (file is None):
-        raise CommandError("one of --content and --content-file must be given")
+        raise CommandError("give either --content or --content-file")
     if text is not None:
         return text
     try:
@@ -22,16 +62,10 @@ def content_of(text: str | None, file: Path | None) -> str:
         raise CommandError(f"{file}: must be text in UTF-8") from None
 
 
-def spoken(kind: str, content: str, interactive: str | None, voicemail: str | None) -> Notice | Marketing:
-    """Make a notice or a marketing call."""
-    made: type[Notice | Marketing] = Notice if kind == "notice" else Marketing
-    return made(content, interactive_content=interactive, voicemail_content=voicemail)
-
-
-def trigger_of(key: str | None, connected: int | None) -> OnKey | OnConnected:
-    """Return when a voice SMS sends its text message."""
+def _trigger(key: str | None, connected: int | None) -> OnKey | OnConnected:
+    """Return the trigger of a voice SMS."""
     if key is not None and connected is None:
         return OnKey(key)
     if connected is not None and key is None:
         return OnConnected(connected)
-    raise CommandError("one of --on-key and --on-connected must be given")
+    raise CommandError("give either --on-key or --on-connected")

@@ -1,7 +1,6 @@
-"""The plan of a send: made, and shown before anything is sent."""
+"""The plan of a send: made, shown and checked before the confirmation."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
 from decimal import Decimal
 from itertools import count
 from typing import Final
@@ -13,80 +12,102 @@ from rich.text import Text
 
 from emay_voice_async.cli.campaign.lists import Problems
 from emay_voice_async.cli.campaign.order import Order
-from emay_voice_async.cli.terminal.exit_codes import CommandError, Ending
-from emay_voice_async.cli.terminal.formatting import calls, duration, entries, kind_of, money, requests
+from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.formatting import (
+    calls,
+    duration,
+    entries,
+    escaped,
+    kind_of,
+    money,
+    requests,
+)
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.errors import (
     AccountError,
+    AnswerError,
     BalanceError,
     NotSentError,
     OutcomeUnknownError,
     RefusedError,
 )
+from emay_voice_async.model.messages import OnKey, VoiceSms
 from emay_voice_async.sending.plan import Plan
 
-__all__ = ["Planned", "check_plan", "make_plan", "show_plan"]
+__all__ = ["CampaignPlan", "check_plan", "make_plan", "show_plan"]
 
 _READING: Final = "Reading the lists and the journal:"
-_OFTEN: Final = 5000
+_PROGRESS_STEP: Final = 5000
 
 
 @frozen
-class Planned:
-    """A plan, and the entries of the lists that cannot be sent to."""
+class CampaignPlan:
+    """A plan, and the invalid entries of the lists."""
 
     plan: Plan
     problems: Problems
-    duplicates_are_called: bool = False
-    balance_trouble: str = ""
+    calls_duplicates: bool = False
+    balance_error: str = ""
 
     @property
     def total(self) -> int:
-        """How many entries the lists have."""
+        """The number of entries in the lists."""
         plan = self.plan
-        repeats = 0 if self.duplicates_are_called else plan.duplicates
-        known = repeats + plan.accepted_before + plan.unknown_before + plan.over_max_calls
-        return plan.numbers + known + self.problems.count
+        duplicates = 0 if self.calls_duplicates else plan.duplicates
+        left_out = duplicates + plan.accepted_before + plan.unknown_before + plan.over_max_calls
+        return plan.numbers + left_out + self.problems.count
 
 
-async def make_plan(session: Session, order: Order) -> Planned:
-    """Read the lists, look into the journal and ask for the balance; send nothing."""
-    problems, bounds = Problems(), order.bounds
-    arguments = bounds.arguments()
-    async with AsyncExitStack() as stack:
-        voice = await stack.enter_async_context(session.settings.client())
-        tell = stack.enter_context(session.screen.waiting(_READING))
-        plan = await voice.plan(
-            order.message,
-            order.lists.recipients(problems.add, _counting(tell)),
-            price=bounds.price,
-            ask_balance=False,
-            **arguments,
-        )
-        _add_found_later(order, plan, problems)
-        try:
-            balance = await voice.get_balance(product=order.message.endpoint.product)
-        except (AccountError, BalanceError, NotSentError):
-            raise
-        except (RefusedError, OutcomeUnknownError) as error:
-            return Planned(plan, problems, arguments["journal"] is None, str(error))
-    return Planned(evolve(plan, balance=balance), problems, arguments["journal"] is None)
+async def make_plan(session: Session, order: Order) -> CampaignPlan:
+    """Read the lists and the journal, and ask for the balance; send nothing."""
+    problems = Problems()
+    arguments = order.arguments()
+    calls_duplicates = arguments["journal"] is None
+    async with session.settings.client() as voice:
+        with session.console.waiting(_READING) as show:
+            plan = await voice.plan(
+                order.message,
+                order.lists.recipients(problems.add, _counter(show)),
+                price=order.options.price,
+                ask_balance=False,
+                **arguments,
+            )
+            _add_later_problems(order, plan, problems)
+            show("Asking for the balance")
+            try:
+                balance = await voice.get_balance(product=order.message.endpoint.product)
+            except (AccountError, BalanceError):
+                raise
+            except RefusedError as error:
+                return CampaignPlan(plan, problems, calls_duplicates, str(error))
+            except (NotSentError, OutcomeUnknownError) as error:
+                raise _unproved(session, error) from error
+    return CampaignPlan(evolve(plan, balance=balance), problems, calls_duplicates)
 
 
-def _counting(tell: Callable[[str], object]) -> Callable[[str], object]:
-    """Return what tells now and then how many good entries there were."""
+def _unproved(session: Session, error: NotSentError | OutcomeUnknownError) -> CommandError:
+    """Return the error for an address that has not answered the balance query as documented."""
+    # A response outside the document comes from another server: the address is a setting of the account.
+    code = ExitCode.ACCOUNT if isinstance(error, AnswerError) else ExitCode.NOT_SENT
+    return CommandError(
+        f"nothing was sent: the balance query to {session.settings.base_url} failed: {error}", code
+    )
+
+
+def _counter(show: Callable[[str], object]) -> Callable[[str], object]:
+    """Return a function that counts valid entries and shows the count now and then."""
     numbers = count(1)
 
-    def counted(_: str) -> None:
+    def add(_: str) -> None:
         number = next(numbers)
-        if not number % _OFTEN:
-            tell(f"{_READING} {number:,}")
+        if not number % _PROGRESS_STEP:
+            show(f"{_READING} {number:,}")
 
-    return counted
+    return add
 
 
-def _add_found_later(order: Order, plan: Plan, problems: Problems) -> None:
-    """Add what is wrong with entries that are good by themselves, such as a custom id that comes twice."""
+def _add_later_problems(order: Order, plan: Plan, problems: Problems) -> None:
+    """Add entries that are invalid only together, such as two with the same custom id."""
     if not plan.invalid_count:
         return
     positions = [error.position or 0 for error in plan.invalid]
@@ -96,90 +117,91 @@ def _add_found_later(order: Order, plan: Plan, problems: Problems) -> None:
     problems.count += plan.invalid_count - len(plan.invalid)
 
 
-def check_plan(planned: Planned, order: Order) -> None:
-    """Raise :class:`CommandError` for a plan that must not be carried out."""
+def check_plan(planned: CampaignPlan, order: Order) -> None:
+    """Raise :class:`CommandError` for a plan that must not be sent."""
     plan, problems = planned.plan, planned.problems
     if not planned.total:
-        raise CommandError(f"there are no numbers in {', '.join(order.lists.names)}")
-    if problems.count and not order.bounds.skip_invalid:
+        raise CommandError(f"no numbers in {', '.join(order.lists.names)}")
+    if problems.count and not order.options.skip_invalid:
         raise CommandError(f"{entries(problems.count)} cannot be sent to; --skip-invalid leaves them out")
     if plan.enough is False:
-        cost = "" if plan.cost is None else f" of {money(plan.cost)}"
+        cost = "" if plan.cost is None else f", which cost {money(plan.cost)}"
         raise CommandError(
             f"the balance of {money(plan.balance or Decimal(0))} is not enough for {calls(plan.numbers)}{cost}",
-            Ending.ACCOUNT,
+            ExitCode.ACCOUNT,
         )
 
 
-def show_plan(session: Session, order: Order, planned: Planned) -> None:
+def show_plan(session: Session, order: Order, planned: CampaignPlan) -> None:
     """Print the whole plan."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value, style in _rows(session, order, planned):
-        table.add_row(name, Text(value, style=style))
-    session.screen.show(Text(f"The plan: a {kind_of(order.message)}", style="bold"))
-    session.screen.show(Padding(table, (0, 0, 0, 2), expand=False))
+        table.add_row(name, Text(escaped(value), style=style))
+    session.console.show(Text(f"Plan: {kind_of(order.message)}", style="bold"))
+    session.console.show(Padding(table, (0, 0, 0, 2), expand=False))
     for line in planned.problems.lines():
-        session.screen.item(line, "red")
+        session.console.item(line, "red")
 
 
-def _rows(session: Session, order: Order, planned: Planned) -> Iterator[tuple[str, str, str]]:
-    """Yield name, value and style of everything that there is to say."""
-    plan, bounds, settings = planned.plan, order.bounds, session.settings
-    yield from _said(order)
+def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tuple[str, str, str]]:
+    """Yield name, value and style of each row of the plan."""
+    plan, options, settings = planned.plan, order.options, session.settings
+    yield from _message_rows(order)
     yield "Account", f"{settings.app_id} at {settings.base_url}", ""
-    yield "Lists", f"{', '.join(order.lists.names)}: {entries(planned.total)}", ""
+    yield "Lists", f"{order.lists.described}: {entries(planned.total)}", ""
     yield "To call", f"{calls(plan.numbers)} in {requests(plan.requests)}", "bold green"
-    yield from _left_out(order, planned)
+    yield from _left_out_rows(order, planned)
     limit = settings.limit
     speed = "without a limit" if limit is None else f"{requests(limit.requests)} in {limit.period:g} s"
-    yield "Takes", f"{duration(plan.seconds)} at least, at {speed}", ""
-    if bounds.hours is not None:
-        yield "Hours", str(bounds.hours), ""
+    yield "Duration", f"at least {duration(plan.seconds)}, at {speed}", ""
+    if options.hours is not None:
+        yield "Hours", str(options.hours), ""
     yield "Balance", *_balance(planned)
     if plan.cost is not None:
-        yield "Cost", f"{money(plan.cost)} at {bounds.price} a call", "red" if plan.enough is False else ""
-    if bounds.journal is not None:
-        yield "Journal", str(bounds.journal), ""
+        yield "Cost", f"{money(plan.cost)} at {options.price} a call", "red" if plan.enough is False else ""
+    if options.journal is not None:
+        yield "Journal", str(options.journal), ""
     else:
-        yield "Journal", "none: were it interrupted, it could not be resumed (--journal)", "yellow"
+        yield "Journal", "none: an interrupted send cannot be resumed (--journal)", "yellow"
 
 
-def _said(order: Order) -> Iterator[tuple[str, str, str]]:
+def _message_rows(order: Order) -> Iterator[tuple[str, str, str]]:
     message = order.message
     yield "Content", message.content, ""
     if message.interactive_content is not None:
         yield "Asks for a key", message.interactive_content, ""
     if message.voicemail_content is not None:
         yield "Takes a message", message.voicemail_content, ""
-    if sms := getattr(message, "sms_content", None):
-        yield "Text message", sms, ""
-    if trigger := getattr(message, "trigger", None):
-        key = getattr(trigger, "key", None)
-        yield "Is sent", f"after {trigger.seconds} seconds" if key is None else f"on key {key}", ""
+    if isinstance(message, VoiceSms):
+        if message.sms_content is not None:
+            yield "Text message", message.sms_content, ""
+        trigger = message.trigger
+        moment = f"on key {trigger.key}" if isinstance(trigger, OnKey) else f"after {trigger.seconds} seconds"
+        yield "Text is sent", moment, ""
 
 
-def _left_out(order: Order, planned: Planned) -> Iterator[tuple[str, str, str]]:
+def _left_out_rows(order: Order, planned: CampaignPlan) -> Iterator[tuple[str, str, str]]:
     plan = planned.plan
     if plan.accepted_before:
-        yield "Done before", f"{calls(plan.accepted_before)}, as the journal says", ""
-    if plan.unknown_before and order.bounds.resend_unknown:
+        yield "Done before", f"{calls(plan.accepted_before)}, according to the journal", ""
+    if plan.unknown_before and order.options.resend_unknown:
         yield "Unknown", f"{calls(plan.unknown_before)}: another run may be sending them", "yellow"
     elif plan.unknown_before:
         yield "Unknown", f"{calls(plan.unknown_before)} perhaps made before: not sent again", "yellow"
     if plan.duplicates:
-        again = "called again" if planned.duplicates_are_called else "left out: called once"
-        yield "Duplicates", f"{entries(plan.duplicates)}, {again}", ""
+        action = "called again" if planned.calls_duplicates else "left out: each number is called once"
+        yield "Duplicates", f"{entries(plan.duplicates)}, {action}", ""
     if plan.over_max_calls:
         yield "Over the cap", f"{calls(plan.over_max_calls)} left out by --max-calls", "yellow"
     if planned.problems.count:
-        fate = "left out" if order.bounds.skip_invalid else "see below"
-        yield "Cannot be sent", f"{entries(planned.problems.count)}, {fate}", "red"
+        action = "left out" if order.options.skip_invalid else "see below"
+        yield "Invalid", f"{entries(planned.problems.count)}, {action}", "red"
 
 
-def _balance(planned: Planned) -> tuple[str, str]:
+def _balance(planned: CampaignPlan) -> tuple[str, str]:
     plan = planned.plan
     if plan.balance is None:
-        return f"not known: {planned.balance_trouble}", "yellow"
+        return f"not known: {planned.balance_error}", "yellow"
     return money(plan.balance), "red" if plan.enough is False else ""

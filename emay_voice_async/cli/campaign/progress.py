@@ -1,31 +1,31 @@
-"""What moves on the terminal while a send goes on."""
+"""The progress of a send on a terminal."""
 
 import time
 from collections.abc import Callable
 from typing import Final, Self
 
+from rich import progress
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from emay_voice_async.cli.campaign.tally import Tally
-from emay_voice_async.cli.terminal.console import Screen
+from emay_voice_async.cli.terminal.console import Console
 from emay_voice_async.cli.terminal.formatting import duration, requests
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.sending.hours import CallingHours
 
-__all__ = ["Board"]
+__all__ = ["ProgressDisplay"]
 
 _COUNTS: Final = (("accepted", "green"), ("refused", "red"), ("unknown", "yellow"), ("not_sent", "red"))
 
 
-class Board:
-    """A bar, the speed, the time that is left, the outcomes so far, and what is being waited for."""
+class ProgressDisplay:
+    """A bar, the speed, the remaining time, the outcomes so far, and the cause of the current wait."""
 
     def __init__(
         self,
-        screen: Screen,
+        console: Console,
         tally: Tally,
         *,
         total: int,
@@ -37,17 +37,17 @@ class Board:
         self._stats = stats
         self._hours = hours
         self._clock = clock
-        self._progress = Progress(
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            TaskProgressColumn(),
+        self._bar = progress.Progress(
+            progress.BarColumn(bar_width=None),
+            progress.TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            progress.TaskProgressColumn(),
             _SpeedColumn(),
-            console=screen.console,
+            console=console.rich,
             expand=True,
         )
-        self._task = self._progress.add_task("", total=total)
+        self._task = self._bar.add_task("", total=total)
         self._live = Live(
-            console=screen.console, get_renderable=self.render, refresh_per_second=5, transient=True
+            console=console.rich, get_renderable=self.render, refresh_per_second=5, transient=True
         )
 
     def __enter__(self) -> Self:
@@ -58,9 +58,9 @@ class Board:
         self._live.stop()
 
     def render(self) -> RenderableType:
-        """Return what is to be seen at this moment."""
-        self._progress.update(self._task, completed=self._tally.had_turn)
-        return Group(self._progress, self._counts(), self._waits())
+        """Return the three lines of the display."""
+        self._bar.update(self._task, completed=self._tally.completed)
+        return Group(self._bar, self._counts(), self._wait())
 
     def _counts(self) -> Text:
         counts = ((getattr(self._tally, name), name.replace("_", " "), style) for name, style in _COUNTS)
@@ -68,23 +68,21 @@ class Board:
             Text(f"{number:,} {name}", style=style if number else "dim") for number, name, style in counts
         )
 
-    def _waits(self) -> Text:
+    def _wait(self) -> Text:
         pause = 0.0 if self._hours is None else self._hours.wait(self._clock())
         if pause:
-            return Text(f"outside the calling hours {self._hours}: {duration(pause)} to go", style="yellow")
+            return Text(f"outside the calling hours {self._hours}: {duration(pause)} to wait", style="yellow")
         stats = self._stats()
-        each = stats.waited / stats.requests if stats.requests else 0.0
-        return Text(
-            f"{requests(stats.requests)}, each waited {each:.1f} s for its slot on average", style="dim"
-        )
+        average = stats.waited / stats.requests if stats.requests else 0.0
+        return Text(f"{requests(stats.requests)}, average wait for a slot {average:.1f} s", style="dim")
 
 
-class _SpeedColumn(ProgressColumn):
-    """Numbers in a second, and the time that is left."""
+class _SpeedColumn(progress.ProgressColumn):
+    """Numbers per second, and the remaining time."""
 
     max_refresh = 0.5
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: progress.Task) -> Text:
         speed, left = task.finished_speed or task.speed, task.time_remaining
         return Text(
             ("" if speed is None else f"{speed:,.0f}/s")

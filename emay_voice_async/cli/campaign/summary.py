@@ -1,4 +1,4 @@
-"""What is said at the end of a send: how it went, and what to do next."""
+"""The summary of a send: the outcomes, and the next step."""
 
 import shlex
 from collections.abc import Iterator
@@ -8,78 +8,84 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from emay_voice_async.cli.campaign.run import Run
-from emay_voice_async.cli.terminal.exit_codes import Ending
-from emay_voice_async.cli.terminal.formatting import calls, duration
+from emay_voice_async.cli.campaign.run import CampaignRun
+from emay_voice_async.cli.terminal.exit_codes import ExitCode
+from emay_voice_async.cli.terminal.formatting import calls, duration, escaped
 
-__all__ = ["sum_up"]
+__all__ = ["show_summary"]
 
 SHOWN: Final = 5
-"""Reasons that are told one by one."""
+"""The most reasons that are printed."""
 
 
-def sum_up(run: Run, seconds: float) -> Ending:
-    """Print how it went in so many seconds, and what to do next; return the exit code."""
-    if run.stop.came_by_signal:
-        run.tally.endings.add(Ending.INTERRUPTED)
-    screen = run.session.screen
-    screen.say(f"{'Stopped after' if run.stop.is_wanted else 'Done in'} {duration(seconds)}:", "bold")
-    if not screen.is_quiet:
-        screen.show(Padding(_table(run), (0, 0, 0, 2), expand=False))
-    for text in filter(None, map(str, run.troubles)):
-        screen.complain(text)
-    _advise(run)
-    return run.tally.ending
+def show_summary(run: CampaignRun, seconds: float) -> ExitCode:
+    """Print the outcomes of a run that took ``seconds``, and the next step; return the exit code."""
+    if run.stop.by_signal:
+        run.tally.exit_codes.add(ExitCode.INTERRUPTED)
+    console = run.session.console
+    console.say(f"{'Stopped after' if run.stop.requested else 'Done in'} {duration(seconds)}:", "bold")
+    if not console.is_quiet:
+        console.show(Padding(_table(run), (0, 0, 0, 2), expand=False))
+    for text in filter(None, map(str, run.errors)):
+        console.complain(text)
+    _show_next_step(run)
+    return run.tally.exit_code
 
 
-def _table(run: Run) -> Table:
+def _table(run: CampaignRun) -> Table:
     tally = run.tally
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column()
     table.add_row(f"{tally.accepted:,}", Text("accepted", style="green"))
     for number, meaning, style in (
-        (tally.done_before, "accepted before, as the journal says: not sent again", "dim"),
-        (tally.refused, "refused: nobody is called", "red"),
+        (
+            tally.accepted_before,
+            "accepted in an earlier run, according to the journal: not sent again",
+            "dim",
+        ),
+        (tally.refused, "refused: no calls", "red"),
         (tally.unknown, "unknown: perhaps called", "yellow"),
-        (tally.unknown_before, "unknown from before: not sent again", "yellow"),
-        (max(tally.not_sent, _left(run) - tally.refused), "not sent", "red"),
-        (tally.duplicates, "duplicates in the lists: each is called once", "dim"),
+        (tally.unknown_before, "unknown from an earlier run: not sent again", "yellow"),
+        (max(tally.not_sent, _not_called(run) - tally.refused), "not sent: no calls", "red"),
+        (tally.duplicates, "duplicates in the lists: each number is called once", "dim"),
     ):
         if number:
             table.add_row(f"{number:,}", Text(meaning, style=style))
     for reason in _reasons(run):
-        table.add_row("", Text(reason, style="dim"))
+        table.add_row("", Text(escaped(reason), style="dim"))
     return table
 
 
-def _reasons(run: Run) -> Iterator[str]:
-    """Yield why numbers were not accepted; that a run was stopped is known."""
+def _reasons(run: CampaignRun) -> Iterator[str]:
+    """Yield the most frequent reasons for outcomes other than accepted; a requested stop is no reason."""
     reasons = sorted(run.tally.reasons.items(), key=lambda pair: -pair[1])
-    if run.stop.is_wanted:
+    if run.stop.requested:
         reasons = [(reason, number) for reason, number in reasons if "the client was closed" not in reason]
     yield from (f"{number:,}: {reason}" for reason, number in reasons[:SHOWN])
     if len(reasons) > SHOWN:
         yield f"and {len(reasons) - SHOWN:,} other reasons"
 
 
-def _left(run: Run) -> int:
-    """Return how many numbers are known not to be called, those over the cap included."""
+def _not_called(run: CampaignRun) -> int:
+    """Return how many numbers certainly got no call, including the numbers over the cap."""
     plan = run.planned.plan
     return max(0, plan.numbers + plan.over_max_calls - run.tally.accepted - run.tally.unknown)
 
 
-def _advise(run: Run) -> None:
-    tally, journal, screen = run.tally, run.order.bounds.journal, run.session.screen
+def _show_next_step(run: CampaignRun) -> None:
+    tally, journal, console = run.tally, run.order.options.journal, run.session.console
     if tally.unknown or tally.unknown_before:
-        into = "" if journal is None else f" --journal {shlex.quote(str(journal))}"
+        record = "" if journal is None else f" --journal {shlex.quote(str(journal))}"
         product = run.order.message.endpoint.product.value
-        screen.say("Their reports tell who of the unknown was called:")
-        screen.say(f"  {run.session.program} reports --product {product}{into}", cut=False)
-    left = _left(run)
+        console.say("Status reports show which of the unknown numbers were called:")
+        console.say(f"  {run.session.program} reports --product {product}{record}", wrap=False)
+    left = _not_called(run)
     if left and journal is not None:
-        screen.say(f"To make the other {calls(left)}, run it again; nobody is called twice:")
+        console.say(f"To make the other {calls(left)}, run the command again; no number is called twice:")
         again = "   (with the same list)" if run.order.lists.uses_standard_input else ""
-        screen.say(f"  {run.session.command}{again}", cut=False)
-    elif left and run.stop.is_wanted:
-        screen.say("Without a journal (--journal), running it again would call everybody again.", "yellow")
+        console.say(f"  {run.session.command}{again}", wrap=False)
+    elif left and run.stop.requested:
+        console.say(
+            "There is no journal (--journal): the same command would call every number again.", "yellow"
+        )

@@ -1,11 +1,12 @@
-"""``balance``: what is left of the money."""
+"""``balance``: prints the account's balance."""
 
 import asyncio
 import sys
+from decimal import Decimal
 
 import click
 
-from emay_voice_async.cli.terminal.exit_codes import CommandError, Ending
+from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.errors import OutcomeUnknownError
@@ -23,7 +24,7 @@ Examples:
 )
 @click.option(
     "--product",
-    type=click.Choice([one.value for one in Product]),
+    type=click.Choice([product.value for product in Product]),
     default=Product.VOICE.value,
     show_default=True,
     help="join: voice SMS.",
@@ -31,20 +32,20 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.pass_obj
 def balance(session: Session, *, product: str, as_json: bool) -> None:
-    """Print the account's balance, in its own unit."""
+    """Print the account's balance, in the unit of the service."""
     try:
-        left = asyncio.run(_ask(session, Product(product)))
+        amount = asyncio.run(_ask(session, Product(product)))
     except OutcomeUnknownError as error:
-        # Nobody is called by asking.
-        raise CommandError(f"no usable answer: {error.reason}", Ending.NOT_SENT) from error
+        # A balance query makes no calls, so its failure leaves no outcome unknown.
+        raise CommandError(f"no usable answer: {error.reason}", ExitCode.NOT_SENT) from error
     if as_json:
-        Output().write_now([{"product": product, "balance": str(left)}])
+        Output().write_now([{"product": product, "balance": str(amount)}])
     elif sys.stdout.isatty():
-        click.echo(f"{left:,}")
+        click.echo(f"{amount:,}")
     else:
-        click.echo(str(left))
+        click.echo(str(amount))
 
 
-async def _ask(session: Session, product: Product) -> object:
+async def _ask(session: Session, product: Product) -> Decimal:
     async with session.settings.client() as voice:
         return await voice.get_balance(product=product)

@@ -1,6 +1,5 @@
-"""``decode-push``: what is in a push that was kept as a file."""
+"""``decode-push``: prints the reports of a stored push."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -10,14 +9,17 @@ from emay_voice_async.cli.terminal.json_rows import row_of_report, row_of_unread
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
+from emay_voice_async.cli.terminal.streams import standard_input
 from emay_voice_async.errors import PushError
-from emay_voice_async.push import decode_plain_push, decode_push
+from emay_voice_async.push import decode_plain_push
+from emay_voice_async.push import decode_push as decode_encrypted_push
 
-__all__ = ["decode"]
+__all__ = ["decode_push"]
+
+_FORM: str = "application/x-www-form-urlencoded"
 
 
 @click.command(
-    "decode-push",
     short_help="Print the reports in the body of a push.",
     epilog="""\b
 Examples:
@@ -30,13 +32,15 @@ The JSON is that of "emay-voice reports".
 @click.argument("file", type=FILE)
 @click.option("--plain", is_flag=True, help="The push is not encrypted.")
 @click.pass_obj
-def decode(session: Session, *, file: Path, plain: bool) -> None:
+def decode_push(session: Session, *, file: Path, plain: bool) -> None:
     """Print the reports in the body of a push; FILE - is standard input."""
     body = _read(file)
     try:
-        # As JSON or as a form: what it is shows in how it begins.
-        kind = "application/x-www-form-urlencoded"
-        reports = decode_plain_push(body, kind) if plain else decode_push(body, session.settings.secret_key())
+        if plain:
+            # The decoder tells a JSON body from a form by its first characters.
+            reports = decode_plain_push(body, _FORM)
+        else:
+            reports = decode_encrypted_push(body, session.settings.secret_key())
     except PushError as error:
         rows = [row_of_report(report) for report in error.reports]
         Output().write_now([*rows, *(row_of_unreadable(*pair) for pair in error.broken)])
@@ -46,6 +50,6 @@ def decode(session: Session, *, file: Path, plain: bool) -> None:
 
 def _read(file: Path) -> bytes:
     try:
-        return sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+        return standard_input().read() if file == Path("-") else file.read_bytes()
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror or error}") from None

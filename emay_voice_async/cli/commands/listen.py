@@ -5,72 +5,154 @@ import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+from urllib.parse import quote, unquote, urlsplit
 
 import click
 from attrs import field, frozen
 
-from emay_voice_async.cli.terminal.exit_codes import CommandError, Ending, ending_of, worst
+from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode, exit_code_of, worst
+from emay_voice_async.cli.terminal.extras import missing_extra
 from emay_voice_async.cli.terminal.json_rows import row_of_report, row_of_unreadable
-from emay_voice_async.cli.terminal.option_types import FILE
+from emay_voice_async.cli.terminal.listening import address, listening_socket
+from emay_voice_async.cli.terminal.option_types import FILE, PORT
 from emay_voice_async.cli.terminal.output import Output
-from emay_voice_async.cli.terminal.settings import Session
-from emay_voice_async.cli.terminal.signals import Stop
-from emay_voice_async.errors import EmayVoiceError
+from emay_voice_async.cli.terminal.settings import Session, read_secret
+from emay_voice_async.cli.terminal.signals import StopRequest
+from emay_voice_async.errors import EmayVoiceError, InvalidRequestError
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.results import Report
 from emay_voice_async.receiver import PushReceiver, Receive, RecentReports, Rejected, Scope, Send
 
+try:
+    import h11
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+except ModuleNotFoundError as error:
+    raise ImportError(missing_extra(error.name, "sandbox")) from error
+
 __all__ = ["listen"]
+
+MAX_CONNECTIONS: Final = 200
+MAX_HEADERS: Final = 16 * 1024
+"""Bytes of a request line and its headers."""
+HEADER_TIMEOUT: Final = 10.0
+"""Seconds from the first byte of a request to the end of its headers; the receiver bounds the body."""
 
 _EPILOG = """\b
 Example, behind a web server that forwards https://your.host/emay:
   emay-voice listen --port 8000 --path /emay --journal run.db >> reports.jsonl
 
-A push is confirmed when its reports are written; until then, the service can
-push it again. The same report is printed once. The JSON is that of
+A push is confirmed after its reports are written; until then, the service can
+push it again. A duplicate report is printed once. The JSON is that of
 "emay-voice reports".
+
+Plain pushes are not authenticated. They are accepted from the networks of
+--plain-from only, or at the path PATH/TOKEN only; both apply if both are given.
+Behind a web server on another host, the network is that of the web server.
 """
 
 
-@click.command(epilog=_EPILOG, short_help="Receive pushed reports and print them.")
-@click.option("--port", type=click.IntRange(0, 65535), required=True, help="0: one that the system chooses.")
+def _path(text: str) -> str:
+    """Read the path of the pushes; the slash in front may be missing."""
+    parts = urlsplit(text)
+    if parts.scheme or parts.netloc or parts.query or parts.fragment or any(map(str.isspace, text)):
+        raise click.BadParameter("must be a path such as /emay, without host and query")
+    return f"/{unquote(parts.path).strip('/')}"
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--port", type=PORT, required=True, help="0: any free port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--path", default="/", show_default=True, help="The path that pushes come to.")
-@click.option("--journal", type=FILE, help="Also record them in this journal of a send.")
+@click.option("--path", type=_path, default="/", show_default=True, help="The path of the pushes.")
+@click.option(
+    "--plain-from",
+    "networks",
+    multiple=True,
+    metavar="NETWORK",
+    help="Accept plain pushes from here. Repeatable.",
+)
+@click.option("--plain-token-file", type=FILE, help="A file with the token of plain pushes.")
+@click.option("--journal", type=FILE, help="Also record the reports in this journal of a send.")
 @click.pass_obj
-def listen(session: Session, *, port: int, host: str, path: str, journal: Path | None) -> Ending:
+def listen(
+    session: Session,
+    *,
+    port: int,
+    host: str,
+    path: str,
+    networks: tuple[str, ...],
+    plain_token_file: Path | None,
+    journal: Path | None,
+) -> ExitCode:
     """Receive pushed reports and print them, a JSON object a line, until Ctrl-C."""
-    try:
-        import uvicorn
-    except ImportError:
-        raise CommandError('uvicorn is missing: python -m pip install "emay_voice_async[sandbox]"') from None
-
-    class Server(uvicorn.Server):
-        """Leaves the signals to us."""
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
     listener = Listener(session, path, None if journal is None else SqliteJournal(journal))
-    keys = {session.settings.account(): session.settings.secret_key()}
+    token = None if plain_token_file is None else read_secret("--plain-token-file", plain_token_file)
+    try:
+        receiver = PushReceiver(
+            {session.settings.account(): session.settings.secret_key()},
+            listener.keep,
+            on_rejected=listener.reject,
+            deduplicate=RecentReports(),
+            allow_plain=bool(networks or token),
+            plain_networks=networks or None,
+            plain_token=token,
+        )
+    except InvalidRequestError as error:
+        option = {"plain_networks": "--plain-from", "plain_token": "--plain-token-file"}.get(error.field)
+        raise CommandError(f"{option}: {error.rule}" if option else str(error)) from None
+    paths = {path.rstrip("/")} | ({f"{path.rstrip('/')}/{token}"} if token else set())
     config = uvicorn.Config(
-        _Path(
-            path, PushReceiver(keys, listener.keep, on_rejected=listener.reject, deduplicate=RecentReports())
-        ),
+        _AtPaths(frozenset(paths), receiver),
+        http=_BoundedProtocol,
         interface="asgi3",
         lifespan="off",
         ws="none",
         log_config=None,
         access_log=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        h11_max_incomplete_event_size=MAX_HEADERS,
         timeout_graceful_shutdown=30,
     )
-    return asyncio.run(listener.run(Server(config), host, port))
+    return asyncio.run(listener.run(_QuietServer(config), host, port))
+
+
+class _BoundedProtocol(H11Protocol):
+    """Closes a connection whose request headers take too long."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the client; start or stop the time limit of the headers."""
+        super().data_received(data)
+        in_headers = self.conn.their_state is h11.IDLE
+        if in_headers and self._deadline is None:
+            self._deadline = self.loop.call_later(HEADER_TIMEOUT, self.transport.close)
+        elif not in_headers:
+            self._stop_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connection."""
+        self._stop_deadline()
+        super().connection_lost(exc)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _QuietServer(uvicorn.Server):
+    """A server without signal handlers: the command has its own."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the handlers as they are."""
+        yield
 
 
 class _Server(Protocol):
-    """What is needed of uvicorn's."""
+    """The part of uvicorn's server that a listener uses."""
 
     should_exit: bool
 
@@ -78,14 +160,14 @@ class _Server(Protocol):
 
 
 @frozen
-class _Path:
-    """An ASGI application at one path, and nothing anywhere else."""
+class _AtPaths:
+    """An ASGI application at certain paths; any other path gets 404."""
 
-    path: str
+    paths: frozenset[str] = field(repr=False)
     app: PushReceiver
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].rstrip("/") == self.path.rstrip("/"):
+        if scope["path"].rstrip("/") in self.paths:
             await self.app(scope, receive, send)
             return
         headers = [(b"content-type", b"text/plain"), (b"content-length", b"0")]
@@ -100,45 +182,42 @@ class Listener:
     session: Session
     path: str
     journal: SqliteJournal | None
-    stop: Stop = field(factory=Stop)
+    stop: StopRequest = field(factory=StopRequest)
     _output: Output = field(factory=Output)
-    _troubles: list[Exception] = field(factory=list)
+    _errors: list[Exception] = field(factory=list)
     _ended: asyncio.Event = field(factory=asyncio.Event)
 
     async def keep(self, reports: list[Report]) -> None:
-        """Write the reports of a push; should that fail, the push is not confirmed, and this ends."""
+        """Write the reports of a push; an error leaves the push unconfirmed and ends the command."""
         try:
             if self.journal is not None:
                 await self.journal.record(reports)
             await self._output.write(row_of_report(report) for report in reports)
         except (CommandError, EmayVoiceError) as error:
-            self._troubles.append(error)
+            self._errors.append(error)
             self._ended.set()
             raise
 
     async def reject(self, rejected: Rejected) -> None:
-        """Write what cannot be read of a push of which the rest is confirmed."""
+        """Write the unreadable reports of a push."""
         await self._output.write(row_of_unreadable(*pair) for pair in rejected.error.broken)
 
-    async def run(self, server: _Server, host: str, port: int) -> Ending:
-        """Serve until asked to end, then finish what is being received."""
-        try:
-            listening = socket.create_server((host, port), backlog=2048)
-        except OSError as error:
-            raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    async def run(self, server: _Server, host: str, port: int) -> ExitCode:
+        """Serve until a stop request or an error; then finish the pushes that are being received."""
+        listening = listening_socket(host, port)
         async with AsyncExitStack() as stack:
             stack.enter_context(listening)
             if self.journal is not None:
                 await stack.enter_async_context(self.journal)
                 await self.journal.record(())
-            stack.enter_context(self.stop.listening(self._ended.set))
-            place = f"http://{host}:{listening.getsockname()[1]}{self.path}"
-            self.session.screen.say(f"Listening on {place} until Ctrl-C.")
+            stack.enter_context(self.stop.handling_signals(self._ended.set))
+            url = f"http://{address(host, listening.getsockname()[1])}{quote(self.path)}"
+            self.session.console.say(f"Listening on {url} until Ctrl-C.")
             serving = asyncio.ensure_future(server.serve(sockets=[listening]))
             ended = asyncio.ensure_future(self._ended.wait())
             await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
             await serving
-        for text in filter(None, map(str, self._troubles[:1])):
-            self.session.screen.complain(text)
-        return worst(ending_of(error) for error in self._troubles)
+        for text in filter(None, map(str, self._errors[:1])):
+            self.session.console.complain(text)
+        return worst(exit_code_of(error) for error in self._errors)

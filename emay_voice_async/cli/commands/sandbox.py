@@ -1,18 +1,23 @@
-"""``sandbox`` and ``demo``: the local service that comes with the package; nobody is called."""
+"""``sandbox``: serves a local Emay service; nobody is called."""
 
 import asyncio
+from typing import Final
 
 import click
 
-from emay_voice_async.cli.terminal.exit_codes import CommandError, Ending
-from emay_voice_async.cli.terminal.option_types import seconds
+from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.listening import address, plain_host
+from emay_voice_async.cli.terminal.option_types import PORT, seconds
 from emay_voice_async.cli.terminal.output import output_error
+from emay_voice_async.sandbox import Sandbox
 
-__all__ = ["demo", "sandbox"]
+__all__ = ["sandbox"]
+
+KEPT: Final = 10_000
+"""The most requests, and the most calls, that are recorded."""
 
 
 @click.command(
-    short_help="Serve a local Emay service: nobody is called.",
     epilog="""\b
 Example, in one terminal and then in another:
   emay-voice sandbox --port 8900
@@ -21,27 +26,26 @@ Example, in one terminal and then in another:
 """,
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8900,
-    show_default=True,
-    help="0: one that the system chooses.",
-)
+@click.option("--port", type=PORT, default=8900, show_default=True, help="0: any free port.")
 @click.option(
     "--report-delay",
     type=seconds,
     default="0",
     show_default=True,
     metavar="SECONDS",
-    help="From a call to its report.",
+    help="Time from a call to its report.",
 )
-def sandbox(*, host: str, port: int, report_delay: float) -> None:
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A further host name by which clients may call.  [default: localhost, any IP address, and --host]",
+)
+def sandbox(*, host: str, port: int, report_delay: float, allowed_hosts: tuple[str, ...]) -> None:
     """Serve a local Emay service until Ctrl-C; it behaves as the API document says."""
-    # The extra is imported where it is used: the others work without it.
-    from emay_voice_async.sandbox import Sandbox
-
-    service = Sandbox(report_delay=report_delay)
+    # The command may run for weeks, beside a browser: records are bounded, and no web page may post.
+    service = Sandbox(report_delay=report_delay, keep=KEPT, allowed_hosts=("localhost", host, *allowed_hosts))
 
     def ready(url: str) -> None:
         click.echo(f"A local Emay service listens on {url}; nobody is called. Ctrl-C ends it.")
@@ -50,22 +54,8 @@ def sandbox(*, host: str, port: int, report_delay: float) -> None:
         click.echo(f"export EMAY_VOICE_SECRET_KEY={service.secret_key}")
 
     try:
-        asyncio.run(service.run(host=host, port=port, on_ready=ready))
+        asyncio.run(service.run(host=plain_host(host), port=port, on_ready=ready))
     except BrokenPipeError as error:
         raise output_error(error) from error
     except OSError as error:
-        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
-
-
-@click.command(
-    short_help="Show the main job at a local service.",
-    epilog="""\b
-Example:
-  emay-voice demo
-""",
-)
-def demo() -> Ending:
-    """Send to 1,234 numbers at a local service, read the reports, and show what happened."""
-    from emay_voice_async.cli.commands.demo import show
-
-    return Ending.DONE if asyncio.run(show()) else Ending.REFUSED
+        raise CommandError(f"cannot listen on {address(host, port)}: {error.strerror or error}") from None

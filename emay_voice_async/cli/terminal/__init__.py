@@ -1,1 +1,1 @@
-"""Input and output of the command line: console, formatting, exit codes, signals, settings."""
+"""Standard output, standard error, exit codes, signals, and the settings of a run."""

@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, which of several wins, and which error means which."""
+"""Exit codes: the code of each error, and which of several codes wins."""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -13,13 +13,14 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     PushError,
     RefusedError,
+    TooManyReportsError,
 )
 
-__all__ = ["CommandError", "Ending", "ending_of", "worst"]
+__all__ = ["CommandError", "ExitCode", "exit_code_of", "worst"]
 
 
-class Ending(IntEnum):
-    """An exit code."""
+class ExitCode(IntEnum):
+    """The exit code of a command."""
 
     DONE = 0
     REFUSED = 1
@@ -34,52 +35,54 @@ class Ending(IntEnum):
     BROKEN_PIPE = 141
 
 
-_BY_CARE: Final = (
-    Ending.UNKNOWN,
-    Ending.JOURNAL,
-    Ending.OUTPUT,
-    Ending.BROKEN_PIPE,
-    Ending.INTERRUPTED,
-    Ending.ACCOUNT,
-    Ending.REFUSED,
-    Ending.WRONG,
-    Ending.NOT_SENT,
-    Ending.DONE,
+_BY_SEVERITY: Final = (
+    ExitCode.UNKNOWN,
+    ExitCode.JOURNAL,
+    ExitCode.OUTPUT,
+    ExitCode.BROKEN_PIPE,
+    ExitCode.INTERRUPTED,
+    ExitCode.ACCOUNT,
+    ExitCode.REFUSED,
+    ExitCode.WRONG,
+    ExitCode.NOT_SENT,
+    ExitCode.DONE,
 )
-"""What needs most care comes first."""
-_BY_ERROR: Final[tuple[tuple[type[Exception], Ending], ...]] = (
-    (OutcomeUnknownError, Ending.UNKNOWN),
-    (JournalError, Ending.JOURNAL),
-    (AccountError, Ending.ACCOUNT),
-    (BalanceError, Ending.ACCOUNT),
-    (RefusedError, Ending.REFUSED),
-    (InvalidRequestError, Ending.WRONG),
-    (PushError, Ending.WRONG),
-    (ImportError, Ending.WRONG),
-    (NotSentError, Ending.NOT_SENT),
-    (OSError, Ending.OUTPUT),
+"""The most severe code comes first; MISTAKE is never one of several."""
+_BY_ERROR: Final[tuple[tuple[type[Exception], ExitCode], ...]] = (
+    (OutcomeUnknownError, ExitCode.UNKNOWN),
+    (JournalError, ExitCode.JOURNAL),
+    (AccountError, ExitCode.ACCOUNT),
+    (BalanceError, ExitCode.ACCOUNT),
+    (RefusedError, ExitCode.REFUSED),
+    (InvalidRequestError, ExitCode.WRONG),
+    (PushError, ExitCode.WRONG),
+    # Fed reports that were not stored are pushed again by the service.
+    (TooManyReportsError, ExitCode.NOT_SENT),
+    (ImportError, ExitCode.WRONG),
+    (NotSentError, ExitCode.NOT_SENT),
+    (OSError, ExitCode.OUTPUT),
 )
 
 
 class CommandError(Exception):
-    """Ends a command with this sentence ("": without a word) and exit code."""
+    """Ends a command with an exit code and one sentence; an empty sentence is not printed."""
 
-    def __init__(self, message: str, ending: Ending = Ending.WRONG) -> None:
-        super().__init__(message, ending)
+    def __init__(self, message: str, exit_code: ExitCode = ExitCode.WRONG) -> None:
+        super().__init__(message, exit_code)
         self.message = message
-        self.ending = ending
+        self.exit_code = exit_code
 
     def __str__(self) -> str:
         return self.message
 
 
-def ending_of(error: BaseException) -> Ending:
-    """Return the exit code of an error; MISTAKE for one that nobody thought of."""
+def exit_code_of(error: BaseException) -> ExitCode:
+    """Return the exit code of an error; MISTAKE for an error that is in no table."""
     if isinstance(error, CommandError):
-        return error.ending
-    return next((ending for kind, ending in _BY_ERROR if isinstance(error, kind)), Ending.MISTAKE)
+        return error.exit_code
+    return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), ExitCode.MISTAKE)
 
 
-def worst(endings: Iterable[Ending]) -> Ending:
-    """Return the one that needs most care; DONE of none."""
-    return min(endings, key=_BY_CARE.index, default=Ending.DONE)
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """Return the most severe of the codes; DONE if the codes are empty."""
+    return min(codes, key=_BY_SEVERITY.index, default=ExitCode.DONE)

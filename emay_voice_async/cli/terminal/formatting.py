@@ -1,12 +1,33 @@
-"""How things are said: counts, durations, kinds."""
+"""Formatting for people: safe text, counts, amounts, durations, kinds of messages."""
 
+import re
 from decimal import Decimal
+from typing import Final
 
 from emay_voice_async.model.messages import Marketing, Message, Notice, VerificationCode, VoiceSms
 
-__all__ = ["calls", "duration", "entries", "kind_of", "money", "requests"]
+__all__ = [
+    "calls",
+    "counted",
+    "duration",
+    "entries",
+    "escaped",
+    "escaped_lines",
+    "json_escaped",
+    "kind_of",
+    "money",
+    "requests",
+]
 
-_KINDS = {
+# Control characters beyond ASCII's, bidirectional controls, line separators, zero-width and tag characters.
+_INVISIBLE: Final = (
+    r"\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f"
+)
+_UNSAFE: Final = re.compile(rf"[\x00-\x1f{_INVISIBLE}\ud800-\udfff]")
+_UNSAFE_IN_JSON: Final = re.compile(f"[{_INVISIBLE}]")
+
+_KINDS: Final[dict[type[Message], str]] = {
     Notice: "voice notice",
     Marketing: "marketing call",
     VoiceSms: "voice SMS",
@@ -14,35 +35,60 @@ _KINDS = {
 }
 
 
+def escaped(text: str) -> str:
+    """Return text without control characters: each one becomes its Python escape, in visible letters."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def escaped_lines(text: str) -> str:
+    """Return text of several lines, each line escaped."""
+    return "\n".join(map(escaped, text.split("\n")))
+
+
+def json_escaped(text: str) -> str:
+    """Return a JSON text with control characters as JSON escapes; the values stay the same."""
+    return _UNSAFE_IN_JSON.sub(_json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
 def kind_of(message: Message) -> str:
-    """Name the kind of a message."""
+    """Return the name of a message's kind."""
     return _KINDS[type(message)]
 
 
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """Format a number with its noun; without ``plural``, the plural ends in s."""
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+
+
 def calls(number: int) -> str:
-    """Say how many calls."""
-    return f"{number:,} call" if number == 1 else f"{number:,} calls"
+    """Format a number of calls."""
+    return counted(number, "call")
 
 
 def entries(number: int) -> str:
-    """Say how many entries of a list."""
-    return f"{number:,} entry" if number == 1 else f"{number:,} entries"
+    """Format a number of list entries."""
+    return counted(number, "entry", "entries")
 
 
 def requests(number: int) -> str:
-    """Say how many requests."""
-    return f"{number:,} request" if number == 1 else f"{number:,} requests"
+    """Format a number of requests."""
+    return counted(number, "request")
 
 
 def money(amount: Decimal) -> str:
-    """Say an amount without the zeros behind it."""
+    """Format an amount without trailing zeros."""
     whole, dot, rest = f"{amount:,f}".partition(".")
     rest = rest.rstrip("0")
     return f"{whole}{dot if rest else ''}{rest}"
 
 
 def duration(seconds: float) -> str:
-    """Say how long: "a moment", "0.4 s", "12 s", "3:05 min", "26:03:05 h"."""
+    """Format seconds: "a moment", "0.4 s", "12 s", "3:05 min", "26:03:05 h"."""
     if seconds < 0.1:
         return "a moment"
     if seconds < 10:

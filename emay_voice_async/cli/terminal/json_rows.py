@@ -1,28 +1,29 @@
-"""Lines for machines: outcomes, reports, and the calls of a journal, as JSON would have them."""
+"""Rows for machines: outcomes, reports and the calls of a journal, as JSON values."""
 
 import base64
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from emay_voice_async.errors import DuplicateError, EmayVoiceError, RefusedError
 from emay_voice_async.journal.protocol import Line
-from emay_voice_async.model.results import Accepted, Outcome, Refused, Report, Unknown
+from emay_voice_async.model.results import Accepted, Outcome, Report, Unknown
 
-__all__ = ["CALL_FIELDS", "row_of_line", "row_of_report", "row_of_unreadable", "rows_of_outcome"]
+__all__ = ["CALL_FIELDS", "Row", "row_of_line", "row_of_report", "row_of_unreadable", "rows_of_outcome"]
 
-_NAMES: Final = {Accepted: "accepted", Refused: "refused", Unknown: "unknown"}
+Row = dict[str, object]
+"""One JSON object."""
 
 
-def rows_of_outcome(outcome: Outcome) -> Iterator[dict[str, Any]]:
-    """Yield what became of each number of an outcome."""
+def rows_of_outcome(outcome: Outcome) -> Iterator[Row]:
+    """Yield one row for each number of an outcome."""
     recorded = isinstance(outcome, Accepted | Unknown) and outcome.recorded
     if isinstance(outcome, Accepted):
         for ticket in outcome.tickets:
-            yield _row(ticket.mobile, ticket.custom_id, "accepted", ticket.message_id, None, recorded)
+            yield _row(ticket.mobile, ticket.custom_id, outcome.name, ticket.message_id, None, recorded)
         return
-    name = _NAMES.get(type(outcome), "duplicate" if isinstance(outcome.error, DuplicateError) else "not sent")
-    for one in outcome.recipients:
-        yield _row(one.mobile, one.custom_id, name, None, outcome.error, recorded)
+    name = "duplicate" if isinstance(outcome.error, DuplicateError) else outcome.name
+    for recipient in outcome.recipients:
+        yield _row(recipient.mobile, recipient.custom_id, name, None, outcome.error, recorded)
 
 
 def _row(
@@ -32,20 +33,20 @@ def _row(
     message_id: str | None,
     error: EmayVoiceError | None,
     recorded: bool,
-) -> dict[str, Any]:
+) -> Row:
     return {
         "mobile": mobile,
         "custom_id": custom_id,
         "outcome": outcome,
         "message_id": message_id,
-        "code": str.__str__(error.code) if isinstance(error, RefusedError) else None,
+        "code": str(error.code) if isinstance(error, RefusedError) else None,
         "reason": None if error is None else str(error),
         "recorded": recorded,
     }
 
 
-def row_of_report(report: Report) -> dict[str, Any]:
-    """Return all of a report; the recording in base64, because the service hands it out once."""
+def row_of_report(report: Report) -> Row:
+    """Return the row of a report, the recording in base64: the service hands a recording out once."""
     recording = report.recording
     return {
         "product": report.product.value,
@@ -63,14 +64,14 @@ def row_of_report(report: Report) -> dict[str, Any]:
     }
 
 
-def row_of_unreadable(raw: Any, reason: str) -> dict[str, Any]:
-    """Return something in place of a report that cannot be read, as it came: the service has it no more."""
+def row_of_unreadable(raw: object, reason: str) -> Row:
+    """Return the row of an unreadable report: its raw value, because the service keeps no copy."""
     text = raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
     return {"unreadable": text, "reason": reason}
 
 
-def row_of_line(line: Line) -> dict[str, Any]:
-    """Return all that a journal knows of a call."""
+def row_of_line(line: Line) -> Row:
+    """Return the row of a call in a journal."""
     return {
         "mobile": line.mobile,
         "custom_id": line.custom_id,

@@ -1,4 +1,4 @@
-"""What options take, beyond texts and numbers."""
+"""Types of options beyond text and numbers."""
 
 import re
 from collections.abc import Callable
@@ -12,31 +12,32 @@ from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.sending.hours import CallingHours
 
-__all__ = ["FILE", "column", "hours", "limit", "price", "seconds"]
+__all__ = ["FILE", "PORT", "column", "hours", "limit", "price", "seconds"]
 
 _LIMIT: Final = re.compile(r"([0-9]{1,9})(?:/([0-9]{1,9}(?:\.[0-9]{1,9})?))?")
 _AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _Value = TypeVar("_Value")
 FILE: Final = click.Path(path_type=Path)
+PORT: Final = click.IntRange(0, 65535)
 
 
 def hours(text: str) -> CallingHours:
-    """Read spans of a day."""
-    return _told(CallingHours, text)
+    """Read calling hours."""
+    return _checked(lambda: CallingHours(text))
 
 
 def limit(text: str) -> RateLimit | None:
-    """Read how many requests in how many seconds; None: without a limit."""
+    """Read requests/seconds; None means no limit."""
     if text == "off":
         return None
     found = _LIMIT.fullmatch(text)
     if found is None:
         raise click.BadParameter('must be requests/seconds, such as 10/1, or "off"')
-    return _told(lambda _: RateLimit(int(found[1]), float(found[2] or 1)), text)
+    return _checked(lambda: RateLimit(int(found[1]), float(found[2] or 1)))
 
 
 def column(text: str) -> str | int:
-    """Read the place or else the name of a column."""
+    """Read the position (from 1) or the name of a column."""
     return int(text) if text.isascii() and text.isdecimal() else text
 
 
@@ -48,15 +49,15 @@ def price(text: str) -> Decimal:
 
 
 def seconds(text: str) -> float:
-    """Read a time of 0 or more seconds, and of some end."""
+    """Read a finite, non-negative number of seconds."""
     if not _AMOUNT.fullmatch(text):
         raise click.BadParameter("must be a number of seconds, 0 or more")
     return float(text)
 
 
-def _told(read: Callable[[str], _Value], text: str) -> _Value:
-    """Read a text; what is wrong with it is told in the words of the rule."""
+def _checked(make: Callable[[], _Value]) -> _Value:
+    """Make a value; click names the option in front of the broken rule."""
     try:
-        return read(text)
+        return make()
     except InvalidRequestError as error:
         raise click.BadParameter(error.rule) from None

@@ -1,4 +1,4 @@
-"""Standard output: a JSON object a line, for machines."""
+"""Standard output: JSON for machines, one object a line."""
 
 import asyncio
 import errno
@@ -7,32 +7,33 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from emay_voice_async.cli.terminal.exit_codes import CommandError, Ending
+from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.formatting import json_escaped
 
-__all__ = ["Output", "lines_of", "output_error"]
+__all__ = ["Output", "json_lines", "output_error"]
 
 
 class Output:
-    """Lines of JSON on standard output, each flushed before the call returns.
+    """JSON lines on standard output, flushed before each call returns.
 
-    Raises :class:`CommandError` when they cannot be written.
+    Raises :class:`CommandError` when standard output cannot be written.
     """
 
     def __init__(self) -> None:
         self._stream: BinaryIO = sys.stdout.buffer
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write off the event loop: a reader that is slow must not make answers come too late."""
-        data = lines_of(rows)
-        async with self._turn:
+    async def write(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Write in a thread: a slow reader must not delay the responses of the service."""
+        data = json_lines(rows)
+        async with self._lock:
             await asyncio.to_thread(self._write, data)
 
-    def write_now(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write where there is no event loop."""
-        self._write(lines_of(rows))
+    def write_now(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Write outside of an event loop."""
+        self._write(json_lines(rows))
 
     def _write(self, data: bytes) -> None:
         try:
@@ -42,21 +43,21 @@ class Output:
             raise output_error(error) from error
 
 
-def lines_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return rows as lines of JSON in UTF-8."""
-    text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
-    # Half of a surrogate pair, out of a report, is a valid escape in JSON.
+def json_lines(rows: Iterable[Mapping[str, object]]) -> bytes:
+    """Return the rows as JSON lines in UTF-8; control and bidirectional characters are JSON escapes."""
+    text = "".join(f"{json_escaped(json.dumps(row, ensure_ascii=False))}\n" for row in rows)
+    # A lone surrogate from a report becomes a valid JSON escape.
     return text.encode("utf-8", "backslashreplace")
 
 
 def output_error(error: OSError) -> CommandError:
-    """Give standard output up, and return the error that ends the command."""
+    """Redirect standard output to the null device; return the error that ends the command."""
     with suppress(OSError, ValueError, AttributeError):
-        # What is still in the buffer would fail once more when Python exits.
+        # The rest of the buffer would fail again when Python exits.
         descriptor = sys.stdout.fileno()
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, descriptor)
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, descriptor)
+        os.close(null)
     if error.errno == errno.EPIPE:
-        return CommandError("", Ending.BROKEN_PIPE)
-    return CommandError(f"standard output: {error.strerror or error}", Ending.OUTPUT)
+        return CommandError("", ExitCode.BROKEN_PIPE)
+    return CommandError(f"standard output: {error.strerror or error}", ExitCode.OUTPUT)

@@ -1,4 +1,4 @@
-"""Which account, and how fast: from options and the environment; the secret never from an argument."""
+"""Settings of a run: account and speed, from options and the environment; the secretKey never from an argument."""
 
 import os
 import shlex
@@ -8,15 +8,15 @@ from typing import Final
 
 from attrs import frozen
 
-from emay_voice_async.cli.terminal.console import Screen
+from emay_voice_async.cli.terminal.console import Console
 from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.model.limits import RateLimit, RateLimits
 
-__all__ = ["Session", "Settings"]
+__all__ = ["Session", "Settings", "read_secret"]
 
 _SECRET: Final = "EMAY_VOICE_SECRET_KEY"  # noqa: S105 - a variable's name
-_SECRET_FILE: Final = "EMAY_VOICE_SECRET_KEY_FILE"  # noqa: S105
+_SECRET_FILE: Final = "EMAY_VOICE_SECRET_KEY_FILE"  # noqa: S105 - a variable's name
 
 
 @frozen
@@ -31,9 +31,9 @@ class Settings:
     timeout: float = 30.0
 
     def client(self) -> AsyncEmayVoice:
-        """Make a client; whatever is missing is told by its name."""
+        """Make a client; raise :class:`CommandError` that names a missing setting."""
         return AsyncEmayVoice(
-            _needed(self.base_url, "EMAY_VOICE_BASE_URL", "--base-url"),
+            _required(self.base_url, "EMAY_VOICE_BASE_URL", "--base-url"),
             app_id=self.account(),
             secret_key=self.secret_key(),
             rate_limits=RateLimits(send=self.limit),
@@ -43,43 +43,48 @@ class Settings:
 
     def account(self) -> str:
         """Return the appId."""
-        return _needed(self.app_id, "EMAY_VOICE_APP_ID", "--app-id")
+        return _required(self.app_id, "EMAY_VOICE_APP_ID", "--app-id")
 
     def secret_key(self) -> str:
-        """Return the secretKey: from the file that was named, the environment, or the file that it names."""
-        named = self.secret_key_file
-        if named is None and os.environ.get(_SECRET):
-            return os.environ[_SECRET]
-        if named is None and os.environ.get(_SECRET_FILE):
-            named = Path(os.environ[_SECRET_FILE])
-        if named is None:
-            raise CommandError(f"{_SECRET} must be set in the environment, or --secret-key-file be given")
-        try:
-            return named.read_text("utf-8-sig").strip()
-        except (OSError, UnicodeError) as error:
-            raise CommandError(f"the file of the secretKey, {named}: {_reason(error)}") from None
+        """Return the secretKey: the file of the option wins, then the variable, then the variable's file."""
+        if self.secret_key_file is not None:
+            return read_secret("--secret-key-file", self.secret_key_file)
+        if secret := os.environ.get(_SECRET):
+            return secret
+        if path := os.environ.get(_SECRET_FILE):
+            return read_secret(_SECRET_FILE, Path(path))
+        raise CommandError(f"set {_SECRET} or {_SECRET_FILE} in the environment, or give --secret-key-file")
 
 
-def _needed(value: str | None, variable: str, option: str) -> str:
+def _required(value: str | None, variable: str, option: str) -> str:
     if not value:
-        raise CommandError(f"{variable} must be set in the environment, or {option} be given")
+        raise CommandError(f"set {variable} in the environment, or give {option}")
     return value
 
 
-def _reason(error: OSError | UnicodeError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or "it is no text in UTF-8"
+def read_secret(setting: str, path: Path) -> str:
+    """Read a secret from the file that a setting names."""
+    try:
+        secret = path.read_text("utf-8-sig").strip()
+    except OSError as error:
+        raise CommandError(f"{setting}: {path}: {error.strerror or error}") from None
+    except UnicodeError:
+        raise CommandError(f"{setting}: {path}: must be text in UTF-8") from None
+    if not secret:
+        raise CommandError(f"{setting}: {path}: is empty")
+    return secret
 
 
 @frozen
 class Session:
-    """One run of the program: its settings, where it speaks, and how it was called."""
+    """A run of the program: settings, console, and the command as the user typed it."""
 
     settings: Settings
-    screen: Screen
+    console: Console
     program: str
     arguments: Sequence[str]
 
     @property
     def command(self) -> str:
-        """What to type in order to do the same again."""
+        """The command that repeats this run."""
         return f"{self.program} {shlex.join(self.arguments)}"

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: once, to end well; twice, to end at once."""
+"""Signals: the first Ctrl-C, SIGTERM or SIGHUP stops the work in order, the second ends the process at once."""
 
 import asyncio
 import os
@@ -9,50 +9,52 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
-from emay_voice_async.cli.terminal.exit_codes import Ending
+from emay_voice_async.cli.terminal.exit_codes import ExitCode
 
-__all__ = ["Stop"]
+__all__ = ["StopRequest"]
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP comes when the terminal goes away, such as a dropped ssh session. Windows has no SIGHUP.
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_SIGNALS: Final = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
-class Stop:
-    """Whether the work is to end, and what begins its end."""
+class StopRequest:
+    """Whether the work should stop, and whether a signal asked for the stop."""
 
     def __init__(self) -> None:
-        self.is_wanted = False
-        self.came_by_signal = False
+        self.requested = False
+        self.by_signal = False
 
     @contextmanager
-    def listening(self, begin: Callable[[], object]) -> Iterator[None]:
-        """Have ``begin`` called in the running event loop by the first signal, and the process ended by the next.
+    def handling_signals(self, begin: Callable[[], object]) -> Iterator[None]:
+        """Call ``begin`` in the running event loop at the first signal; end the process at the second.
 
-        A signal that is ignored, as in the background of a shell, stays so.
+        A signal that is ignored, as under nohup or in the background of a shell, stays ignored.
         """
         loop = asyncio.get_running_loop()
 
         def on_signal(number: int, frame: FrameType | None) -> None:
-            if self.came_by_signal:
+            if self.by_signal:
                 _end_at_once()
-            self.came_by_signal = self.is_wanted = True
+            self.by_signal = self.requested = True
             loop.call_soon_threadsafe(begin)
 
-        # Not the loop's own handlers: they cannot be put back as they were, and Windows has none.
-        before = {one: signal.getsignal(one) for one in _SIGNALS}
-        for one, handler in before.items():
+        # Not the loop's own handlers: asyncio cannot restore the former ones, and Windows has none.
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number, handler in before.items():
             if handler is not signal.SIG_IGN:
-                signal.signal(one, on_signal)
+                signal.signal(number, on_signal)
         try:
             yield
         finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _end_at_once() -> None:
-    """End the process like a crash: whoever wrote what must not be lost wrote it before."""
+    """End the process without cleanup; the journal and the spool are on disk already."""
     with suppress(OSError, ValueError, AttributeError):
-        # Nothing here may wait for a lock that the interrupted code holds.
+        # os.write takes no lock; the interrupted code may hold the lock of sys.stderr.
         os.write(sys.stderr.fileno(), (_SHOW_CURSOR if sys.stderr.isatty() else b"") + b"\nEnded at once.\n")
-    os._exit(Ending.INTERRUPTED)
+    os._exit(ExitCode.INTERRUPTED)

@@ -1,4 +1,4 @@
-"""``listen``: pushes over a socket, confirmed when their reports are written."""
+"""``listen``: pushes over a socket, confirmed after their reports are written."""
 
 import gzip
 import json
@@ -12,34 +12,35 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.cli_runner import Ended, Program, Unwritable
+from support.cli_runner import CommandResult, Program, Unwritable
 
-from emay_voice_async.cli.terminal.console import Screen
+from emay_voice_async.cli.terminal.console import Console
 from emay_voice_async.wire.encryption import encrypt
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
+
 
 REPORT = {"voiceId": "v1", "customVoiceId": "c1", "mobile": "13800000000", "state": "SUCCESS"}
 
 
 class Service:
-    """Pushes to the receiver from another thread, and then presses Ctrl-C."""
+    """Pushes to the receiver from another thread, then presses Ctrl-C."""
 
     def __init__(self, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
         self.program = program
         self.failures: list[BaseException] = []
-        self._say = Screen.say
+        self._say = Console.say
         self._work: Callable[[str], object] = str
         self._threads: list[threading.Thread] = []
         service = self
 
-        def say(screen: Screen, text: str, style: str = "", *, cut: bool = True) -> None:
-            service._say(screen, text, style, cut=cut)
+        def say(console: Console, text: str, style: str = "", *, wrap: bool = True) -> None:
+            service._say(console, text, style, wrap=wrap)
             if text.startswith("Listening on "):
                 service._threads.append(threading.Thread(target=service._run, args=(text.split()[2],)))
                 service._threads[0].start()
 
-        monkeypatch.setattr(Screen, "say", say)
+        monkeypatch.setattr(Console, "say", say)
 
     def _run(self, url: str) -> None:
         try:
@@ -49,16 +50,18 @@ class Service:
         finally:
             os.kill(os.getpid(), signal.SIGINT)
 
-    def listen(self, work: Callable[[str], object], *more: object, stdout: Unwritable | None = None) -> Ended:
-        """Listen until ``work`` has been done with the receiver's URL."""
+    def listen(
+        self, work: Callable[[str], object], *more: object, stdout: Unwritable | None = None
+    ) -> CommandResult:
+        """Listen until ``work`` has returned; it gets the receiver's URL."""
         self._work = work
-        ended = self.program("listen", "--port", 0, *more, stdout=stdout)
+        result = self.program("listen", "--port", 0, *more, stdout=stdout)
         self._threads[0].join(20)
         assert self.failures == []
-        return ended
+        return result
 
     def push(self, url: str, document: object, app_id: str | None = None) -> httpx.Response:
-        """Push a document as the service does."""
+        """Push a document in the way of the service."""
         sandbox = self.program.sandbox
         body = encrypt(gzip.compress(json.dumps(document).encode()), sandbox.secret_key)
         headers = {"appId": app_id or sandbox.app_id}
@@ -72,7 +75,7 @@ def service(program: Program, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 
 def test_pushes(service: Service) -> None:
-    """Reports are printed once, the push is confirmed, and Ctrl-C ends it well."""
+    """Reports are printed once, pushes are confirmed, and Ctrl-C exits with 0."""
     answers: list[tuple[int, str]] = []
 
     def work(url: str) -> None:
@@ -82,20 +85,20 @@ def test_pushes(service: Service) -> None:
         answers.append((service.push(url, [REPORT], "another").status_code, ""))
         answers.append((service.push(f"{url}/else", [REPORT]).status_code, ""))
 
-    ended = service.listen(work, "--path", "/emay")
-    assert ended.code == 0
+    result = service.listen(work, "--path", "/emay")
+    assert result.code == 0
     assert answers == [(200, "success"), (200, "success"), (403, ""), (404, "")]
-    assert [row.get("message_id", row.get("unreadable")) for row in ended.rows] == ["v1", "x"]
+    assert [row.get("message_id", row.get("unreadable")) for row in result.rows] == ["v1", "x"]
 
 
-def test_a_journal(service: Service, tmp_path: Path) -> None:
+def test_journal(service: Service, tmp_path: Path) -> None:
     """Reports are recorded in the journal of their send."""
     journal = tmp_path / "run.db"
     send = ("send", "notice", "--to", "-", "--content", "您好", "--yes", "--journal", journal)
     [row] = service.program(*send, input=b"13800000000").rows
     report = {**REPORT, "voiceId": row["message_id"], "customVoiceId": row["custom_id"]}
-    ended = service.listen(lambda url: service.push(url, [report]), "--journal", journal)
-    assert ended.code == 0
+    result = service.listen(lambda url: service.push(url, [report]), "--journal", journal)
+    assert result.code == 0
     [shown] = service.program("journal", "show", journal, "--json").rows
     assert shown["reported"] == {"SUCCESS": 1}
 
@@ -104,22 +107,22 @@ def test_a_journal(service: Service, tmp_path: Path) -> None:
     ("error", "code"),
     [(BrokenPipeError(32, "Broken pipe"), 141), (OSError(28, "No space left on device"), 7)],
 )
-def test_an_output_that_fails(service: Service, error: OSError, code: int) -> None:
-    """The push is not confirmed, so that it can come again, and the command ends."""
+def test_failed_output(service: Service, error: OSError, code: int) -> None:
+    """A failed output leaves the push unconfirmed, so that the service repeats it, and ends the command."""
     answers: list[int] = []
 
     def work(url: str) -> None:
         answers.append(service.push(url, [REPORT]).status_code)
 
-    ended = service.listen(work, stdout=Unwritable(error))
-    assert (ended.code, answers) == (code, [500])
-    assert ("No space left on device" in ended.err) is (code == 7)
+    result = service.listen(work, stdout=Unwritable(error))
+    assert (result.code, answers) == (code, [500])
+    assert ("No space left on device" in result.err) is (code == 7)
 
 
-def test_an_address_that_is_taken(program: Program) -> None:
-    """It is named."""
+def test_address_in_use(program: Program) -> None:
+    """The error line names the address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = program("listen", "--port", port)
-    assert ended.code == 2
-    assert f"cannot listen on 127.0.0.1:{port}: " in ended.complaint
+        result = program("listen", "--port", port)
+    assert result.code == 2
+    assert f"cannot listen on 127.0.0.1:{port}: " in result.error_line

@@ -1,0 +1,143 @@
+"""HTTP clients: the client of the user, from httpx or httpx2, or an own httpx client."""
+
+import asyncio
+import os
+import ssl
+import sys
+from collections.abc import Callable
+from copy import copy
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final, Protocol
+from urllib.request import getproxies
+
+import httpx
+
+from emay_voice_async.errors import InvalidRequestError, NotSentError
+from emay_voice_async.exchange.addresses import PROXY_VARIABLES, is_loopback
+from emay_voice_async.exchange.failures import CERTIFICATE_VARIABLES, LIBRARIES
+
+__all__ = ["KEEPALIVE", "HttpClient", "detached", "library_of", "own_client", "request_of", "target_of"]
+
+KEEPALIVE: Final = 2.0
+"""Seconds that our own client keeps an idle connection.
+
+Shorter than the keep-alive timeout of usual servers: a server that closes an idle connection during a
+send leaves the outcome of the send unknown.
+"""
+
+_LIMITS: Final = httpx.Limits(
+    # max_concurrency limits the requests in flight, so the pool needs no limit.
+    max_connections=None,
+    # httpx's default. Its pool compares all idle connections with each other for every request, so that
+    # more idle connections make bursts slower (benchmarks/codes.py).
+    max_keepalive_connections=20,
+    keepalive_expiry=KEEPALIVE,
+)
+_NO_COOKIES: Final = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+"""A jar that accepts no cookie."""
+
+
+class HttpClient(Protocol):
+    """An ``AsyncClient`` of httpx or httpx2, as far as a type checker can tell."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client is closed."""
+
+    def build_request(self, method: str, url: Any) -> Any:
+        """Make a request."""
+
+    async def send(
+        self, request: Any, *, stream: bool = ..., auth: Any = ..., follow_redirects: Any = ...
+    ) -> Any:
+        """Send a request."""
+
+
+def target_of(base_url: str) -> tuple[str, int]:
+    """Return host and port of a base URL; raise :class:`InvalidRequestError` if httpx cannot read it."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        rule = "must be a URL with a valid host, port and path"
+        raise InvalidRequestError("base_url", rule, None, "something unreadable") from None
+    return url.raw_host.decode(), url.port or (443 if url.scheme == "https" else 80)
+
+
+def library_of(http_client: object) -> str:
+    """Return the name of the HTTP library of a client, or raise :class:`InvalidRequestError`.
+
+    The library is recognised by the module of the class, so that httpx2 is never imported here.
+    """
+    for kind in type(http_client).__mro__:
+        library = kind.__module__.partition(".")[0]
+        if kind.__name__ == "AsyncClient" and library in LIBRARIES:
+            return library
+    rule = "must be an httpx.AsyncClient or an httpx2.AsyncClient"
+    found = type(http_client)
+    shown = f"{found.__module__.partition('.')[0]}.{found.__name__}"
+    raise InvalidRequestError("http_client", rule, None, shown)
+
+
+def request_of(library: str) -> Any:
+    """Return the class of the library's requests."""
+    return sys.modules[library].Request
+
+
+def detached(http_client: Any, on_start: Callable[[], None]) -> Any:
+    """Return a shallow copy of a client that uses the same connections and keeps no cookies.
+
+    ``on_start`` is called when all event hooks for the request have run, before the transport gets it.
+    """
+
+    async def mark(_: object) -> None:
+        on_start()
+
+    hooks = http_client.event_hooks
+    clone = copy(http_client)
+    clone.cookies = _NO_COOKIES
+    clone.event_hooks = {"request": [*hooks["request"], mark], "response": hooks["response"]}
+    return clone
+
+
+async def own_client(base_url: str, path: str) -> httpx.AsyncClient:
+    """Make a client for one service; raise :class:`NotSentError` that names a wrong setting.
+
+    Certificates are read for https only, in a thread. The proxies of the environment are used except for
+    a service on this host.
+    """
+    context = (
+        await _context(path) if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
+    trust_env = not is_loopback(base_url)
+    try:
+        return httpx.AsyncClient(limits=_LIMITS, verify=context, trust_env=trust_env)
+    except Exception as error:
+        setting = _wrong_proxy(context)
+        reason = (
+            str(error) if isinstance(error, ImportError) else f"not a usable proxy ({type(error).__name__})"
+        )
+        raise NotSentError(f"{setting}: {reason}", path, True) from error
+
+
+async def _context(path: str) -> ssl.SSLContext:
+    try:
+        return await asyncio.to_thread(httpx.create_ssl_context)
+    except Exception as error:
+        names = [f"{name}={os.environ[name]}" for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
+        setting = " and ".join(names) or "the certificates of the package certifi"
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "unreadable"
+        text = f"{setting}: the certificates cannot be read: {reason} ({type(error).__name__})"
+        raise NotSentError(text, path, True) from error
+
+
+def _wrong_proxy(context: ssl.SSLContext) -> str:
+    """Return the name of the proxy setting of the environment that httpx refuses, without its value."""
+    proxies = getproxies()
+    for scheme in ("http", "https", "all"):
+        url = proxies.get(scheme, "127.0.0.1")
+        try:
+            httpx.AsyncHTTPTransport(proxy=url if "://" in url else f"http://{url}", verify=context)
+        except Exception:
+            names = [name for name in PROXY_VARIABLES if name.lower() == f"{scheme}_proxy"]
+            return next((name for name in names if os.environ.get(name)), f"the system's {scheme} proxy")
+    return "NO_PROXY"

@@ -1,0 +1,109 @@
+"""Polling: when the next getReport is made, and how transient errors are survived."""
+
+import asyncio
+import logging
+import math
+import random
+from typing import Final
+
+from attrs import define, field, frozen
+
+from emay_voice_async.errors import (
+    EmayVoiceError,
+    NotSentError,
+    OutcomeUnknownError,
+    OverSpeedError,
+    UsageError,
+)
+from emay_voice_async.model.endpoints import MAX_REPORTS, Product
+from emay_voice_async.reports.requests import ReportRequests
+from emay_voice_async.reports.spool import Spool
+
+__all__ = ["TRANSIENT", "Poller", "Streaming", "backoff", "jittered"]
+
+logger = logging.getLogger(__name__)
+
+TRANSIENT: Final = (NotSentError, OverSpeedError, OutcomeUnknownError)
+"""Errors after which a follower asks again; all others are permanent, such as a refused account."""
+LONGEST_BACKOFF: Final = 60.0
+"""Seconds between two requests after many failures, unless the interval is longer."""
+_JITTER: Final = 0.2
+
+
+def jittered(seconds: float) -> float:
+    """Return a time within a fifth of ``seconds``, so that many clients do not ask at the same moments."""
+    return seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
+
+
+def backoff(interval: float, failures: int) -> float:
+    """Return the pause after so many failures in a row: the interval, doubled each time, with jitter."""
+    doubled = interval * 2 ** min(failures - 1, 16)
+    return jittered(max(interval, min(LONGEST_BACKOFF, doubled)))
+
+
+@frozen
+class Streaming:
+    """The options of a stream.
+
+    ``follow``: go on after an empty answer and after transient errors. ``deadline``: an instant of the event loop's
+    clock.
+    """
+
+    product: Product
+    follow: bool
+    poll_interval: float
+    spool: Spool | None
+    deadline: float | None
+
+
+@define(eq=False)
+class Poller:
+    """The requests of one stream: at once after reports, else after a pause, until the deadline."""
+
+    _requests: ReportRequests
+    _options: Streaming
+    _failures: int = field(default=0, init=False)
+    _next: float = field(default=-math.inf, init=False)
+
+    async def more(self) -> bool:
+        """Make one getReport, or pause before; return whether the stream goes on.
+
+        Raises :class:`UsageError` after the client was closed, permanent errors, and without ``follow`` all errors.
+        """
+        loop = asyncio.get_running_loop()
+        end = math.inf if self._options.deadline is None else self._options.deadline
+        now = loop.time()
+        if end <= now:
+            return False
+        if now < self._next:
+            await self._requests.mailbox.news(min(self._next, end) - now)
+            self._check_open(None)
+            return True
+        try:
+            count = await self._requests.request(self._options.product, MAX_REPORTS, self._options.deadline)
+        except TRANSIENT as error:
+            self._check_open(error)
+            if not self._options.follow:
+                raise
+            if end > loop.time():
+                self._pause(error)
+            return True
+        self._failures = 0
+        if count or self._requests.mailbox.has(self._options.product):
+            return True
+        self._next = loop.time() + jittered(self._options.poll_interval)
+        return self._options.follow
+
+    def _check_open(self, error: EmayVoiceError | None) -> None:
+        if self._requests.closed:
+            raise UsageError("client", "was closed while reports were awaited") from error
+
+    def _pause(self, error: EmayVoiceError) -> None:
+        """Let the next request wait, and say so."""
+        self._failures += 1
+        pause = backoff(self._options.poll_interval, self._failures)
+        self._next = asyncio.get_running_loop().time() + pause
+        self._requests.exchanges.count("report_failures")
+        lost = "; reports may have been lost" if isinstance(error, OutcomeUnknownError) else ""
+        text = "asking for reports goes on in %.1f s, after failure %d: %s%s"
+        logger.warning(text, pause, self._failures, error, lost)

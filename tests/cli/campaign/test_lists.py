@@ -1,0 +1,108 @@
+"""The lists of a send: invalid entries, files that cannot be read, copies."""
+
+from pathlib import Path
+
+import pytest
+from support.cli_runner import NUMBERS, Program, notice
+
+
+class TestLists:
+    """Invalid entries, unreadable files and changing files."""
+
+    def test_invalid_entries(self, program: Program, tmp_path: Path) -> None:
+        """Invalid entries send nothing; the first twenty are printed by file and line, without their number."""
+        path = tmp_path / "bad.csv"
+        rows = [f"1380000{number}" for number in range(100, 243)]
+        path.write_text("name,手机号\n" + "".join(f"x,{row}\n" for row in ["13800000000", *rows]), "utf-8")
+        result = program(*notice(path, "--yes"))
+        assert result.code == 2
+        assert "143 entries cannot be sent to; --skip-invalid leaves them out" in result.error_line
+        lines = [line.strip() for line in result.err.splitlines()]
+        what = "mobile must be 11 digits and begin with 1 (found 10 characters)"
+        assert [line for line in lines if "bad.csv, line" in line] == [
+            f"{path}, line {number}: {what}" for number in range(3, 23)
+        ]
+        assert "and 123 more" in lines
+        assert not any(row in result.err for row in rows)
+        assert not program.called
+
+    def test_skip_invalid(self, program: Program, tmp_path: Path) -> None:
+        """--skip-invalid sends to the valid entries and is no failure."""
+        path = tmp_path / "bad.txt"
+        path.write_bytes("\ufeff１３８００００００００\r\n\r\n12345\r\n+86 138-0000-0001\r\n".encode())
+        result = program(*notice(path, "--skip-invalid", "--yes"))
+        assert result.code == 0
+        assert program.called == ["13800000000", "13800000001"]
+        assert "1 entry, left out" in result.err
+
+    def test_duplicate_custom_ids(self, program: Program, tmp_path: Path) -> None:
+        """Entries that are invalid only together are printed by file and line."""
+        first, second = tmp_path / "a.csv", tmp_path / "b.jsonl"
+        first.write_text("tel;id\n13800000000;a\n\n12345;x\n13800000001;b\n")
+        second.write_text('{"tel": 13800000002, "id": "a"}\n')
+        arguments = notice(first, "--to", second, "--column", "tel", "--custom-id-column", "id", "--yes")
+        result = program(*arguments)
+        assert result.code == 2
+        flat = " ".join(result.err.split())
+        assert "a.csv, line 4: mobile" in flat
+        assert "b.jsonl, line 1: custom_id must not be repeated" in flat
+        assert program(*arguments, "--skip-invalid").code == 0
+        assert program.called == ["13800000000", "13800000001"]
+
+    def test_many_invalid_entries(self, program: Program, tmp_path: Path) -> None:
+        """Invalid entries beyond the list of the plan are counted."""
+        path = tmp_path / "same.csv"
+        path.write_text("mobile,id\n" + "".join(f"138{number:08},same\n" for number in range(1502)))
+        result = program(*notice(path, "--custom-id-column", "2", "--yes"))
+        assert "1,501 entries" in result.error_line or "1,499 entries" in result.error_line
+
+    @pytest.mark.parametrize(
+        ("name", "data", "words"),
+        [
+            ("none.txt", None, "none.txt: No such file or directory"),
+            ("empty.txt", b"\n\n", "no numbers in"),
+            ("a.csv", b"tel\n13800000000\n", "a.csv: column: must be given"),
+            ("a.txt", b"\xff13800000000\n", "a.txt: file: must be text in utf-8"),
+            ("a.lst", b"13800000000\n", "a.lst: format: must be txt, csv or jsonl"),
+        ],
+    )
+    def test_unreadable_file(
+        self, program: Program, tmp_path: Path, name: str, data: bytes | None, words: str
+    ) -> None:
+        """The error line names the file and the reason."""
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        result = program(*notice(tmp_path / name, "--yes"))
+        assert result.code == 2
+        assert words in result.error_line
+        assert not program.called
+
+    def test_encoding_and_format(self, program: Program, tmp_path: Path) -> None:
+        """--encoding and --format apply to files without a known ending."""
+        path = tmp_path / "export.dat"
+        path.write_text("姓名,电话\n张,13800000000\n", "gb18030")
+        result = program(*notice(path, "--format", "csv", "--encoding", "gb18030", "--yes"))
+        assert result.code == 0
+        assert program.called == ["13800000000"]
+
+    def test_changed_list(self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file that changes after the plan does not change the numbers that are called."""
+
+        def answer(*_: object, **__: object) -> bool:
+            people.write_text("13900000000\n")
+            return True
+
+        monkeypatch.setattr("emay_voice_async.cli.commands.send.confirm", answer)
+        assert program(*notice(people)).code == 0
+        assert program.called == NUMBERS
+
+    def test_full_disk(self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The error line names a list that cannot be copied."""
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("shutil.copyfileobj", full)
+        result = program(*notice(people, "--yes"))
+        assert result.code == 2
+        assert result.error_line.endswith("people.txt: No space left on device")

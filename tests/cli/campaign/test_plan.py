@@ -1,0 +1,83 @@
+"""The plan: complete, and checked before anything is sent."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from support.cli_runner import Program, notice
+
+from emay_voice_async.sandbox import Fault
+
+
+class TestPlan:
+    """The rows of the plan, and the checks."""
+
+    def test_no_limit(self, program: Program, people: Path) -> None:
+        """The plan names the speed."""
+        assert "without a limit" in program("--limit", "off", *notice(people, "--plan")).err
+
+    def test_long_list(self, program: Program, people: Path) -> None:
+        """A terminal shows the progress of reading."""
+        people.write_text("\n".join(f"138{number:08}" for number in range(5000)))
+        arguments = notice(people, "--plan")
+        assert "Reading the lists and the journal: 5,000" in program(*arguments, terminal=True).text
+        assert "Reading" not in program(*arguments).text
+        assert "Reading" not in program("-q", *arguments, terminal=True).text
+
+    @pytest.mark.parametrize(("price", "balance"), [("0.5", "299.99"), (None, "0")])
+    def test_low_balance(self, program: Program, people: Path, price: str | None, balance: str) -> None:
+        """A balance that is too low sends nothing."""
+        program.sandbox.balance = Decimal(balance)
+        result = program(*notice(people, "--yes", *(() if price is None else ("--price", price))))
+        assert result.code == 4
+        assert f"the balance of {balance} is not enough for 600 calls" in result.error_line
+        assert not program.called
+
+    def test_unknown_balance(self, program: Program, people: Path) -> None:
+        """A service that refuses only the balance query does not stop the send."""
+        program.sandbox.fail_next(Fault.code("ERROR_NEW"), on="balance", times=None)
+        result = program(*notice(people, "--yes"))
+        assert result.code == 0
+        assert "not known: " in result.err
+
+    @pytest.mark.parametrize(
+        ("fault", "code"),
+        [
+            (Fault.html(), 4),
+            (Fault.answer(b"{}"), 4),
+            (Fault.answer(b""), 4),
+            (Fault.answer(b"[]", status=502), 4),
+            (Fault.status(503), 4),
+            (Fault.status(404), 6),
+            (Fault.status(301), 6),
+            (Fault.status(407), 6),
+        ],
+        ids=lambda value: getattr(value, "name", None),
+    )
+    @pytest.mark.parametrize("options", [("--yes",), ("--plan",), ("--yes", "-journal")])
+    def test_unproved_address(
+        self,
+        program: Program,
+        people: Path,
+        tmp_path: Path,
+        fault: Fault,
+        code: int,
+        options: tuple[str, ...],
+    ) -> None:
+        """An address without a documented answer to the balance query gets no send, also with --yes."""
+        program.sandbox.fail_next(fault, on="balance", times=None)
+        more = ("--journal", tmp_path / "run.db") if len(options) > 1 else ()
+        result = program(*notice(people, options[0], *more))
+        assert result.code == code
+        assert "nothing was sent: the balance query to http://emay.example failed: " in result.error_line
+        assert not program.called
+        assert not [request for request in program.sandbox.received if "end" in request.path]
+
+    def test_wrong_account(self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Wrong credentials end the command before the first request."""
+        monkeypatch.setenv("EMAY_VOICE_SECRET_KEY", "x" * 16)
+        result = program(*notice(people, "--yes"))
+        assert result.code == 4
+        assert "ERROR_SIGN" in result.error_line
+        assert "x" * 16 not in result.err
+        assert not program.called

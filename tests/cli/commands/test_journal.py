@@ -1,0 +1,92 @@
+"""``journal show``: the summary of a journal."""
+
+import asyncio
+from pathlib import Path
+
+from support.cli_runner import Program, Unwritable
+
+from emay_voice_async import Product, Report
+from emay_voice_async.journal import SqliteJournal
+
+
+class TestShow:
+    """The summary for people and for machines."""
+
+    def test_for_people(self, program: Program, journal: Path) -> None:
+        """The table fits 80 columns and has no blanks at the ends of lines."""
+        result = program("journal", "show", journal)
+        words = " ".join(result.out.split())
+        assert "Notice of EUCP-EMY-SANDBOX-00001" in words
+        assert "100 accepted called" in words
+        assert "500 refused not called; the next run sends them" in words
+        assert "600 in all" in words
+        assert "100 reported" in words
+        assert "100 SUCCESS answered" in words
+        assert "unknown" not in words
+        assert result.out == "\n".join(map(str.rstrip, result.out.split("\n")))
+
+    def test_without_reports(self, program: Program, tmp_path: Path) -> None:
+        """Without reports, the summary has no part for them."""
+        path = tmp_path / "run.db"
+        arguments = ("send", "notice", "--to", "-", "--content", "您好", "--yes", "--journal", path)
+        program(*arguments, input=b"13800000000")
+        result = program("journal", "show", path)
+        assert result.code == 0
+        assert "reported" not in result.out
+
+    def test_for_machines(self, program: Program, journal: Path) -> None:
+        """--json prints the whole summary as one JSON object."""
+        [row] = program("journal", "show", journal, "--json").rows
+        assert row["states"] == {
+            "accepted": 100,
+            "refused": 500,
+            "not sent": 0,
+            "unknown": 0,
+            "under way": 0,
+        }
+        assert (row["kind"], row["allow_duplicates"]) == ("Notice", False)
+        assert row["reported"] == {"SUCCESS": 100}
+
+    def test_duplicates(self, program: Program, tmp_path: Path) -> None:
+        """Allowed duplicates are named, and an undocumented state is shown as received."""
+        path = tmp_path / "run.db"
+        arguments = ("send", "notice", "--to", "-", "--content", "您好", "--yes", "--journal", path)
+        program(*arguments, "--allow-duplicates", input=b"13800000012\n13800000012")
+        program("reports", "--journal", path)
+        result = program("journal", "show", path)
+        assert "duplicates are called" in result.out
+        assert "2 reported" in " ".join(result.out.split())
+
+    def test_no_journal(self, program: Program, tmp_path: Path) -> None:
+        """Another file, or a missing file, is one error line."""
+        (tmp_path / "x").write_bytes(b"nothing like a database" * 99)
+        result = program("journal", "show", tmp_path / "x")
+        assert (result.code, result.out) == (5, "")
+        assert "not a journal" in result.error_line
+        assert "does not exist" in program("journal", "export", tmp_path / "y").error_line
+
+    def test_broken_pipe(self, program: Program, journal: Path) -> None:
+        """A broken pipe exits with 141 and prints no error."""
+        result = program("journal", "show", journal, stdout=Unwritable(BrokenPipeError(32, "Broken pipe")))
+        assert (result.code, result.err) == (141, "")
+
+    def test_hostile_names(self, program: Program, journal: Path) -> None:
+        """Control characters in the file name, and in the state of a report, are visible text."""
+        hostile = "\x1b]52;c;aGk=\x07\x9b2J\u202e[red]"
+
+        async def record() -> None:
+            async with SqliteJournal(journal) as opened:
+                [call, *_] = [line async for line in opened.lines() if line.message_id]
+                report = Report(
+                    Product.VOICE, message_id=call.message_id, mobile=call.mobile, raw_state=hostile
+                )
+                assert await opened.record([report]) == 1
+
+        asyncio.run(record())
+        path = journal.rename(journal.with_name("a\x1b[2Jb\u202e.db"))
+        for ended in (program("journal", "show", path), program("journal", "show", f"{path}x")):
+            text = ended.out + ended.err
+            assert not set("\x1b\x07\x9b\u202e") & set(text)
+            assert "a\\x1b[2Jb\\u202e.db" in text
+        assert "]52;c;aGk=" in program("journal", "show", path).out
+        assert "\x9b" not in program("journal", "show", path, "--json").out

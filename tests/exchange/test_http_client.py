@@ -1,0 +1,296 @@
+"""Clients of the user, and the own client with the settings of the environment."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+from support.libraries import client_over, each_library
+from support.raw_server import closed_port, raw_server, replies, response_bytes
+
+from emay_voice_async.client import AsyncEmayVoice
+from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSentError
+from emay_voice_async.exchange.addresses import PROXY_VARIABLES
+from emay_voice_async.exchange.http_client import detached, library_of, own_client, request_of
+from emay_voice_async.exchange.transport import Progress, Transport
+from emay_voice_async.model.messages import Notice
+
+BALANCE = b'{"code":"SUCCESS","data":"12.50"}'
+SERVICE = "http://service.invalid"
+BAD_PROXIES = [
+    "socks://127.0.0.1:7890/",
+    "socks://user:secret@127.0.0.1:7890/",
+    "ftp://user:secret@127.0.0.1",
+    "http://127.0.0.1:port",
+    "http://[::1",
+    "://secret",
+]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start without settings of proxies and certificates."""
+    for name in (*PROXY_VARIABLES, "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def error_of(base_url: str) -> NotSentError:
+    """Post over an own client, and return the error."""
+
+    async def main() -> None:
+        transport = Transport(base_url, None, 5)
+        try:
+            await transport.post("/voice/send", b"a=1", Progress())
+        finally:
+            await transport.aclose()
+
+    with pytest.raises(NotSentError) as caught:
+        asyncio.run(main())
+    return caught.value
+
+
+class TestLibraryOf:
+    """The library of a client object."""
+
+    @each_library
+    def test_by_the_module_of_the_class(self, library: ModuleType) -> None:
+        """Clients of both libraries, and of subclasses elsewhere, are recognised."""
+        own = type("OwnClient", (library.AsyncClient,), {"__module__": "elsewhere"})
+        assert library_of(library.AsyncClient()) == library.__name__
+        assert library_of(own()) == library.__name__
+        assert request_of(library.__name__) is library.Request
+
+    @each_library
+    def test_the_synchronous_client(self, library: ModuleType) -> None:
+        """A synchronous client is refused; the sentence names both libraries and the class found."""
+        with pytest.raises(InvalidRequestError) as caught:
+            library_of(library.Client())
+        assert str(caught.value) == (
+            "http_client: must be an httpx.AsyncClient or an httpx2.AsyncClient"
+            f" (found {library.__name__}.Client)"
+        )
+
+    @pytest.mark.parametrize("wrong", [None, "http://service", httpx.AsyncClient, 1], ids=repr)
+    def test_other_objects(self, wrong: object) -> None:
+        """Every other object is refused."""
+        with pytest.raises(InvalidRequestError, match="httpx2"):
+            library_of(wrong)
+
+    def test_a_class_of_the_same_name(self) -> None:
+        """An AsyncClient of another library is refused."""
+        own = type("AsyncClient", (), {"__module__": "httpx_fork.client"})
+        with pytest.raises(InvalidRequestError, match=r"found httpx_fork\.AsyncClient"):
+            library_of(own())
+
+    def test_httpx2_is_never_imported(self) -> None:
+        """Using the package imports httpx and not httpx2."""
+        code = "import sys, emay_voice_async.client; print('httpx' in sys.modules, 'httpx2' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+        assert done.stdout.split() == ["True", "False"]
+
+
+class TestDetached:
+    """A copy of a shared client for one request."""
+
+    @each_library
+    def test_the_same_connections(self, library: ModuleType) -> None:
+        """The copy uses the transport of the client, keeps no cookie, and calls the mark after all hooks."""
+        events: list[str] = []
+
+        async def handle(_: Any) -> Any:
+            events.append("transport")
+            return library.Response(200, headers={"set-cookie": "a=1"})
+
+        async def hook(_: Any) -> None:
+            events.append("hook")
+
+        client = client_over(library, handle, event_hooks={"request": [hook]})
+
+        async def main() -> None:
+            clone = detached(client, lambda: events.append("mark"))
+            await clone.send(library.Request("POST", SERVICE))
+            assert not clone.cookies
+
+        asyncio.run(main())
+        assert events == ["hook", "mark", "transport"]
+        assert not client.cookies
+        assert client.event_hooks == {"request": [hook], "response": []}
+
+
+class TestProxySettings:
+    """Proxies of the environment."""
+
+    @pytest.mark.parametrize("value", BAD_PROXIES)
+    @pytest.mark.parametrize("name", ["ALL_PROXY", "HTTP_PROXY", "https_proxy", "all_proxy"])
+    def test_an_unusable_proxy(self, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A proxy that httpx refuses means "not sent": the variable is named, its value is not."""
+        monkeypatch.setenv(name, value)
+        error = error_of(SERVICE)
+        assert error.reason.startswith(f"{name}: not a usable proxy")
+        assert error.permanent
+        assert error.path == "/voice/send"
+        assert "secret" not in str(error)
+
+    def test_the_wrong_variable_of_several(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Among several variables, the unusable variable is named; lower case takes precedence."""
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+        monkeypatch.setenv("HTTPS_PROXY", "socks://127.0.0.1:1")
+        assert error_of(SERVICE).reason.startswith("HTTPS_PROXY: ")
+        monkeypatch.setenv("https_proxy", "ftp://127.0.0.1:1")
+        assert error_of(SERVICE).reason.startswith("https_proxy: ")
+
+    def test_a_proxy_of_the_system(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A proxy that comes from the system's settings is named so."""
+        monkeypatch.setattr("urllib.request.getproxies", lambda: {"http": "ftp://x"})
+        monkeypatch.setattr("httpx._utils.getproxies", lambda: {"http": "ftp://x"})
+        monkeypatch.setattr("emay_voice_async.exchange.http_client.getproxies", lambda: {"http": "ftp://x"})
+        assert error_of(SERVICE).reason.startswith("the system's http proxy: ")
+
+    def test_no_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An unreadable NO_PROXY is named."""
+        monkeypatch.setenv("NO_PROXY", "http://[::1")
+        assert error_of(SERVICE).reason.startswith("NO_PROXY: ")
+
+    def test_a_missing_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A SOCKS proxy without the package socksio: the variable and the package are named."""
+        monkeypatch.setenv("ALL_PROXY", "socks5://user:secret@127.0.0.1:1080")
+        monkeypatch.setitem(sys.modules, "socksio", None)
+        error = error_of(SERVICE)
+        assert error.reason.startswith("ALL_PROXY: ")
+        assert "socksio" in error.reason
+        assert "secret" not in str(error)
+
+    @pytest.mark.parametrize("value", ["http://user:secret@127.0.0.1:{port}", "127.0.0.1:{port}"])
+    def test_a_dead_proxy(self, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A refused connection to a proxy names the proxy, its variable and the cause."""
+        port = asyncio.run(closed_port())
+        monkeypatch.setenv("http_proxy", value.format(port=port))
+        error = error_of(SERVICE)
+        assert (
+            error.reason == f"the proxy 127.0.0.1:{port} (http_proxy) refused the connection (ConnectError)"
+        )
+        assert not error.permanent
+
+    def test_a_proxy_that_wants_credentials(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A proxy that answers CONNECT with 407 is named with the status."""
+
+        async def main() -> None:
+            async with raw_server(replies(response_bytes(b"", 407))) as port:
+                monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{port}")
+                transport = Transport("https://service.invalid", None, 5)
+                with pytest.raises(NotSentError) as caught:
+                    await transport.post("/voice/send", b"a=1", Progress())
+                await transport.aclose()
+                assert f"the proxy 127.0.0.1:{port} (HTTPS_PROXY)" in caught.value.reason
+                assert caught.value.reason.endswith("HTTP 407 (ProxyError)")
+                assert "secret" not in str(caught.value)
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("name", PROXY_VARIABLES)
+    @pytest.mark.parametrize("value", ["http://127.0.0.1:9", "socks://127.0.0.1:7890", "http://[::1"])
+    def test_a_service_on_this_host(self, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A service on this host is reached past any proxy of the environment."""
+        monkeypatch.setenv(name, value)
+
+        async def main() -> None:
+            async with raw_server(replies(response_bytes(BALANCE))) as port:
+                url = f"http://localhost:{port}"
+                async with AsyncEmayVoice(url, app_id="a", secret_key="k") as voice:
+                    assert str(await voice.get_balance()) == "12.50"
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("value", BAD_PROXIES)
+    def test_every_method_raises_at_once(self, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Every method of the client raises an error of the package, without retries."""
+        monkeypatch.setenv("ALL_PROXY", value)
+
+        async def main() -> None:
+            began = asyncio.get_running_loop().time()
+            async with AsyncEmayVoice(SERVICE, app_id="a", secret_key="k") as voice:
+                for call in (
+                    voice.get_balance(),
+                    voice.take_reports(),
+                    voice.send(Notice("x"), ["13800000000"]),
+                ):
+                    with pytest.raises(EmayVoiceError, match=r"ALL_PROXY|not sent"):
+                        await call
+                assert voice.stats.requests == 3
+            assert asyncio.get_running_loop().time() - began < 5
+
+        asyncio.run(main())
+
+
+class TestCertificates:
+    """Certificates of the environment."""
+
+    @pytest.mark.parametrize("contents", [None, b"", b"no certificate", b"\x00\xff"])
+    def test_an_unusable_file(
+        self, contents: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A missing or unreadable SSL_CERT_FILE means "not sent"; the sentence names the file."""
+        file = tmp_path / "gone.pem"
+        if contents is not None:
+            file.write_bytes(contents)
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        error = error_of("https://service.invalid")
+        assert error.reason.startswith(f"SSL_CERT_FILE={file}: the certificates cannot be read")
+        assert error.permanent
+
+    def test_a_folder_in_place_of_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A folder in SSL_CERT_FILE is named, too."""
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path))
+        assert str(tmp_path) in error_of("https://service.invalid").reason
+
+    def test_no_certificates_for_http(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """For an http address no certificate is read, neither of a variable nor of certifi."""
+        monkeypatch.setenv("SSL_CERT_FILE", "/gone.pem")
+        monkeypatch.setattr(httpx, "create_ssl_context", None)
+        monkeypatch.setattr("ssl.SSLContext.load_verify_locations", None)
+
+        async def main() -> None:
+            await (await own_client("http://service", "/p")).aclose()
+
+        asyncio.run(main())
+
+    def test_certificates_are_read_in_a_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """For an https address the certificates are read in a thread, once for concurrent requests."""
+        threads: list[str] = []
+        create = httpx.create_ssl_context
+
+        def recorded() -> Any:
+            threads.append(threading.current_thread().name)
+            return create()
+
+        monkeypatch.setattr(httpx, "create_ssl_context", recorded)
+
+        async def main() -> None:
+            port = await closed_port()
+            transport = Transport(f"https://127.0.0.1:{port}", None, 5)
+            posts = [transport.post("/p", b"", Progress()) for _ in range(3)]
+            results = await asyncio.gather(*posts, return_exceptions=True)
+            assert {type(result) for result in results} == {NotSentError}
+            await transport.aclose()
+
+        asyncio.run(main())
+        assert len(threads) == 1
+        assert threads[0] != "MainThread"
+
+    def test_without_certificates_of_certifi(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Unreadable default certificates are named as those of certifi."""
+
+        def fail() -> None:
+            raise ValueError
+
+        monkeypatch.setattr(httpx, "create_ssl_context", fail)
+        reason = error_of("https://service.invalid").reason
+        assert reason.startswith(
+            "the certificates of the package certifi: the certificates cannot be read: unre"
+        )
