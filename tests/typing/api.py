@@ -107,11 +107,78 @@ class MyPacer:
         return None
 
 
-async def clients(http_client: httpx.AsyncClient, http_client2: httpx2.AsyncClient) -> None:
-    """Every way to make a client."""
+class MyStore:
+    """A store of handled reports of an application."""
+
+    async def claim(self, keys: Sequence[str]) -> Sequence[ClaimResult]:
+        return [ClaimResult.CLAIMED for _ in keys]
+
+    async def settle(self, keys: Sequence[str], *, handled: bool) -> None:
+        raise NotImplementedError
+
+    async def wait(self, key: str) -> None:
+        raise NotImplementedError
+
+
+class MyRun:
+    """A journal of an application, opened for one send."""
+
+    async def look(self, keys: Sequence[Key]) -> Sequence[Standing | None]:
+        return [Standing(State.ACCEPTED, "custom", "message") for _ in keys]
+
+    async def begin(self, claim: Claim) -> bool:
+        assert_type(claim.keys, tuple[Key, ...])
+        return claim.resend_unknown
+
+    async def close(
+        self, claim: Claim, state: State, *, reason: str = "", message_ids: Sequence[str] | None = None
+    ) -> None:
+        raise NotImplementedError
+
+    async def end(self) -> None:
+        raise NotImplementedError
+
+
+class MyJournal:
+    """A journal of an application."""
+
+    async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
+        assert_type(purpose.product, Product)
+        return MyRun()
+
+    async def record(self, reports: Iterable[Report]) -> int:
+        raise NotImplementedError
+
+    async def summary(self) -> Summary:
+        raise NotImplementedError
+
+    async def lines(self) -> AsyncIterator[Line]:
+        raise NotImplementedError
+        yield
+
+    async def aclose(self) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        raise NotImplementedError
+
+
+def made_by(**options: Unpack[ClientOptions]) -> AsyncEmayVoice:
+    """Pass the options of a client on."""
+    return AsyncEmayVoice.from_env(**options)
+
+
+async def make_clients(http_client: httpx.AsyncClient, http_client2: httpx2.AsyncClient) -> None:
+    """Each way to make a client."""
     AsyncEmayVoice("http://host:port", app_id="...", secret_key="...")
     AsyncEmayVoice("http://host:port", app_id="...", secret_key="...", http_client=http_client2)
-    AsyncEmayVoice.from_env(timeout=5)
+    assert_type(AsyncEmayVoice.from_env(), AsyncEmayVoice)
+    AsyncEmayVoice.from_env(timeout=5, pacer=MyPacer(), allow_only=["13800000000"])
     async with AsyncEmayVoice(
         "http://host:port",
         app_id="...",
