@@ -148,7 +148,7 @@ class NotSentError(EmayVoiceError):
         body: bytes = b"",
     ) -> None:
         super().__init__(reason, path)
-        self.args = (reason, path, permanent, status, body)
+        self.args: tuple[object, ...] = (reason, path, permanent, status, body)
         self.reason = reason
         self.path = path
         self.permanent = permanent

@@ -21,7 +21,7 @@ from emay_voice_async.reports.spool import Spool
 
 __all__ = ["TRANSIENT", "Poller", "Streaming", "backoff", "jittered"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 TRANSIENT: Final = (NotSentError, OverSpeedError, OutcomeUnknownError)
 """Errors after which a follower asks again; all others are permanent, such as a refused account."""

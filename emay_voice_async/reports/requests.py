@@ -39,7 +39,7 @@ class ReportRequests:
     """Makes the getReport requests of one client; ``closed`` when the client is closed."""
 
     def __init__(self, exchanges: Exchanges, mailbox: Mailbox) -> None:
-        self.broken = BrokenReports()
+        self.broken: BrokenReports = BrokenReports()
         self.closed = False
         self.exchanges = exchanges
         self.mailbox = mailbox

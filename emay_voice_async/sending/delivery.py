@@ -97,7 +97,7 @@ class Delivery:
 
     def __init__(self, exchanges: Exchanges, message: Message, options: Options) -> None:
         self.journal: JournalSession | None = None
-        self.proof = AddressProof()
+        self.proof: AddressProof = AddressProof()
         self._exchanges = exchanges
         self._message = message
         self._options = options
