@@ -96,7 +96,7 @@ class Transport:
         timeout: float,
         max_response_size: int = MAX_SIZE,
     ) -> None:
-        self.base_url = checked_base_url(base_url)
+        self.base_url: str = checked_base_url(base_url)
         self._target = target_of(self.base_url)
         self._library = "httpx" if http_client is None else library_of(http_client)
         self._shared = http_client

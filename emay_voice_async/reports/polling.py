@@ -22,7 +22,7 @@ from emay_voice_async.reports.spool import Spool
 
 __all__ = ["Poller", "Streaming", "backoff", "is_transient", "jittered"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _TRANSIENT: Final = (NotSentError, OverSpeedError, OutcomeUnknownError)
 LONGEST_BACKOFF: Final = 60.0

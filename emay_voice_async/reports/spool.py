@@ -34,7 +34,7 @@ except ImportError:  # Windows
 
 __all__ = ["Spool", "SpooledAnswer", "mark_broken", "remove"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 fcntl: Any = _fcntl
 WINDOWS: Final = os.name == "nt"
@@ -53,7 +53,7 @@ class Spool:
     def __init__(self, path: str | os.PathLike[str], app_id: str) -> None:
         self._lock: int | None = None
         try:
-            self.path = Path(path).absolute()
+            self.path: Path = Path(path).absolute()
             taken = os.path.lexists(self.path) and not self.path.is_dir()
         except TypeError:
             found = type(path).__name__
