@@ -54,7 +54,15 @@ class SqlJournal(ResourceUser[Connections]):
     are under way until the time of the claim is over by the database's clock, and unknown from then on, or from the
     end of the run.
 
-    A cancelled call ends after its transaction, so that no transaction is left half done.
+    A cancelled call ends after its transaction, so that no transaction is left half done. Only failures that may pass
+    are retried, such as a lost connection; a wrong password, an unknown database or a bad certificate raises at once.
+
+    In a URL, percent-encode the characters ``: / @ ? # %`` of the password (``urllib.parse.quote_plus``). Behind
+    PgBouncer in transaction mode, add ``?prepared_statement_cache_size=0`` to the URL, and pass an engine with
+    ``connect_args={"statement_cache_size": 0}``. For Alembic, put :func:`emay_voice_async.sql.metadata` into
+    ``target_metadata``::
+
+        target_metadata = [my_metadata, emay_voice_async.sql.metadata()]
     """
 
     def __init__(
