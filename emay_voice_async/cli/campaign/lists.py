@@ -152,8 +152,7 @@ class Lists:
         try:
             entries = self._reader(source, file)
             yield from entries
-            if entries.encoding is not None:
-                self._encodings[source.name] = entries.encoding
+            self._encodings[source.name] = entries.encoding or "utf-8"
         except InvalidRequestError as error:
             raise CommandError(f"{source.name}: {error}") from None
 
