@@ -337,8 +337,9 @@ class AsyncEmayVoice:
         the products that this client has made calls of. Reports given
         to :meth:`feed` count as well; with ``poll=False`` only fed reports do.
 
-        Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost), and
-        :class:`RefusedError` when the service does not let this account ask.
+        Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost),
+        :class:`RefusedError` when the service does not let this account ask, and :class:`NotSentError` when a
+        setting or the address is wrong (``permanent``).
         """
         self._enter()
         check_seconds("timeout", timeout)
@@ -364,10 +365,11 @@ class AsyncEmayVoice:
         reports = await self._reports.settle(searches, self._products(product), timeout)
         return dict(zip(unknown.recipients, reports, strict=True))
 
-    def feed(self, reports: Iterable[Report]) -> None:
+    def feed(self, reports: Iterable[Report], *, keep: bool = True) -> None:
         """Hand in reports that came by another way, such as a push; waiting callers get theirs.
 
-        The other reports are stored until they are taken. Call this method in the client's own event loop. Raises
+        The other reports are stored until they are taken; with ``keep=False`` they are not, for an application that
+        has stored them elsewhere. Call this method in the client's own event loop. Raises
         :class:`InvalidRequestError` for a value that is no report, or a report of another account, and
         :class:`~emay_voice_async.errors.TooManyReportsError` if more than ``max_undelivered`` reports would be
         stored. Then no report of this call is stored, and a receiver whose handler raises these errors lets the
@@ -375,7 +377,8 @@ class AsyncEmayVoice:
         """
         if self._loop is not None:
             self._check_loop()
-        self._reports.feed(reports)
+        check_flag("keep", keep)
+        self._reports.feed(reports, keep=keep)
 
     async def get_balance(
         self, *, product: Product = Product.VOICE, deadline: float | None = None

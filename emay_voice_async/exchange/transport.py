@@ -167,8 +167,7 @@ class Transport:
         if self._shared is not None:
             return self._shared
         async with self._making:
-            if self._own is None:
-                self._own = await own_client(self.base_url, path)
+            self._own = self._own or await own_client(self.base_url, path)
         return self._own
 
     async def _failed(self, error: Exception, path: str, progress: Progress) -> HttpResponse:

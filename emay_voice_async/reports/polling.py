@@ -15,19 +15,24 @@ from emay_voice_async.errors import (
     OverSpeedError,
     UsageError,
 )
+from emay_voice_async.exchange.retries import is_permanent
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
 from emay_voice_async.reports.requests import ReportRequests
 from emay_voice_async.reports.spool import Spool
 
-__all__ = ["TRANSIENT", "Poller", "Streaming", "backoff", "jittered"]
+__all__ = ["Poller", "Streaming", "backoff", "is_transient", "jittered"]
 
 logger = logging.getLogger(__name__)
 
-TRANSIENT: Final = (NotSentError, OverSpeedError, OutcomeUnknownError)
-"""Errors after which a follower asks again; all others are permanent, such as a refused account."""
+_TRANSIENT: Final = (NotSentError, OverSpeedError, OutcomeUnknownError)
 LONGEST_BACKOFF: Final = 60.0
 """Seconds between two requests after many failures, unless the interval is longer."""
 _JITTER: Final = 0.2
+
+
+def is_transient(error: EmayVoiceError) -> bool:
+    """Tell whether a follower asks again; not after a refusal of the account or with a wrong setting."""
+    return isinstance(error, _TRANSIENT) and not is_permanent(error)
 
 
 def jittered(seconds: float) -> float:
@@ -81,7 +86,9 @@ class Poller:
             return True
         try:
             count = await self._requests.request(self._options.product, MAX_REPORTS, self._options.deadline)
-        except TRANSIENT as error:
+        except EmayVoiceError as error:
+            if not is_transient(error):
+                raise
             self._check_open(error)
             if not self._options.follow:
                 raise
