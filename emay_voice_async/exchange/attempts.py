@@ -26,7 +26,7 @@ from emay_voice_async.wire.statuses import GATEWAY
 
 __all__ = ["Attempts", "CallStep", "CallStoppedError", "Credentials", "InFlight", "Observer", "PendingCall"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @frozen
@@ -64,7 +64,7 @@ class InFlight:
     """An observer that tells whether a request may be at the service."""
 
     def __init__(self) -> None:
-        self.in_flight = False
+        self.in_flight: bool = False
 
     def __call__(self, step: CallStep) -> bool:
         """Follow the call, and never stop the call."""
@@ -130,7 +130,8 @@ class Attempts:
         path = call.endpoint.path
         if progress.written:
             raise OutcomeUnknownError(f"no answer came within {patience:.3g} seconds", path)
-        raise NotSentError(f"there was no connection within {patience:.3g} seconds", path)
+        where = self._transport.where(progress)
+        raise NotSentError(f"there was no connection to {where} within {patience:.3g} seconds", path)
 
     async def _run(self, call: PendingCall, lease: Lease, progress: Progress) -> Any:
         """Post once, read the response, and end the lease at the right moment however the attempt ends."""
