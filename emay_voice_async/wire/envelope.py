@@ -141,7 +141,8 @@ def _success(endpoint: Endpoint, response: HttpResponse) -> tuple[dict[str, Any]
     if response.status in NOT_ACTED_ON:
         raise _not_acted_on(endpoint, response)
     if response.status != _OK:
-        raise answer_error("the HTTP status is not 200", endpoint, response)
+        reason = "the HTTP status is not 200" if response.status else "the response is not HTTP"
+        raise answer_error(reason, endpoint, response)
     return _document(endpoint, response)
 
 
