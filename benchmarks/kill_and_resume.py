@@ -5,11 +5,15 @@ killed with SIGKILL at a random moment, and is started again, until a worker rea
 service is compared with the journal. Exits with 1 if a number was called twice or is missing::
 
     python benchmarks/kill_and_resume.py --numbers 100000 --kills 50
+
+With ``--alone`` each worker gets a copy of the journal's file alone, without its side files, as a backup would have it.
+A copy that is refused is replaced by a copy with its side files, and counted.
 """
 
 import argparse
 import asyncio
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -21,7 +25,9 @@ from pathlib import Path
 from attrs import asdict, frozen
 
 from emay_voice_async import AsyncEmayVoice, Notice, RateLimit, RateLimits
+from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.sandbox import Sandbox
 
@@ -46,6 +52,8 @@ class Result:
     lost: int
     """Unknown numbers that were called, without a report."""
     over_speed: int
+    refused: int
+    """Copies without side files that were refused."""
 
     @property
     def is_good(self) -> bool:
@@ -65,7 +73,9 @@ async def work(url: str, app_id: str, secret_key: str, path: str, count: int) ->
             pass
 
 
-async def campaign(count: int, kills: int, seed: int, patience: float = 1.2) -> Result:
+async def campaign(
+    count: int, kills: int, seed: int, patience: float = 1.2, *, alone: bool = False
+) -> Result:
     """Run a campaign to its end in spite of ``kills`` kills."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     sandbox = Sandbox(
@@ -74,13 +84,14 @@ async def campaign(count: int, kills: int, seed: int, patience: float = 1.2) -> 
         latency=lambda: chance.expovariate(50),
         answer_latency=lambda: chance.expovariate(50),
     )
-    began, runs, killed = time.monotonic(), 0, 0
+    began, runs, killed, refused = time.monotonic(), 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "run.db")
+        path = Path(folder) / "0" / "run.db"
+        path.parent.mkdir(mode=0o700)
         async with sandbox.serve() as url:
             while True:
                 runs += 1
-                arguments = ["--work", url, sandbox.app_id, sandbox.secret_key, path, str(count)]
+                arguments = ["--work", url, sandbox.app_id, sandbox.secret_key, str(path), str(count)]
                 worker = await asyncio.create_subprocess_exec(sys.executable, __file__, *arguments)
                 try:
                     # A worker needs about half a second to start.
@@ -90,11 +101,43 @@ async def campaign(count: int, kills: int, seed: int, patience: float = 1.2) -> 
                     worker.kill()
                     killed += 1
                 if await worker.wait() == 0:
-                    return await _judged(sandbox, url, path, count, killed, runs, time.monotonic() - began)
+                    seconds = time.monotonic() - began
+                    return await _judged(sandbox, url, path, count, killed, runs, seconds, refused)
+                if alone:
+                    path, is_refused = await _copied(path, Path(folder) / str(runs))
+                    refused += is_refused
+
+
+async def _copied(path: Path, folder: Path) -> tuple[Path, bool]:
+    """Copy a journal without its side files; with them, if the journal alone is refused."""
+    copy = _copy(path, folder, "run.db")
+    try:
+        await SqliteJournal(copy).start(Purpose("", MESSAGE), dry=True)
+    except JournalError as error:
+        if "another account" in error.reason:
+            return copy, False
+        print(f"  {error.reason}")
+        _copy(path, folder, "run.db*")
+        return copy, True
+    return copy, False
+
+
+def _copy(path: Path, folder: Path, pattern: str) -> Path:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for file in path.parent.glob(pattern):
+        shutil.copy(file, folder)
+    return folder / path.name
 
 
 async def _judged(
-    sandbox: Sandbox, url: str, path: str, count: int, kills: int, runs: int, seconds: float
+    sandbox: Sandbox,
+    url: str,
+    path: Path,
+    count: int,
+    kills: int,
+    runs: int,
+    seconds: float,
+    refused: int,
 ) -> Result:
     called = Counter(call.mobile for call in sandbox.calls)
     journal = SqliteJournal(path)
@@ -117,6 +160,7 @@ async def _judged(
         settled=sum(after[mobile] is State.ACCEPTED for mobile in unknown),
         lost=sum(mobile in called and after[mobile] is not State.ACCEPTED for mobile in unknown),
         over_speed=sandbox.over_speed,
+        refused=refused,
     )
 
 
@@ -126,13 +170,14 @@ def main() -> int:
     parser.add_argument("--numbers", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311
+    parser.add_argument("--alone", action="store_true", help="copy the file alone after each kill")
     parser.add_argument("--work", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         url, app_id, secret_key, path, count = options.work
         asyncio.run(work(url, app_id, secret_key, path, int(count)))
         return 0
-    result = asyncio.run(campaign(options.numbers, options.kills, options.seed))
+    result = asyncio.run(campaign(options.numbers, options.kills, options.seed, alone=options.alone))
     print(f"{options.numbers:,} numbers, seed {options.seed}:")
     for name, figure in asdict(result).items():
         print(f"  {name:<12} {figure:>10.6g}")

@@ -18,7 +18,8 @@ from attrs import define
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Purpose, State
+from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, State
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.messages import Notice
 from emay_voice_async.sql.dialects import DIALECTS

@@ -10,9 +10,18 @@ SCRIPT = Path(__file__).parent.parent / "benchmarks" / "kill_and_resume.py"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_nobody_is_called_twice_or_forgotten() -> None:
-    """A campaign that is killed at random moments and resumed calls no number twice and accounts for every number."""
-    command = [sys.executable, str(SCRIPT), "--numbers", "6000", "--kills", "4"]
+@pytest.mark.parametrize("copied", [False, True])
+def test_nobody_is_called_twice_or_forgotten(copied: bool) -> None:
+    """A campaign that is killed and resumed, from a copy without side files as well, calls no number twice."""
+    command = [
+        sys.executable,
+        str(SCRIPT),
+        "--numbers",
+        "6000",
+        "--kills",
+        "4",
+        *(["--alone"] if copied else []),
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     figures = dict(line.split() for line in ran.stdout.splitlines()[1:-1])

@@ -99,7 +99,7 @@ class Transport:
         timeout: float,
         max_response_size: int = MAX_SIZE,
     ) -> None:
-        self.base_url = checked_base_url(base_url)
+        self.base_url: str = checked_base_url(base_url)
         self._target = target_of(self.base_url)
         self._library = "httpx" if http_client is None else library_of(http_client)
         self._shared = http_client
@@ -170,8 +170,7 @@ class Transport:
         if self._shared is not None:
             return self._shared
         async with self._making:
-            if self._own is None:
-                self._own = await own_client(self.base_url, path)
+            self._own = self._own or await own_client(self.base_url, path)
         return self._own
 
     async def _failed(self, error: Exception, path: str, progress: Progress) -> HttpResponse:

@@ -6,17 +6,8 @@
 import importlib as _importlib
 import typing as _typing
 
-from emay_voice_async.journal.protocol import (
-    Claim,
-    Journal,
-    JournalRun,
-    Key,
-    Line,
-    Purpose,
-    Standing,
-    State,
-    Summary,
-)
+from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Line, Standing, State, Summary
+from emay_voice_async.journal.purpose import Purpose
 
 if _typing.TYPE_CHECKING:
     from emay_voice_async.journal.sqlite import SqliteJournal

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from emay_voice_async.journal.protocol import Claim, Key, Line, Purpose, State, Summary
+from emay_voice_async.journal.protocol import Claim, Key, Line, State, Summary
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.results import Report
 
 __all__ = ["NullJournal"]

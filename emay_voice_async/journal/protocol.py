@@ -10,35 +10,35 @@ Calls are identified by :class:`Key`, not by the place in the input, so an edite
 contract.
 """
 
-import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
-from hashlib import blake2b
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from attrs import field, frozen
 
-from emay_voice_async.errors import JournalError
-from emay_voice_async.model.endpoints import Product
-from emay_voice_async.model.messages import Message
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.numbers import mask
 from emay_voice_async.model.results import Accepted, NotSent, Refused, Report, Unknown
-from emay_voice_async.wire.forms import message_form
 
 __all__ = [
+    "MAX_REASONS",
+    "SETTLED_AFTER",
     "Claim",
     "Journal",
     "JournalRun",
     "Key",
     "Line",
-    "Purpose",
     "Standing",
     "State",
-    "StoredPurpose",
     "Summary",
 ]
+
+MAX_REASONS: Final = 20
+"""Reasons in a summary."""
+SETTLED_AFTER: Final = timedelta(hours=24)
+"""How long to wait for reports of an unknown call: a choice of this package, as the API document gives no time."""
 
 
 class State(Enum):
@@ -51,7 +51,11 @@ class State(Enum):
     NOT_SENT = NotSent.name
     """The request certainly did not reach the service: the next run sends to the number."""
     UNKNOWN = Unknown.name
-    """The request left and no usable response came, or the process ended first: the number may have been called."""
+    """The request left and no usable response came, or the process ended first: the number may have been called.
+
+    Reports settle it. A call that still has no report after :data:`SETTLED_AFTER` was probably not made: only then
+    ``resend_unknown`` is sensible.
+    """
     UNDER_WAY = "under way"
     """Claimed by a run that is alive, and perhaps being sent at this moment."""
 
@@ -78,78 +82,17 @@ class Key(NamedTuple):
 
 
 @frozen
-class Purpose:
-    """The purpose of a journal: one account, one message, and whether duplicates are called again."""
-
-    app_id: str
-    message: Message
-    allow_duplicates: bool = False
-
-    @property
-    def kind(self) -> str:
-        """The class name of the message, such as "Notice"."""
-        return type(self.message).__name__
-
-    @property
-    def product(self) -> Product:
-        """The product that getReport is asked for."""
-        return self.message.endpoint.product
-
-    def fingerprint(self, salt: bytes) -> str:
-        """Return 32 hex digits that differ for another account or another message.
-
-        ``salt``: up to 16 random bytes, stored beside the fingerprint, so that the text (a code, perhaps) cannot be
-        looked up in a list of fingerprints.
-        """
-        text = f"{self.app_id}\n{self.message.endpoint.path}\n".encode() + message_form(self.message)
-        return blake2b(text, digest_size=16, salt=salt).hexdigest()
-
-
-@frozen
-class StoredPurpose:
-    """The stored form of a purpose, without the message itself."""
-
-    app_id: str
-    kind: str
-    product: str
-    salt: bytes
-    fingerprint: str
-    allow_duplicates: bool
-
-    @classmethod
-    def of(cls, purpose: Purpose) -> "StoredPurpose":
-        """Return the stored form of a purpose, with a new salt."""
-        salt = secrets.token_bytes(16)
-        return cls(
-            app_id=purpose.app_id,
-            kind=purpose.kind,
-            product=purpose.product.value,
-            salt=salt,
-            fingerprint=purpose.fingerprint(salt),
-            allow_duplicates=purpose.allow_duplicates,
-        )
-
-    def check(self, purpose: Purpose) -> None:
-        """Raise :class:`JournalError` if the journal was made for another purpose."""
-        if self.app_id != purpose.app_id:
-            raise JournalError(f"it was made for another account ({self.app_id})")
-        if self.fingerprint != purpose.fingerprint(self.salt):
-            raise JournalError(f"it was made for another message (a {self.kind})")
-        if self.allow_duplicates is not purpose.allow_duplicates:
-            raise JournalError(f"it was made with allow_duplicates={self.allow_duplicates}")
-
-    def covers(self, report: Report) -> bool:
-        """Tell whether a report is of this account and product; a report without an appId counts."""
-        return report.app_id in ("", self.app_id) and report.product.value == self.product
-
-
-@frozen
 class Standing:
-    """The state and the ids of a call; "" for an id that is not known yet."""
+    """The state and the ids of a call; "" for an id that is not known yet.
+
+    Of an unknown call also the ``reason``, and the instant of the claim; two standings are equal without them.
+    """
 
     state: State
     custom_id: str = ""
     message_id: str = ""
+    reason: str = field(default="", eq=False)
+    begun_at: datetime | None = field(default=None, eq=False)
 
 
 @frozen
@@ -229,7 +172,8 @@ class Line:
 class Summary:
     """The purpose of a journal, and the number of calls in each state.
 
-    ``reported`` counts by the reports' ``raw_state``, the most frequent first.
+    ``reported`` counts by the reports' ``raw_state``, the most frequent first; ``reasons`` counts the unknown calls by
+    reason, the most frequent first, at most :data:`MAX_REASONS`.
     """
 
     app_id: str
@@ -238,6 +182,7 @@ class Summary:
     made_at: datetime
     states: dict[State, int]
     reported: dict[str, int]
+    reasons: dict[str, int] = field(factory=dict)
 
 
 class Journal(Protocol):

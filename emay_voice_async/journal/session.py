@@ -1,24 +1,39 @@
 """One send's journal session: recipients to call, claims, and outcomes."""
 
 import asyncio
+import re
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from attrs import define, field
 
-from emay_voice_async.errors import DuplicateError, JournalError, OutcomeUnknownError, RefusedError
+from emay_voice_async.errors import (
+    AnswerError,
+    DuplicateError,
+    EmayVoiceError,
+    JournalError,
+    NotSentError,
+    OutcomeUnknownError,
+    RefusedError,
+)
 from emay_voice_async.journal.occurrences import OccurrenceCounter
-from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Standing, State
+from emay_voice_async.journal.protocol import SETTLED_AFTER, Claim, JournalRun, Key, Standing, State
+from emay_voice_async.model.numbers import mask
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
 
 __all__ = ["JournalSession", "Known", "Sorter", "as_journal_error"]
 
-_OPEN: Final = "an earlier run ended before its answer came: its reports will settle it"
+_OPEN: Final = (
+    "an earlier run left it unknown{at} ({reason}): its reports will settle it;"
+    " without a report {hours} hours later, resend_unknown is sensible"
+)
 _UNDER_WAY: Final = "another run of this journal may be sending it at this moment"
 _CLAIMED: Final = "another run of this journal is sending some of these numbers; run again for the others"
+_MOBILE: Final = re.compile(r"\b1\d{10}\b")
 _DUPLICATE: Final = "must not be a duplicate: each number is called once"
 _STATES: Final = {Refused: State.REFUSED, Unknown: State.UNKNOWN, NotSent: State.NOT_SENT}
 
@@ -32,7 +47,7 @@ Known = Callable[[int], Outcome]
 class Selection:
     """A part of the input, sorted: the recipients to call with their keys, and the outcomes of the others.
 
-    ``accepted``, ``unknown`` and ``duplicates`` count the others.
+    ``accepted``, ``unknown`` and ``duplicates`` count the others; ``reasons`` counts the unknown recipients by reason.
     """
 
     recipients: list[Recipient] = field(factory=list)
@@ -41,6 +56,7 @@ class Selection:
     accepted: int = 0
     unknown: int = 0
     duplicates: int = 0
+    reasons: Counter[str] = field(factory=Counter)
 
 
 class Sorter:
@@ -81,7 +97,7 @@ class Sorter:
         found: Selection,
     ) -> None:
         tickets: list[Ticket] = []
-        open_: dict[State, list[Recipient]] = {}
+        open_: dict[str, list[Recipient]] = {}
         for recipient, key, standing in zip(recipients, keys, standings, strict=True):
             if standing is None:
                 found.recipients.append(recipient)
@@ -94,11 +110,14 @@ class Sorter:
                 found.recipients.append(Recipient(recipient.mobile, custom_id))
                 found.keys.append(key)
             else:
-                open_.setdefault(standing.state, []).append(Recipient(recipient.mobile, standing.custom_id))
+                found.reasons[standing.reason if standing.state is State.UNKNOWN else _UNDER_WAY] += 1
+                open_.setdefault(_reason_of_unknown(standing), []).append(
+                    Recipient(recipient.mobile, standing.custom_id)
+                )
         found.accepted, found.unknown = len(tickets), sum(map(len, open_.values()))
         if tickets:
             found.known.append(_accepted(tuple(tickets)))
-        found.known += [_unknown(state, tuple(recipients)) for state, recipients in open_.items()]
+        found.known += [_unknown(reason, tuple(recipients)) for reason, recipients in open_.items()]
 
 
 class JournalSession:
@@ -110,7 +129,9 @@ class JournalSession:
     def __init__(
         self, run: JournalRun, *, allow_duplicates: bool, resend_unknown: bool, lasts: float
     ) -> None:
-        self.sorter = Sorter(run.look, allow_duplicates=allow_duplicates, resend_unknown=resend_unknown)
+        self.sorter: Sorter = Sorter(
+            run.look, allow_duplicates=allow_duplicates, resend_unknown=resend_unknown
+        )
         self._run = run
         self._resend_unknown = resend_unknown
         self._lasts = lasts
@@ -151,9 +172,7 @@ class JournalSession:
             message_ids = [ticket.message_id for ticket in outcome.tickets]
             await self._run.close(claim, State.ACCEPTED, message_ids=message_ids)
         else:
-            error = outcome.error
-            reason = str.__str__(error.code) if isinstance(error, RefusedError) else str(error)
-            await self._run.close(claim, _STATES[type(outcome)], reason=reason)
+            await self._run.close(claim, _STATES[type(outcome)], reason=reason_of(outcome.error))
 
 
 def as_journal_error(error: Exception) -> JournalError:
@@ -176,6 +195,24 @@ def _accepted(tickets: tuple[Ticket, ...]) -> Known:
     return lambda index: Accepted(index, recipients, tickets, recorded=True)
 
 
-def _unknown(state: State, recipients: tuple[Recipient, ...]) -> Known:
-    reason = _UNDER_WAY if state is State.UNDER_WAY else _OPEN
+def _reason_of_unknown(standing: Standing) -> str:
+    """Return the reason of an outcome that is still unknown, with its time and with what to do."""
+    if standing.state is State.UNDER_WAY:
+        return _UNDER_WAY
+    at = "" if standing.begun_at is None else f" on {standing.begun_at:%Y-%m-%d at %H:%M}"
+    hours = SETTLED_AFTER.total_seconds() / 3600
+    return _OPEN.format(at=at, reason=standing.reason or "no reason recorded", hours=f"{hours:g}")
+
+
+def reason_of(error: EmayVoiceError) -> str:
+    """Return a result code, or a sentence of the error, as a journal records it: without whole numbers."""
+    if isinstance(error, RefusedError):
+        return str(error.code)
+    reason = error.reason if isinstance(error, OutcomeUnknownError | NotSentError) else str(error)
+    if isinstance(error, AnswerError):
+        reason = f"{reason} (HTTP {error.status})"
+    return _MOBILE.sub(lambda found: mask(found[0]), reason)
+
+
+def _unknown(reason: str, recipients: tuple[Recipient, ...]) -> Known:
     return lambda index: Unknown(index, recipients, OutcomeUnknownError(reason), recorded=True)

@@ -3,17 +3,20 @@
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
-from attrs import define
+from attrs import define, field
 
 import emay_voice_async.journal.sqlite_reading as reading
 import emay_voice_async.journal.sqlite_statements as statements
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.lifetime import ResourceUser
-from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Line, Purpose, Standing, State, Summary
+from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Line, Standing, State, Summary
+from emay_voice_async.journal.purpose import Purpose
+from emay_voice_async.journal.sqlite_file import file_id
 from emay_voice_async.journal.sqlite_thread import SharedConnection
 from emay_voice_async.model.results import Report
 
@@ -37,8 +40,8 @@ class SqliteJournal(ResourceUser[SharedConnection]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         # Absolute, so that a change of the working directory does not change the file.
-        self.path = Path(path).absolute()
-        super().__init__(SharedConnection(self.path))
+        self.path: Path = Path(path).absolute()
+        super().__init__(SharedConnection(self.path, _is_live))
 
     def __repr__(self) -> str:
         return f"SqliteJournal({str(self.path)!r})"
@@ -61,7 +64,9 @@ class SqliteJournal(ResourceUser[SharedConnection]):
 
     async def _begin(self, purpose: Purpose, token: str, *, dry: bool) -> int | None:
         if not dry:
-            return await self._resource.use(lambda db: statements.begin_run(db, purpose, token), create=True)
+            return await self._resource.use(
+                lambda db: statements.begin_run(db, purpose, token, file_id(self.path), _is_live), create=True
+            )
         if self.path.exists():
             await self._resource.use(lambda db: reading.check_purpose(db, purpose))
         return None
@@ -69,7 +74,7 @@ class SqliteJournal(ResourceUser[SharedConnection]):
     async def record(self, reports: Iterable[Report]) -> int:
         """Add status reports to their calls; return how many belong to calls of this journal."""
         reports = list(reports)
-        return await self._resource.use(lambda db: statements.record(db, reports))
+        return await self._resource.use(lambda db: statements.record(db, reports), write=True)
 
     async def summary(self) -> Summary:
         """Count the calls by state."""
@@ -95,6 +100,8 @@ class _SqliteRun:
     _token: str
     _number: int | None
     """None: a dry run."""
+    _open: set[str] = field(factory=set)
+    """The tokens of the claims that are not closed."""
 
     async def look(self, keys: Sequence[Key]) -> Sequence[Standing | None]:
         """Return the standing of each call; None: the call was never claimed."""
@@ -107,18 +114,40 @@ class _SqliteRun:
         number = self._number
         if number is None:
             raise JournalError("a dry run claims nothing", str(self._connection.path))
-        return await self._connection.use(lambda db: statements.begin(db, number, claim, _is_live))
+        self._open.add(claim.token)
+        begun = await self._connection.use(
+            lambda db: statements.begin(db, number, claim, _is_live), write=True
+        )
+        if not begun:
+            self._open.discard(claim.token)
+        return begun
 
     async def close(
         self, claim: Claim, state: State, *, reason: str = "", message_ids: Sequence[str] | None = None
     ) -> None:
         """Write the outcome of a claim durably."""
-        await self._connection.use(lambda db: statements.close(db, claim, state, reason, message_ids))
+        await self._connection.use(
+            lambda db: statements.close(db, claim, state, reason, message_ids), write=True
+        )
+        self._open.discard(claim.token)
+        if not _is_live(self._token):
+            await self._mark_ended()
 
     async def end(self) -> None:
         """Release the journal; claims of this run that are still open are unknown from now on."""
         if _LIVE.pop(self._token, None) is not None:
-            await self._connection.release()
+            try:
+                await self._mark_ended()
+            finally:
+                await self._connection.release()
+
+    async def _mark_ended(self) -> None:
+        """Mark the run as ended, if all claims are closed."""
+        number = self._number
+        if number is not None and not self._open:
+            # Without the mark, the next connection checks the whole file.
+            with suppress(JournalError):
+                await self._connection.use(lambda db: statements.end_run(db, number), write=True)
 
 
 _LIVE: Final[WeakValueDictionary[str, _SqliteRun]] = WeakValueDictionary()

@@ -2,25 +2,25 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
 from emay_voice_async.journal.processes import ProcessIdentity
-from emay_voice_async.journal.protocol import Key, Line, Purpose, Standing, State, StoredPurpose, Summary
+from emay_voice_async.journal.protocol import MAX_REASONS, Key, Line, Standing, State, Summary
+from emay_voice_async.journal.purpose import Purpose, StoredPurpose
+from emay_voice_async.journal.sqlite_runs import IsLive, has_ended
 from emay_voice_async.journal.sqlite_schema import NUMBERS, STATES
-from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.model.beijing import BEIJING, beijing_time
 
-__all__ = ["IsLive", "bound", "check_purpose", "look", "page", "stored_purpose", "summary"]
-
-IsLive = Callable[[str], bool]
-"""Tells whether the run of this process with that token is alive."""
+__all__ = ["bound", "check_purpose", "look", "page", "stored_purpose", "summary"]
 
 PAGE: Final = 1000
 """Calls that are read at a time."""
 
 _LOOK: Final = """
-SELECT state, custom_id, message_id, run, over_at FROM calls JOIN claims USING (claim)
+SELECT state, custom_id, message_id, run, over_at, reason, begun_at FROM calls JOIN claims USING (claim)
 WHERE mobile = ? AND given = ? AND occurrence = ?
 """
 _PAGE: Final = """
@@ -32,6 +32,10 @@ _COUNT: Final = f"""
 SELECT state, run, over_at, count(*) FROM calls JOIN claims USING (claim)
 GROUP BY state, CASE state WHEN {NUMBERS[State.UNDER_WAY]} THEN claim END
 """  # noqa: S608 - a number of our own
+_REASONS: Final = f"""
+SELECT reason, state, run, over_at, count(*) FROM calls JOIN claims USING (claim)
+WHERE state IN ({NUMBERS[State.UNDER_WAY]}, {NUMBERS[State.UNKNOWN]}) GROUP BY 1, 2, 3, 4
+"""  # noqa: S608
 _OPEN: Final = "the process that sent it ended before the answer came"
 
 
@@ -39,7 +43,23 @@ def look(db: sqlite3.Connection, keys: Iterable[Key], is_live: IsLive) -> list[S
     """Return the standing of each call; None: the call was never claimed."""
     runs = _Runs(db, is_live)
     found = (db.execute(_LOOK, bound(key)).fetchone() for key in keys)
-    return [None if row is None else Standing(runs.state(row[0], *row[3:]), row[1], row[2]) for row in found]
+    return [None if row is None else _standing(runs, *row) for row in found]
+
+
+def _standing(
+    runs: "_Runs",
+    number: int,
+    custom_id: str,
+    message_id: str,
+    run: int,
+    over_at: float,
+    reason: str,
+    begun_at: float,
+) -> Standing:
+    state = runs.state(number, run, over_at)
+    if state is State.UNKNOWN:
+        return Standing(state, custom_id, message_id, reason or _OPEN, _beijing(begun_at))
+    return Standing(state, custom_id, message_id)
 
 
 def bound(key: Key) -> tuple[int, str, int]:
@@ -69,11 +89,8 @@ class _Runs:
 
     def _has_ended(self, run: int) -> bool | None:
         found = self._db.execute("SELECT token, place, pid, born FROM runs WHERE run = ?", (run,))
-        token, *parts = found.fetchone()
-        process = ProcessIdentity(*parts)
-        if process == ProcessIdentity.current():
-            return not self._is_live(token)
-        return process.has_ended()
+        token, place, pid, born = found.fetchone()
+        return has_ended(token, ProcessIdentity(place, pid, born), self._is_live)
 
 
 def stored_purpose(db: sqlite3.Connection) -> StoredPurpose | None:
@@ -114,7 +131,7 @@ def _line(row: tuple[Any, ...], runs: _Runs) -> Line:
         begun_at=_beijing(begun_at),
         report_state=report_state,
         report_description=description,
-        called_at=None if called_at is None else _beijing(called_at),
+        called_at=None if called_at is None else beijing_time(called_at),
         duration=duration,
         key_pressed=key_pressed,
     )
@@ -133,7 +150,23 @@ def summary(db: sqlite3.Connection, is_live: IsLive) -> Summary:
     if found is None:
         raise sqlite3.DatabaseError("no run has begun in it yet")
     app_id, kind, allow_duplicates, made_at = found
-    return Summary(app_id, kind, bool(allow_duplicates), _beijing(made_at), states, dict(reported.fetchall()))
+    return Summary(
+        app_id,
+        kind,
+        bool(allow_duplicates),
+        _beijing(made_at),
+        states,
+        dict(reported.fetchall()),
+        _reasons(db, runs),
+    )
+
+
+def _reasons(db: sqlite3.Connection, runs: _Runs) -> dict[str, int]:
+    reasons = Counter[str]()
+    for reason, number, run, over_at, count in db.execute(_REASONS):
+        if runs.state(number, run, over_at) is State.UNKNOWN:
+            reasons[reason or _OPEN] += count
+    return dict(reasons.most_common(MAX_REASONS))
 
 
 def _beijing(at: float) -> datetime:

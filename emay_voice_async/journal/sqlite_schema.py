@@ -4,11 +4,12 @@ from typing import Final
 
 from emay_voice_async.journal.protocol import State
 
-__all__ = ["APPLICATION_ID", "NUMBERS", "SCHEMA", "STATES", "VERSION"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "NUMBERS", "SCHEMA", "STATES", "VERSION"]
 
 APPLICATION_ID: Final = 0x454D4159
 """Distinguishes journals from databases of other programs."""
-VERSION: Final = 1
+VERSION: Final = 2
+"""Version 2 has ``runs.file`` and ``runs.ended``."""
 
 # Rows are appended and changed in place, and the index is small: a claim of numbers in random order dirties few pages.
 SCHEMA: Final = """
@@ -18,7 +19,7 @@ CREATE TABLE purpose (
 );
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY, token TEXT NOT NULL, place TEXT NOT NULL, pid INTEGER NOT NULL,
-    born TEXT NOT NULL, started_at REAL NOT NULL
+    born TEXT NOT NULL, started_at REAL NOT NULL, file TEXT NOT NULL DEFAULT '', ended INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE claims (
     claim INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, run INTEGER NOT NULL REFERENCES runs,
@@ -33,6 +34,14 @@ CREATE TABLE calls (
 );
 CREATE UNIQUE INDEX call_keys ON calls (mobile, given, occurrence)
 """
+
+MIGRATIONS: Final = {
+    1: """
+ALTER TABLE runs ADD COLUMN file TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN ended INTEGER NOT NULL DEFAULT 0
+""",
+}
+"""By version, the statements that lead to the next version. Reading works in each of these versions."""
 
 STATES: Final = (State.UNDER_WAY, State.ACCEPTED, State.REFUSED, State.NOT_SENT, State.UNKNOWN)
 """The states by their stored numbers: part of the file format."""

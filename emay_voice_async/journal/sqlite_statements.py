@@ -8,13 +8,15 @@ from typing import Any, Final
 from attrs import astuple
 
 from emay_voice_async.journal.processes import ProcessIdentity
-from emay_voice_async.journal.protocol import Claim, Purpose, State, StoredPurpose
-from emay_voice_async.journal.sqlite_file import Transaction
-from emay_voice_async.journal.sqlite_reading import IsLive, bound, look, stored_purpose
+from emay_voice_async.journal.protocol import Claim, State
+from emay_voice_async.journal.purpose import Purpose, StoredPurpose
+from emay_voice_async.journal.sqlite_reading import bound, look, stored_purpose
+from emay_voice_async.journal.sqlite_runs import IsLive, refuse_copy
 from emay_voice_async.journal.sqlite_schema import NUMBERS
+from emay_voice_async.journal.sqlite_transaction import Transaction, flush
 from emay_voice_async.model.results import Report
 
-__all__ = ["begin", "begin_run", "close", "record"]
+__all__ = ["begin", "begin_run", "close", "end_run", "record"]
 
 _ACCEPTED, _UNDER_WAY, _UNKNOWN = (NUMBERS[one] for one in (State.ACCEPTED, State.UNDER_WAY, State.UNKNOWN))
 _BY_KEY: Final = "mobile = ? AND given = ? AND occurrence = ?"
@@ -40,9 +42,13 @@ WHERE mobile = :mobile AND (state = {_ACCEPTED} OR {_OPEN})
 """  # noqa: S608
 
 
-def begin_run(db: sqlite3.Connection, purpose: Purpose, token: str) -> int:
-    """Add a run of this process and return the number of the run, if the journal was made for ``purpose``."""
+def begin_run(db: sqlite3.Connection, purpose: Purpose, token: str, file: str, is_live: IsLive) -> int:
+    """Add a run of this process and return the number of the run, if the journal was made for ``purpose``.
+
+    ``file`` identifies the file.
+    """
     with Transaction(db):
+        refuse_copy(db, file, is_live)
         stored = stored_purpose(db)
         if stored is None:
             stored = StoredPurpose.of(purpose)
@@ -52,10 +58,18 @@ def begin_run(db: sqlite3.Connection, purpose: Purpose, token: str) -> int:
         stored.check(purpose)
         process = ProcessIdentity.current()
         cursor = db.execute(
-            "INSERT INTO runs (token, place, pid, born, started_at) VALUES (?, ?, ?, ?, ?)",
-            (token, process.place, process.pid, process.born, time.time()),
+            "INSERT INTO runs (token, place, pid, born, started_at, file) VALUES (?, ?, ?, ?, ?, ?)",
+            (token, process.place, process.pid, process.born, time.time(), file),
         )
-        return int(cursor.lastrowid or 0)
+    flush(db)
+    return int(cursor.lastrowid or 0)
+
+
+def end_run(db: sqlite3.Connection, run: int) -> None:
+    """Mark a run as ended; none of its claims is open."""
+    with Transaction(db):
+        db.execute("UPDATE runs SET ended = 1 WHERE run = ?", (run,))
+    flush(db)
 
 
 def begin(db: sqlite3.Connection, run: int, claim: Claim, is_live: IsLive) -> bool:
@@ -73,6 +87,13 @@ def begin(db: sqlite3.Connection, run: int, claim: Claim, is_live: IsLive) -> bo
         ).lastrowid
         pairs = zip(claim.keys, claim.custom_ids, strict=True)
         db.executemany(_TAKE, ((*bound(key), number, custom_id) for key, custom_id in pairs))
+    try:
+        # The request may leave when the file alone has the claim.
+        flush(db, wait=True)
+    except sqlite3.Error:
+        with Transaction(db):
+            db.execute("UPDATE calls SET state = ? WHERE claim = ?", (NUMBERS[State.NOT_SENT], number))
+        raise
     return True
 
 
@@ -94,6 +115,7 @@ def close(
             db.executemany(_ACCEPT, ((message_id, *key) for message_id, key in rows))
         else:
             db.executemany(_SETTLE, ((NUMBERS[state], *key) for key in keys))
+    flush(db)
 
 
 def record(db: sqlite3.Connection, reports: Iterable[Report]) -> int:
@@ -103,7 +125,9 @@ def record(db: sqlite3.Connection, reports: Iterable[Report]) -> int:
         raise sqlite3.DatabaseError("no run has begun in it yet")
     rows = [_row_of(report) for report in reports if stored.covers(report)]
     with Transaction(db):
-        return sum(db.execute(_RECORD, row).rowcount > 0 for row in rows)
+        count = sum(db.execute(_RECORD, row).rowcount > 0 for row in rows)
+    flush(db)
+    return count
 
 
 def _row_of(report: Report) -> dict[str, Any]:

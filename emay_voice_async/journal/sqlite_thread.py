@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from emay_voice_async.errors import JournalError
+from emay_voice_async.journal.files import identity
 from emay_voice_async.journal.lifetime import ReferenceCounted
-from emay_voice_async.journal.sqlite_file import connect, identity
+from emay_voice_async.journal.sqlite_file import connect, connect_to_read
+from emay_voice_async.journal.sqlite_runs import IsLive
 
 __all__ = ["SharedConnection"]
 
@@ -21,6 +23,8 @@ _REASONS: Final = (
     ("disk is full", "the disk is full"),
     ("not a database", "it is not a journal, or damaged"),
     ("malformed", "it is damaged"),
+    ("readonly", "it cannot be written"),
+    ("unable to open", "it cannot be opened"),
 )
 """Parts of SQLite's messages, and the reasons that users see."""
 
@@ -28,9 +32,10 @@ _REASONS: Final = (
 class SharedConnection(ReferenceCounted):
     """A connection shared by all runs of a journal object; opened at the first use, closed after the last use."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_live: IsLive) -> None:
         super().__init__()
         self.path = path
+        self._is_live = is_live
         self._thread: _ConnectionThread | None = None
 
     async def aclose(self) -> None:
@@ -40,17 +45,19 @@ class SharedConnection(ReferenceCounted):
             self._thread = None
             await thread.close()
 
-    async def use(self, work: Callable[[sqlite3.Connection], _Result], *, create: bool = False) -> _Result:
+    async def use(
+        self, work: Callable[[sqlite3.Connection], _Result], *, write: bool = False, create: bool = False
+    ) -> _Result:
         """Call ``work`` with the connection, in the thread; a cancelled caller does not stop the work.
 
-        Raises :class:`JournalError`, with the path, if the journal cannot be used. Without ``create`` the file must
-        exist.
+        Raises :class:`JournalError`, with the path, if the journal cannot be used. ``write``: the work writes.
+        ``create``: the work writes, to a file that need not exist yet.
         """
         async with self:
             if self._thread is None:
-                self._thread = _ConnectionThread(self.path)
+                self._thread = _ConnectionThread(self.path, self._is_live)
             try:
-                return await self._thread.do(work, create=create)
+                return await self._thread.do(work, write=write or create, create=create)
             except JournalError as error:
                 raise JournalError(error.reason, str(self.path)) from None
             except (sqlite3.Error, OSError, LookupError, UnicodeDecodeError) as error:
@@ -60,10 +67,12 @@ class SharedConnection(ReferenceCounted):
 class _ConnectionThread:
     """A connection, opened at the first use, and the thread that uses the connection."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_live: IsLive) -> None:
         self._path = path
+        self._is_live = is_live
         self._thread = ThreadPoolExecutor(1, "emay_voice_async.journal.sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._can_write = False
         self._file: tuple[int, int] | None = None
         self._pid = os.getpid()
 
@@ -72,11 +81,13 @@ class _ConnectionThread:
         """Whether this process is a fork of the process that made the thread: thread and locks are not inherited."""
         return self._pid != os.getpid()
 
-    async def do(self, work: Callable[[sqlite3.Connection], _Result], *, create: bool) -> _Result:
+    async def do(
+        self, work: Callable[[sqlite3.Connection], _Result], *, write: bool, create: bool
+    ) -> _Result:
         if self.is_inherited:
             raise JournalError("it was open when this process was forked; use another object")
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._thread, lambda: work(self._connected(create=create)))
+        future = loop.run_in_executor(self._thread, lambda: work(self._connected(write=write, create=create)))
         # Without the shield, cancelling would remove work that still waits in the thread's queue.
         return await asyncio.shield(future)
 
@@ -86,12 +97,19 @@ class _ConnectionThread:
         self._thread.shutdown(wait=False)
         await asyncio.shield(closing)
 
-    def _connected(self, *, create: bool) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = connect(self._path, create=create)
-            self._file = identity(self._path)
-        elif identity(self._path) != self._file:
+    def _connected(self, *, write: bool, create: bool) -> sqlite3.Connection:
+        if self._connection is not None and identity(self._path) != self._file:
             raise sqlite3.OperationalError("it was moved, deleted or replaced while it was in use")
+        if write and not self._can_write:
+            self._close()
+            self._connection, self._can_write = (
+                connect(self._path, create=create, is_live=self._is_live),
+                True,
+            )
+        elif self._connection is None:
+            # Reading checks neither owners nor modes, and changes no version: writing connects again.
+            self._connection = connect_to_read(self._path, is_live=self._is_live)
+        self._file = identity(self._path)
         return self._connection
 
     def _close(self) -> None:

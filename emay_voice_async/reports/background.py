@@ -12,7 +12,7 @@ from emay_voice_async.reports.requests import ReportRequests
 
 __all__ = ["BackgroundReader"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 WAITING_INTERVAL: Final = 2.0
 """Seconds between two requests while a report is awaited."""

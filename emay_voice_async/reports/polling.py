@@ -22,7 +22,7 @@ from emay_voice_async.reports.spool import Spool
 
 __all__ = ["TRANSIENT", "Poller", "Streaming", "backoff", "jittered", "may_pass"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 TRANSIENT: Final = (NotSentError, OverSpeedError, OutcomeUnknownError)
 """Errors after which a follower may ask again (:func:`may_pass`); all others are permanent."""

@@ -29,7 +29,7 @@ from emay_voice_async.wire.forms import reports_form
 
 __all__ = ["ReportRequests"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _ENDPOINTS: Final = {endpoint.product: endpoint for endpoint in (VOICE_REPORTS, JOIN_REPORTS)}
 _OK: Final = 200
@@ -42,7 +42,7 @@ class ReportRequests:
     """
 
     def __init__(self, exchanges: Exchanges, mailbox: Mailbox) -> None:
-        self.broken = BrokenReports()
+        self.broken: BrokenReports = BrokenReports()
         self.closed = False
         self.proved = False
         self.exchanges = exchanges

@@ -30,7 +30,7 @@ from emay_voice_async.model.endpoints import Product
 
 __all__ = ["Spool", "SpooledAnswer", "mark_broken", "remove"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 WINDOWS: Final = os.name == "nt"
 """Windows cannot flush a folder, and need not: the file system has a journal."""
@@ -49,7 +49,7 @@ class Spool:
     def __init__(self, path: str | os.PathLike[str], app_id: str) -> None:
         self._lock: int | None = None
         try:
-            self.path = Path(path).absolute()
+            self.path: Path = Path(path).absolute()
             taken = os.path.lexists(self.path) and not self.path.is_dir()
         except TypeError:
             found = type(path).__name__

@@ -18,7 +18,8 @@ from emay_voice_async.errors import (
 from emay_voice_async.exchange.attempts import CallStep, CallStoppedError
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.retries import Certainty, certainty_of
-from emay_voice_async.journal.protocol import Claim, Purpose
+from emay_voice_async.journal.protocol import Claim
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.session import JournalSession, as_journal_error
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.messages import Message
@@ -33,7 +34,7 @@ from emay_voice_async.wire.tickets import read_tickets
 
 __all__ = ["Batch", "Delivery"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_NAP: Final = 30.0
 """Seconds after which a wait for the calling hours reads the clock again: hosts sleep, clocks are set."""
@@ -96,7 +97,7 @@ class Delivery:
 
     def __init__(self, exchanges: Exchanges, message: Message, options: Options) -> None:
         self.journal: JournalSession | None = None
-        self.proof = AddressProof()
+        self.proof: AddressProof = AddressProof()
         self._exchanges = exchanges
         self._message = message
         self._options = options

@@ -1,6 +1,7 @@
 """The plan of a send: calls, requests, time and cost, computed without sending."""
 
 import math
+from collections import Counter
 from decimal import Decimal
 from typing import Final
 
@@ -8,7 +9,8 @@ from attrs import define, field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.journal.null_journal import NullJournal
-from emay_voice_async.journal.protocol import Purpose
+from emay_voice_async.journal.protocol import MAX_REASONS
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import tolerance
@@ -54,6 +56,8 @@ class Plan:
     """Numbers that the journal knows as accepted: they are not sent again."""
     unknown_before: int = 0
     """Numbers of unknown outcome; with ``resend_unknown`` they are sent again and count as ``numbers``."""
+    unknown_reasons: dict[str, int] = field(factory=dict)
+    """How many of ``unknown_before`` have which reason, the most frequent first, at most 20."""
     over_max_calls: int = 0
     """Numbers beyond ``max_calls``."""
     balance: Decimal | None = None
@@ -76,6 +80,7 @@ class Count:
     fresh: int = 0
     accepted: int = 0
     unknown: int = 0
+    reasons: Counter[str] = field(factory=Counter)
     duplicates: int = 0
     invalid_count: int = 0
     invalid: list[InvalidRequestError] = field(factory=list)
@@ -111,6 +116,7 @@ async def count(reader: RecipientReader, sorter: Sorter) -> Count:
         found.fresh += len(selection.recipients)
         found.accepted += selection.accepted
         found.unknown += selection.unknown
+        found.reasons.update(selection.reasons)
         found.duplicates += selection.duplicates
     return found
 
@@ -143,6 +149,7 @@ def plan_of(
         duplicates=found.duplicates,
         accepted_before=found.accepted,
         unknown_before=found.unknown,
+        unknown_reasons=dict(found.reasons.most_common(MAX_REASONS)),
         over_max_calls=wanted - numbers,
         balance=balance,
         cost=None if price is None else price * numbers,

@@ -42,7 +42,7 @@ class AddressProof:
     """The trust of one run in its address. ``stop_reason`` is a sentence once the run must stop."""
 
     def __init__(self) -> None:
-        self.trust = Trust.UNPROVEN
+        self.trust: Trust = Trust.UNPROVEN
         self.stop_reason: str | None = None
         self._failures = 0
         self._turn_of: object | None = None
@@ -99,10 +99,10 @@ class AddressProof:
         """Note that a posted request ended with ``error``."""
         if isinstance(error, RefusedError) or self.stop_reason is not None:
             return
-        connected = not isinstance(error, NotSentError) or getattr(error, "status", None) is not None
+        connected = not isinstance(error, NotSentError) or error.status is not None
         if self.trust is Trust.UNPROVEN:
             self._failures += 1
-            if connected or getattr(error, "permanent", False):
+            if connected or (isinstance(error, NotSentError) and error.permanent):
                 self.stop_reason = f"the service has not answered as documented before: {error}"
             elif self._failures >= MAX_FAILURES:
                 self.stop_reason = f"{MAX_FAILURES} batches in a row had no connection; the last one: {error}"

@@ -18,7 +18,7 @@ from emay_voice_async.sending.options import Options
 
 __all__ = ["OnOutcome", "SendRun"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _AHEAD: Final = 16
 """How many times the requests in flight may be kept behind a slow first batch."""
@@ -114,8 +114,8 @@ class SendRun:
     async def _open(self) -> Batcher:
         """Open the journal and the input."""
         await self._delivery.start()
-        books, size = self._delivery.journal, self._message.endpoint.max_batch
-        sorter = None if books is None else books.sorter
+        session, size = self._delivery.journal, self._message.endpoint.max_batch
+        sorter = None if session is None else session.sorter
         return Batcher(self._reader, size, sorter, self._options.max_calls)
 
     def _has_room(self, max_concurrency: int) -> bool:

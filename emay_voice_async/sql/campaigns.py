@@ -4,7 +4,8 @@ from attrs import frozen
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from emay_voice_async.journal.protocol import Claim, Key, Purpose, StoredPurpose
+from emay_voice_async.journal.protocol import Claim, Key
+from emay_voice_async.journal.purpose import Purpose, StoredPurpose
 from emay_voice_async.sql.tables import Tables, digest
 
 __all__ = ["Campaign", "create_campaign", "find_campaign", "lock"]

@@ -16,7 +16,8 @@ import emay_voice_async.sql.reading as reading
 import emay_voice_async.sql.statements as statements
 from emay_voice_async.errors import InvalidRequestError, JournalError
 from emay_voice_async.journal.lifetime import ResourceUser
-from emay_voice_async.journal.protocol import Claim, Key, Line, Purpose, Standing, State, Summary
+from emay_voice_async.journal.protocol import Claim, Key, Line, Standing, State, Summary
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.checks import check_seconds
 from emay_voice_async.model.results import Report
 from emay_voice_async.sql.campaigns import Campaign, create_campaign, find_campaign

@@ -8,15 +8,15 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from emay_voice_async.journal.protocol import Line, State, Summary
-from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.model.beijing import BEIJING, beijing_time
 from emay_voice_async.sql.campaigns import Campaign
 from emay_voice_async.sql.tables import Tables
 
-__all__ = ["page", "summary"]
+__all__ = ["RUN_ENDED", "beijing", "page", "summary"]
 
 PAGE: Final = 1000
 """Calls that are read at a time."""
-_OPEN: Final = "the run that sent it ended before the answer came"
+RUN_ENDED: Final = "the run that sent it ended before the answer came"
 
 
 async def page(db: AsyncConnection, tables: Tables, campaign: Campaign, last: int) -> list[tuple[int, Line]]:
@@ -42,7 +42,7 @@ def _line(row: Row[Any]) -> Line:
     state = State(row.standing)
     reason = row.reason
     if state is State.UNKNOWN and not reason:
-        reason = _OPEN
+        reason = RUN_ENDED
     report_state, description, called_at, duration, key_pressed = json.loads(
         row.rest or '["", "", null, null, null]'
     )
@@ -52,10 +52,10 @@ def _line(row: Row[Any]) -> Line:
         message_id=row.ticket or row.reported or "",
         state=state,
         reason="" if state is State.ACCEPTED else reason,
-        begun_at=_beijing(row.begun_at / 1e6),
+        begun_at=beijing(row.begun_at),
         report_state=report_state,
         report_description=description,
-        called_at=None if called_at is None else _beijing(called_at),
+        called_at=None if called_at is None else beijing_time(called_at),
         duration=duration,
         key_pressed=key_pressed,
     )
@@ -67,9 +67,11 @@ async def summary(db: AsyncConnection, tables: Tables, campaign: Campaign) -> Su
     for state, number in await db.execute(tables.counts(campaign.id)):
         states[State(state)] = number
     reported = {row[0]: row[1] for row in await db.execute(tables.reported(campaign.id))}
-    purpose, made_at = campaign.purpose, _beijing(campaign.made_at / 1e6)
-    return Summary(purpose.app_id, purpose.kind, purpose.allow_duplicates, made_at, states, reported)
+    purpose, made_at = campaign.purpose, beijing(campaign.made_at)
+    reasons = {row[0] or RUN_ENDED: row[1] for row in await db.execute(tables.reasons(campaign.id))}
+    return Summary(purpose.app_id, purpose.kind, purpose.allow_duplicates, made_at, states, reported, reasons)
 
 
-def _beijing(at: float) -> datetime:
-    return datetime.fromtimestamp(at, BEIJING)
+def beijing(at: int) -> datetime:
+    """Return an instant of the database's clock."""
+    return datetime.fromtimestamp(at / 1e6, BEIJING)

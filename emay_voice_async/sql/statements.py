@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from emay_voice_async.journal.protocol import Claim, Key, Standing, State
 from emay_voice_async.sql.campaigns import Campaign, lock
+from emay_voice_async.sql.reading import RUN_ENDED, beijing
 from emay_voice_async.sql.tables import PLACES, Tables
 
 __all__ = ["begin", "close", "end", "look"]
@@ -24,13 +25,27 @@ async def look(
     """Return the standing of each call; None: the call was never claimed."""
     digests = [campaign.key(key) for key in keys]
     calls, reports = tables.calls.c, tables.reports.c
-    columns = (calls.key, tables.state, calls.custom_id, tables.tickets.c.message_id, reports.message_id)
+    columns = (
+        calls.key,
+        tables.state,
+        calls.custom_id,
+        tables.tickets.c.message_id,
+        reports.message_id,
+        tables.claims.c.reason,
+        tables.claims.c.begun_at,
+    )
     found = await db.execute(tables.known(*columns).where(tables.dialect.is_among(calls.key, digests)))
     standings = {
-        key: Standing(State(state), custom_id, ticket or reported or "")
-        for key, state, custom_id, ticket, reported in found
+        key: _standing(State(state), custom_id, ticket or reported or "", reason, begun_at)
+        for key, state, custom_id, ticket, reported, reason, begun_at in found
     }
     return [standings.get(key) for key in digests]
+
+
+def _standing(state: State, custom_id: str, message_id: str, reason: str, begun_at: int) -> Standing:
+    if state is State.UNKNOWN:
+        return Standing(state, custom_id, message_id, reason or RUN_ENDED, beijing(begun_at))
+    return Standing(state, custom_id, message_id)
 
 
 async def begin(

@@ -1,6 +1,7 @@
 """One send's journal session: which recipients to call, claims, and outcomes."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ from support.journal_spy import Watched
 from support.virtual_time import run
 
 from emay_voice_async.errors import (
+    AnswerError,
     DuplicateError,
+    EmayVoiceError,
     JournalError,
     NotSentError,
     OutcomeUnknownError,
     RefusedError,
 )
-from emay_voice_async.journal.protocol import JournalRun, Key, State
-from emay_voice_async.journal.session import JournalSession, Selection, as_journal_error
+from emay_voice_async.journal.protocol import JournalRun, Key, Standing, State
+from emay_voice_async.journal.session import JournalSession, Selection, as_journal_error, reason_of
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.recipients import Recipient
@@ -101,6 +104,46 @@ class TestSorter:
 
         with_session(journal, main, resend_unknown=resend)
 
+    def test_the_reason_of_an_earlier_run(self, journal: SqliteJournal) -> None:
+        """Unknown numbers come out with the reason and time of the earlier run, and with what to do."""
+
+        async def main(session: JournalSession, other: JournalRun) -> None:
+            await settled(other, keys(1, 2), State.UNKNOWN, reason="no response within 30 s (ReadTimeout)")
+            await settled(other, keys(3), State.UNKNOWN, reason="HTTP 502")
+            await begun(other, keys(4))
+            found = await session.sorter.sort([Recipient(mobile) for mobile in MOBILES[1:5]], range(4))
+            assert found.reasons == {
+                "no response within 30 s (ReadTimeout)": 2,
+                "HTTP 502": 1,
+                "another run of this journal may be sending it at this moment": 1,
+            }
+            first, second, third = outcomes(found)
+            assert [len(outcome.recipients) for outcome in (first, second, third)] == [2, 1, 1]
+            assert isinstance(first, Unknown)
+            said = re.sub(r"\d{4}-\d\d-\d\d at \d\d:\d\d", "DATE", first.error.reason)
+            assert said == (
+                "an earlier run left it unknown on DATE (no response within 30 s (ReadTimeout)): its reports will"
+                " settle it; without a report 24 hours later, resend_unknown is sensible"
+            )
+
+        with_session(journal, main)
+
+    def test_a_journal_without_reasons(self) -> None:
+        """A custom journal need not give reasons and times."""
+
+        class Silent(Watched):
+            async def look(self, keys: object) -> list[Standing]:
+                return [Standing(State.UNKNOWN, "c")]
+
+        async def main() -> None:
+            session = session_of(Silent(None, None))  # type: ignore[arg-type]
+            found = await session.sorter.sort([Recipient(MOBILES[0])], [0])
+            [outcome] = outcomes(found)
+            assert "left it unknown (no reason recorded): its reports" in str(outcome.error)  # type: ignore[union-attr]
+            session.sorter.close()
+
+        run(main())
+
     def test_repeats_over_pieces(self, journal: SqliteJournal) -> None:
         """A number that came before, in an earlier piece or in the same piece, is set aside with its position."""
 
@@ -178,9 +221,9 @@ class TestBooks:
             (
                 lambda to: Unknown(0, to, OutcomeUnknownError("gone", "/voice/send")),
                 State.UNKNOWN,
-                "the outcome of /voice/send is unknown: gone",
+                "gone",
             ),
-            (lambda to: NotSent(0, to, NotSentError("no way")), State.NOT_SENT, "not sent: no way"),
+            (lambda to: NotSent(0, to, NotSentError("no way")), State.NOT_SENT, "no way"),
         ],
     )
     def test_each_outcome_is_written(
@@ -279,6 +322,29 @@ class TestBooks:
                 await session.end()
 
         run(main())
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RefusedError(ResultCode.ERROR_SIGN, "...", "/"), "ERROR_SIGN"),
+        (RefusedError("ERROR_NEW", "", "/"), "ERROR_NEW"),
+        (
+            OutcomeUnknownError("no response within 30 s (ReadTimeout)", "/send"),
+            "no response within 30 s (ReadTimeout)",
+        ),
+        (
+            AnswerError("the response is not JSON", "/send", 502, b"<html>"),
+            "the response is not JSON (HTTP 502)",
+        ),
+        (NotSentError("refused the connection", "/send"), "refused the connection"),
+        (OutcomeUnknownError("ValueError: 13812345678"), "ValueError: 138****5678"),
+        (JournalError("locked", "run.db"), "the journal run.db: locked"),
+    ],
+)
+def test_recorded_reasons(error: EmayVoiceError, reason: str) -> None:
+    """A result code, or a sentence with the kind of failure, without endpoint, length of a body or whole number."""
+    assert reason_of(error) == reason
 
 
 def test_what_a_journal_raises() -> None:

@@ -21,7 +21,8 @@ from support.journal_conformance import (
 )
 
 from emay_voice_async.errors import JournalError
-from emay_voice_async.journal.protocol import Journal, JournalRun, Purpose, State
+from emay_voice_async.journal.protocol import Journal, JournalRun, State
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal, _SqliteRun
 from emay_voice_async.model.messages import VerificationCode
 

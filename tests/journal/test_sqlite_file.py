@@ -2,10 +2,15 @@
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from support.journal_conformance import (
@@ -54,8 +59,9 @@ def test_its_owner_alone_may_read_it(path: Path) -> None:
 
 
 def test_through_a_link(path: Path) -> None:
-    """A link is followed, and the file that it leads to can be read by its owner only."""
+    """A link to a file is followed: both paths are the same journal."""
     link = path.with_name("link.db")
+    path.touch(0o600)
     link.symlink_to(path.name)
 
     async def main() -> None:
@@ -63,7 +69,6 @@ def test_through_a_link(path: Path) -> None:
         batch, other = await first.start(PURPOSE), await second.start(PURPOSE)
         await begun(batch, keys(1))
         assert await states(other, keys(1)) == [State.UNDER_WAY]
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
         await batch.end()
         await other.end()
 
@@ -131,8 +136,8 @@ def test_a_journal_of_a_later_version(path: Path) -> None:
     async def main() -> None:
         journal = SqliteJournal(path)
         await (await journal.start(PURPOSE)).end()
-        sql(path, "PRAGMA user_version = 2")
-        with pytest.raises(JournalError, match="version 2, and this package reads version 1"):
+        sql(path, "PRAGMA user_version = 99")
+        with pytest.raises(JournalError, match="version 99, and this package reads version 2"):
             await journal.start(PURPOSE)
 
     asyncio.run(main())
@@ -162,7 +167,7 @@ def test_where_no_file_can_be(path: Path, name: str) -> None:
             await journal.start(PURPOSE)
         assert str(path.parent / name) in str(caught.value)
         assert caught.value.reason in (
-            "Is a directory",
+            "it is not a file",
             "No such file or directory",
             "unable to open database file",
         )
@@ -196,7 +201,7 @@ def test_two_make_it_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         other.execute("BEGIN IMMEDIATE")
         with monkeypatch.context() as patch, pytest.raises(sqlite3.OperationalError, match="locked"):
             patch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
-            sqlite_file.connect(path, create=True)
+            sqlite_file.connect(path, create=True, is_live=lambda _: False)
         slept: list[float] = []
 
         def sleep(seconds: float) -> None:
@@ -204,7 +209,7 @@ def test_two_make_it_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             other.execute("ROLLBACK")
 
         monkeypatch.setattr("time.sleep", sleep)
-        sqlite_file.connect(path, create=True).close()
+        sqlite_file.connect(path, create=True, is_live=lambda _: False).close()
         assert len(slept) == 1
 
 
@@ -235,3 +240,129 @@ def test_links_in_a_circle(path: Path) -> None:
             await SqliteJournal(path).start(PURPOSE)
 
     asyncio.run(main())
+
+
+_READER = """
+import asyncio, codecs, os, sys
+from pathlib import Path
+from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.journal.protocol import Purpose
+from emay_voice_async.model.messages import Notice
+from emay_voice_async.model.codes import CallState
+from emay_voice_async.model.endpoints import Product
+from emay_voice_async.model.results import Report
+
+REPORT = Report(
+    Product.VOICE, app_id="app", message_id="m", custom_id="c", mobile="13800000001",
+    state=CallState.SUCCESS, raw_state="SUCCESS",
+)
+
+async def main(path):
+    journal = SqliteJournal(path)
+    print(sum((await journal.summary()).states.values()))
+    print([line.state.value async for line in journal.lines()].count("accepted"))
+    dry = await journal.start(Purpose("app", Notice("您的快递已到")), dry=True)
+    await dry.end()
+    try:
+        await journal.start(Purpose("app", Notice("您的快递已到")))
+    except Exception as error:
+        print(type(error).__name__, error.reason)
+    async with journal:
+        print(sum((await journal.summary()).states.values()))
+        try:
+            await journal.record([REPORT])
+        except Exception as error:
+            print(type(error).__name__, error.reason)
+
+# Root could write everywhere, so the reader is another user, who imports no more modules.
+codecs.lookup("ascii")
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def read_without_rights(path: Path) -> list[str]:
+    """Read a journal in a process that can write neither the file nor its folder; return the printed lines."""
+    files = list(path.parent.iterdir())
+    content = {file: file.read_bytes() for file in files}
+    for file in files:
+        file.chmod(0o444)
+    path.parent.chmod(0o555)
+    ran = subprocess.run(
+        [sys.executable, "-c", _READER, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=Path(__file__).parents[2],
+        text=True,
+        check=False,
+    )
+    path.parent.chmod(0o700)
+    assert {file: file.read_bytes() for file in path.parent.iterdir()} == content
+    return ran.stdout.splitlines()
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """Make a folder that all users can enter."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes")
+@pytest.mark.parametrize("how", ["ended", "killed", "killed with its side file", "rollback journal"])
+def test_a_journal_that_cannot_be_written(public_folder: Path, how: str) -> None:
+    """A read-only file in a read-only folder is read whole, and not changed; a start and a record are refused."""
+    origin = public_folder / "origin"
+    origin.mkdir(0o700)
+    path = public_folder / "media" / "run.db"
+    path.parent.mkdir(0o755)
+
+    async def main() -> None:
+        run = await SqliteJournal(origin / "run.db").start(PURPOSE)
+        await settled(run, keys(1, 2), State.ACCEPTED)
+        batch = await begun(run, keys(3))
+        if how == "killed with its side file":
+            with closing(sqlite3.connect(origin / "run.db", isolation_level=None)) as db:
+                # A commit that is in the side file only.
+                db.execute("UPDATE calls SET state = 1 WHERE call = 3")
+                shutil.copy(origin / "run.db-wal", path.parent)
+                shutil.copy(origin / "run.db", path)
+        elif how == "killed":
+            shutil.copy(origin / "run.db", path)
+        await run.close(batch, State.NOT_SENT)
+        await run.end()
+
+    asyncio.run(main())
+    if not path.exists():
+        if how == "rollback journal":
+            sql(origin / "run.db", "PRAGMA journal_mode = DELETE")
+        shutil.copy(origin / "run.db", path)
+    refusal = "it cannot be opened" if how == "killed with its side file" else "it cannot be written"
+    accepted = "3" if how == "killed with its side file" else "2"
+    assert read_without_rights(path) == [
+        "3",
+        accepted,
+        f"JournalError {refusal}",
+        "3",
+        f"JournalError {refusal}",
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes")
+def test_a_journal_that_cannot_be_read(public_folder: Path) -> None:
+    """A file without read permission is refused with the reason of the system."""
+    path = public_folder / "run.db"
+    path.touch()
+    path.chmod(0o000)
+    ran = subprocess.run(
+        [sys.executable, "-c", _READER, str(path)],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert ran.stderr.splitlines()[-1].endswith(f"the journal {path}: Permission denied")

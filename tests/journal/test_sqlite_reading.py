@@ -3,14 +3,17 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from support.journal_conformance import (
     PURPOSE,
     all_lines,
     claim,
     keys,
+    report_of,
     settled,
     states,
 )
@@ -19,6 +22,7 @@ from emay_voice_async.errors import JournalError
 from emay_voice_async.journal import sqlite_file
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.beijing import BEIJING
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def test_a_damaged_value(path: Path, change: str) -> None:
 
 def test_a_journal_without_a_run(path: Path) -> None:
     """A journal whose first start failed cannot be read, and can be started."""
-    sqlite_file.connect(path, create=True).close()
+    sqlite_file.connect(path, create=True, is_live=lambda _: False).close()
 
     async def main() -> None:
         journal = SqliteJournal(path)
@@ -86,5 +90,43 @@ def test_a_process_on_another_host(path: Path, lasts: float, state: State) -> No
             assert (await journal.summary()).states[state] == 1
             await other.end()
             await run.end()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "called_at", [-62_135_625_600.0, 1e300, 9e99, float("inf"), -1e18, 253_402_300_800.0]
+)
+def test_an_impossible_time_that_was_stored(path: Path, called_at: float) -> None:
+    """A report's instant outside of the years 1 to 9999, stored by an earlier version, is read as None."""
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        run = await journal.start(PURPOSE)
+        batch = await settled(run, keys(1), State.ACCEPTED)
+        assert await journal.record([report_of(keys(1)[0], custom_id=batch.custom_ids[0])]) == 1
+        await run.end()
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE calls SET called_at = ?", (called_at,))
+        [line] = await all_lines(journal)
+        assert (line.report_state, line.called_at) == ("SUCCESS", None)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("year", [1, 1969, 9999])
+def test_an_odd_time_in_a_report(path: Path, year: int) -> None:
+    """A report of any year is recorded, and the lines can be read afterwards."""
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        run = await journal.start(PURPOSE)
+        batch = await settled(run, keys(1), State.ACCEPTED)
+        report = report_of(keys(1)[0], custom_id=batch.custom_ids[0])
+        at = datetime(year, 1, 1, tzinfo=BEIJING)
+        assert await journal.record([evolve(report, called_at=at)]) == 1
+        [line] = await all_lines(journal)
+        assert line.called_at == (at if year > 1 else None)
+        await run.end()
 
     asyncio.run(main())

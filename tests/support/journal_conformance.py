@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from emay_voice_async.errors import JournalError
-from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Line, Purpose, Standing, State
+from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Line, Standing, State
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import (
@@ -741,6 +742,43 @@ class JournalConformance:
         assert list(summary.reported.items()) == [("SUCCESS", 2), ("odd", 1)]
         assert summary.made_at.utcoffset() == BEIJING
         assert began < summary.made_at < datetime.now(UTC) + timedelta(minutes=1)
+        await journal.aclose()
+
+    @scenario
+    async def test_the_reason_of_unknown_calls(self, place: Place) -> None:
+        """Look, lines and summary give the reason of unknown calls and the time of the claim, and of no others."""
+        journal = place.open()
+        run, dead = await journal.start(PURPOSE), await place.open().start(PURPOSE)
+        before = datetime.now(UTC) - timedelta(minutes=1)
+        await settled(run, keys(1, 2, 3), State.UNKNOWN, reason="no response within 30 s")
+        lost = await settled(run, keys(4), State.UNKNOWN, reason="HTTP 502")
+        await settled(run, keys(5), State.REFUSED, reason="ERROR_SIGN")
+        await begun(dead, keys(6, 7))
+        await place.abandon(dead)
+        await begun(run, keys(8))
+        looked = await run.look(keys(1, 4, 5, 6, 8))
+        assert [standing and standing.reason for standing in looked[:3]] == [
+            "no response within 30 s",
+            "HTTP 502",
+            "",
+        ]
+        for standing in (looked[0], looked[1]):
+            assert standing is not None
+            assert standing.begun_at is not None
+            assert before < standing.begun_at < datetime.now(UTC) + timedelta(minutes=1)
+        assert looked[3] is not None
+        assert "ended before the answer came" in looked[3].reason
+        assert looked[4] == Standing(State.UNDER_WAY, looked[4].custom_id if looked[4] else "")
+        summary = await journal.summary()
+        assert summary.reasons == {"no response within 30 s": 3, looked[3].reason: 2, "HTTP 502": 1}
+        assert list(summary.reasons.values()) == [3, 2, 1]
+        assert await journal.record([report_of(keys(4)[0], custom_id=lost.custom_ids[0])]) == 1
+        assert list((await journal.summary()).reasons.values()) == [3, 2]
+        assert [line.reason for line in await all_lines(journal)][:5] == [
+            *["no response within 30 s"] * 3,
+            "",
+            "ERROR_SIGN",
+        ]
         await journal.aclose()
 
     @scenario

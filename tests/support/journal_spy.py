@@ -4,17 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from types import TracebackType
 from typing import Self
 
-from emay_voice_async.journal.protocol import (
-    Claim,
-    Journal,
-    JournalRun,
-    Key,
-    Line,
-    Purpose,
-    Standing,
-    State,
-    Summary,
-)
+from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Line, Standing, State, Summary
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.results import Report
 
 Watch = Callable[[str], Awaitable[None]]

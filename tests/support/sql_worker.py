@@ -4,7 +4,8 @@ import asyncio
 import random
 import sys
 
-from emay_voice_async.journal.protocol import Claim, Key, Purpose, State
+from emay_voice_async.journal.protocol import Claim, Key, State
+from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.messages import Notice
 from emay_voice_async.sql.journal import SqlJournal
 

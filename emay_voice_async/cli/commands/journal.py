@@ -14,23 +14,24 @@ from rich.text import Text
 from emay_voice_async.cli.commands.journal_export import FORMATS, export_calls
 from emay_voice_async.cli.terminal.console import rendered
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
-from emay_voice_async.cli.terminal.formatting import calls
+from emay_voice_async.cli.terminal.formatting import calls, escaped
 from emay_voice_async.cli.terminal.json_rows import Row
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
-from emay_voice_async.journal.protocol import State, Summary
+from emay_voice_async.journal.protocol import SETTLED_AFTER, State, Summary
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES
 
 __all__ = ["journal"]
 
 _STATES: Final = {state.value.replace(" ", "-"): state for state in State}
+_ADVICE: Final = f"without a report {SETTLED_AFTER.total_seconds() / 3600:g} h later, use --resend-unknown"
 _MEANINGS: Final = {
     State.ACCEPTED: "called",
     State.REFUSED: "not called; the next run sends them",
     State.NOT_SENT: "not called; the next run sends them",
-    State.UNKNOWN: "perhaps called; their reports show which",
+    State.UNKNOWN: f"perhaps called; their reports show which: {_ADVICE}",
     State.UNDER_WAY: "a run is sending them now",
 }
 
@@ -65,7 +66,9 @@ Examples:
   emay-voice journal export run.db --state unknown --format jsonl
 
 Numbers are written whole. A CSV export is a list for another send:
-"emay-voice send ... --to calls.csv".
+"emay-voice send ... --to calls.csv". In CSV, a text that a spreadsheet would
+run as a formula (it begins with = + - @, a tab or a line break) has an
+apostrophe in front; in jsonl, each text is as it came.
 """
 )
 @click.argument("path", type=FILE)
@@ -102,6 +105,7 @@ def _row(summary: Summary) -> Row:
         "made_at": summary.made_at.isoformat(timespec="seconds"),
         "states": {state.value: number for state, number in summary.states.items()},
         "reported": summary.reported,
+        "reasons": summary.reasons,
     }
 
 
@@ -115,15 +119,18 @@ def _page(path: Path, summary: Summary) -> str:
     for state, number in summary.states.items():
         if number:
             table.add_row(f"{number:,}", state.value, _MEANINGS[state])
+        if state is State.UNKNOWN:
+            for reason, count in summary.reasons.items():
+                table.add_row("", "", escaped(f"{count:,}: {reason or 'no reason recorded'}"))
     table.add_row(f"{sum(summary.states.values()):,}", "in all", "")
     if summary.reported:
         table.add_row()
         table.add_row(f"{sum(summary.reported.values()):,}", "reported", "")
     for raw, number in summary.reported.items():
         known = VOICE_STATES.get(raw) or JOIN_STATES.get(raw)
-        table.add_row(f"{number:,}", raw, "" if known is None else known.english)
-    title = Text(str(path), style="bold")
-    account = f"{summary.kind} of {summary.app_id}{duplicates}"
+        table.add_row(f"{number:,}", escaped(raw), "" if known is None else known.english)
+    title = Text(escaped(str(path)), style="bold")
+    account = escaped(f"{summary.kind} of {summary.app_id}{duplicates}")
     begun = f"begun on {summary.made_at:%Y-%m-%d at %H:%M:%S} (Beijing time)\n"
     page = Group(title, account, begun, Padding(table, (0, 0, 0, 2), expand=False))
     return rendered(page, is_terminal=sys.stdout.isatty())

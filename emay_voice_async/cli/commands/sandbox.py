@@ -6,6 +6,7 @@ from typing import Final
 import click
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.listening import address, plain_host
 from emay_voice_async.cli.terminal.option_types import PORT, seconds
 from emay_voice_async.cli.terminal.output import output_error
 from emay_voice_async.sandbox import Sandbox
@@ -53,8 +54,8 @@ def sandbox(*, host: str, port: int, report_delay: float, allowed_hosts: tuple[s
         click.echo(f"export EMAY_VOICE_SECRET_KEY={service.secret_key}")
 
     try:
-        asyncio.run(service.run(host=host, port=port, on_ready=ready))
+        asyncio.run(service.run(host=plain_host(host), port=port, on_ready=ready))
     except BrokenPipeError as error:
         raise output_error(error) from error
     except OSError as error:
-        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        raise CommandError(f"cannot listen on {address(host, port)}: {error.strerror or error}") from None

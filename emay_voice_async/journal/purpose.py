@@ -1,0 +1,80 @@
+"""The purpose of a journal, and the check that a send has the same purpose."""
+
+import secrets
+from hashlib import blake2b
+
+from attrs import frozen
+
+from emay_voice_async.errors import JournalError
+from emay_voice_async.model.endpoints import Product
+from emay_voice_async.model.messages import Message
+from emay_voice_async.model.results import Report
+from emay_voice_async.wire.forms import message_form
+
+__all__ = ["Purpose", "StoredPurpose"]
+
+
+@frozen
+class Purpose:
+    """The purpose of a journal: one account, one message, and whether duplicates are called again."""
+
+    app_id: str
+    message: Message
+    allow_duplicates: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The class name of the message, such as "Notice"."""
+        return type(self.message).__name__
+
+    @property
+    def product(self) -> Product:
+        """The product that getReport is asked for."""
+        return self.message.endpoint.product
+
+    def fingerprint(self, salt: bytes) -> str:
+        """Return 32 hex digits that differ for another account or another message.
+
+        ``salt``: up to 16 random bytes, stored beside the fingerprint, so that the text (a code, perhaps) cannot be
+        looked up in a list of fingerprints.
+        """
+        text = f"{self.app_id}\n{self.message.endpoint.path}\n".encode() + message_form(self.message)
+        return blake2b(text, digest_size=16, salt=salt).hexdigest()
+
+
+@frozen
+class StoredPurpose:
+    """The stored form of a purpose, without the message itself."""
+
+    app_id: str
+    kind: str
+    product: str
+    salt: bytes
+    fingerprint: str
+    allow_duplicates: bool
+
+    @classmethod
+    def of(cls, purpose: Purpose) -> "StoredPurpose":
+        """Return the stored form of a purpose, with a new salt."""
+        salt = secrets.token_bytes(16)
+        return cls(
+            app_id=purpose.app_id,
+            kind=purpose.kind,
+            product=purpose.product.value,
+            salt=salt,
+            fingerprint=purpose.fingerprint(salt),
+            allow_duplicates=purpose.allow_duplicates,
+        )
+
+    def check(self, purpose: Purpose) -> None:
+        """Raise :class:`JournalError` if the journal was made for another purpose."""
+        if self.app_id != purpose.app_id:
+            raise JournalError(f"it was made for another account ({self.app_id})")
+        if self.fingerprint != purpose.fingerprint(self.salt):
+            raise JournalError(f"it was made for another message (a {self.kind})")
+        if self.allow_duplicates is not purpose.allow_duplicates:
+            raise JournalError(f"it was made with allow_duplicates={self.allow_duplicates}")
+
+    def covers(self, report: Report) -> bool:
+        """Tell whether a report is of this account and product; a report without an appId counts."""
+        return report.app_id in ("", self.app_id) and report.product.value == self.product
