@@ -144,7 +144,7 @@ class Decoder:
         for report in reports:
             if report.app_id == push.app_id:
                 own.append(report)
-            elif not report.app_id.strip():
+            elif report.app_id.strip() in ("", push.app_id):
                 own.append(evolve(report, app_id=push.app_id))
             else:
                 foreign.append(report)

@@ -76,7 +76,7 @@ class TestConfirming:
         assert run(push(PushReceiver(KEYS, handler), seal(text_of()))) == SUCCESS
         assert not handler.begun
 
-    @pytest.mark.parametrize("app_id", ["", "  ", None])
+    @pytest.mark.parametrize("app_id", ["", "  ", None, f" {APP_ID} "])
     def test_an_empty_account_is_filled_in(self, app_id: str | None) -> None:
         """A report without an account gets the account whose key opened the push."""
         handler = Handler()

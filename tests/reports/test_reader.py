@@ -724,6 +724,8 @@ class TestWait:
         async def main(voice: AsyncEmayVoice) -> None:
             with pytest.raises(InvalidRequestError, match="reports at position 1: must be Report objects"):
                 voice.feed([Report(Product.VOICE, message_id="1"), wrong])
+            with pytest.raises(InvalidRequestError, match="reports.*: must be Report objects"):
+                voice.feed(Report)  # type: ignore[arg-type]
             assert voice.undelivered_reports == ()
 
         with_voice(Script(answers(page())), main)
