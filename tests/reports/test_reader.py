@@ -724,7 +724,7 @@ class TestWait:
         async def main(voice: AsyncEmayVoice) -> None:
             with pytest.raises(InvalidRequestError, match="reports at position 1: must be Report objects"):
                 voice.feed([Report(Product.VOICE, message_id="1"), wrong])
-            with pytest.raises(InvalidRequestError, match="reports.*: must be Report objects"):
+            with pytest.raises(InvalidRequestError, match=r"^reports: must be Report objects"):
                 voice.feed(Report)  # type: ignore[arg-type]
             assert voice.undelivered_reports == ()
 
