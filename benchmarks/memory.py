@@ -16,7 +16,7 @@ from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page
 from emay_voice_async.wire.envelope import HttpResponse
-from emay_voice_async.wire.structuring import structure_reports
+from emay_voice_async.wire.status_reports import structure_reports
 from emay_voice_async.wire.tickets import read_tickets
 
 __all__ = ["measure"]

@@ -1,10 +1,12 @@
-"""What is sent and what comes back, as the service's document shows it."""
+"""Numbers, contents and status reports in every shape that the API document allows."""
 
 import json
+from base64 import b64encode
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-__all__ = ["APP_ID", "CONTENT", "SECRET_KEY", "mobiles", "report_page", "reports"]
+__all__ = ["APP_ID", "CONTENT", "SECRET_KEY", "SHAPES", "mobiles", "report_page", "reports", "written"]
 
 APP_ID: Final = "EUCP-EMY-VOC1-00000"
 SECRET_KEY: Final = "0123456789ABCDEF"
@@ -32,8 +34,13 @@ def reports(number: int) -> list[dict[str, Any]]:
 
 
 def report_page(number: int) -> bytes:
-    """Make the answer to a getReport, written as Java writers do: no blanks, UTF-8 as it is."""
-    page = {"code": "SUCCESS", "data": reports(number)}
+    """Make the response to a getReport with every field of the document."""
+    return written(reports(number))
+
+
+def written(entries: list[dict[str, Any]]) -> bytes:
+    """Write reports as Java writers do: no blanks, UTF-8 as it is."""
+    page = {"code": "SUCCESS", "data": entries}
     return json.dumps(page, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -52,3 +59,88 @@ def _report(place: int) -> dict[str, Any]:
         "keyContent": 1 + place % 3 if answered and place % 5 == 0 else None,
         "voiceSign": None,
     }
+
+
+def _voice_example(place: int) -> dict[str, Any]:
+    """Return the example of section 2.1.2.2, word for word but for ids and number."""
+    return {
+        "appId": "EUCP - EMY - DDDD - 3EEEE",
+        "voiceId": f"2017039283383{place:07}",
+        "customVoiceId": f"155388500{place:07}",
+        "state": " SUCCESS ",
+        "message": "成功",
+        "callingTime": "2017-03-15 12:00:00",
+        "callingDuration": 68.02,
+        "mobile": f"1{8_566_000_000 + place}",
+    }
+
+
+def _join_example(place: int) -> dict[str, Any]:
+    """Return the example of section 2.4.2.2, word for word but for ids and number."""
+    return {
+        "appId": "EUCP - EMY - DDDD - 3EEEE",
+        "joinId": f"2017039283383{place:07}",
+        "customJoinId": f"155388500{place:07}",
+        "state": " 4 " if place % 2 else " 2 ",
+        "desc": "success" if place % 2 else "fail",
+        "mobile": f"1{8_566_000_000 + place}",
+        "keyContent": "12",
+        "voiceSign": "",
+    }
+
+
+def _nulls(place: int) -> dict[str, Any]:
+    names = ("customVoiceId", "callingTime", "callingDuration", "message", "keyContent", "voiceSign")
+    return _report(place) | (dict.fromkeys(names) if place % 2 else {})
+
+
+def _missing(place: int) -> dict[str, Any]:
+    return {name: value for name, value in _nulls(place).items() if value is not None}
+
+
+def _swapped(place: int) -> dict[str, Any]:
+    """Write numbers as text, and text as numbers."""
+    report = _report(place)
+    numbers = {name: int(report[name]) for name in ("voiceId", "mobile")}
+    key = report["keyContent"]
+    return (
+        report
+        | numbers
+        | {
+            "callingDuration": f"{report['callingDuration']}",
+            "keyContent": key and f"{key}",
+        }
+    )
+
+
+def _unknown_states(place: int) -> dict[str, Any]:
+    return _report(place) | {"state": f"FAIL_NEW_{place % 7}", "message": "新状态"}
+
+
+def _beyond(place: int) -> dict[str, Any]:
+    """Add fields beyond the document."""
+    return _report(place) | {"callType": 3, "extra": {"carrier": "移动"}}
+
+
+def _mixed(place: int) -> dict[str, Any]:
+    return _join_example(place) if place % 3 == 0 else _report(place)
+
+
+def _recordings(place: int) -> dict[str, Any]:
+    recording = b64encode(place.to_bytes(4, "big") * 500).decode()
+    return _report(place) | {"voiceSign": recording if place % 20 == 0 else None}
+
+
+SHAPES: Final[dict[str, Callable[[int], dict[str, Any]]]] = {
+    "every field": _report,
+    "the example of 2.1.2.2": _voice_example,
+    "the example of 2.4.2.2": _join_example,
+    "nulls": _nulls,
+    "missing fields": _missing,
+    "numbers as text, text as numbers": _swapped,
+    "unknown states": _unknown_states,
+    "a field beyond the document": _beyond,
+    "mixed products": _mixed,
+    "recordings": _recordings,
+}
+"""For each shape of the reports in a page, the report at a place."""

@@ -4,4 +4,4 @@ import sys
 
 from emay_voice_async.cli import main
 
-sys.exit(main(program="python -m emay_voice_async"))
+sys.exit(main(is_module=True))

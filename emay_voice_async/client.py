@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from datetime import timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from attrs import evolve
 
@@ -20,7 +20,7 @@ from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.transport import HttpClient, Transport
 from emay_voice_async.journal.protocol import Journal
 from emay_voice_async.journal.purpose import Purpose
-from emay_voice_async.model.checks import check_count, check_seconds, check_text
+from emay_voice_async.model.checks import check_count, check_flag, check_seconds, check_text
 from emay_voice_async.model.endpoints import ENDPOINTS, JOIN_BALANCE, VOICE_BALANCE, Call, Product
 from emay_voice_async.model.limits import RateLimits
 from emay_voice_async.model.messages import Message
@@ -32,6 +32,7 @@ from emay_voice_async.pacing.protocol import Pacer
 from emay_voice_async.reports.polling import Streaming
 from emay_voice_async.reports.reader import ReportReader
 from emay_voice_async.reports.searches import search_for
+from emay_voice_async.reports.spool import Spool
 from emay_voice_async.sending.batches import Recipients
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
@@ -40,7 +41,7 @@ from emay_voice_async.sending.sender import Sender
 from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import read_balance
 
-__all__ = ["AsyncEmayVoice"]
+__all__ = ["AsyncEmayVoice", "ClientOptions"]
 
 _BALANCES = {endpoint.product: endpoint for endpoint in (VOICE_BALANCE, JOIN_BALANCE)}
 _PRODUCTS = {endpoint.path: endpoint.product for endpoint in ENDPOINTS}
@@ -49,6 +50,22 @@ _ENVIRONMENT = {
     "app_id": "EMAY_VOICE_APP_ID",
     "secret_key": "EMAY_VOICE_SECRET_KEY",
 }
+
+
+class ClientOptions(TypedDict, total=False):
+    """The arguments of :class:`AsyncEmayVoice`, for functions that pass them on."""
+
+    base_url: str
+    app_id: str
+    secret_key: str
+    http_client: HttpClient | None
+    rate_limits: RateLimits
+    pacer: Pacer | None
+    timeout: float
+    max_concurrency: int
+    cold_start: bool
+    allow_only: Collection[str] | None
+    clock: Callable[[], float]
 
 
 class AsyncEmayVoice:
@@ -71,6 +88,7 @@ class AsyncEmayVoice:
       for each send. ``max_response_size``: the limit of a response body in bytes, before and after inflating.
     - ``allow_only``: the only numbers that may be called, for staging and tests; every other number is refused
       before a request is sent. None: no restriction.
+    - ``max_undelivered``: the number of stored reports beyond which :meth:`feed` raises.
     - ``clock``: returns POSIX seconds; for tests.
 
     The constructor does no I/O and needs no running event loop. The first call binds the client to the running
@@ -116,18 +134,19 @@ class AsyncEmayVoice:
         self._closed = False
 
     @classmethod
-    def from_env(cls, **overrides: Any) -> Self:
+    def from_env(cls, **overrides: Unpack[ClientOptions]) -> Self:
         """Make a client from EMAY_VOICE_BASE_URL, EMAY_VOICE_APP_ID and EMAY_VOICE_SECRET_KEY.
 
         ``overrides`` are arguments of the constructor, and take precedence. A missing or empty variable raises
         :class:`InvalidRequestError` with the name.
         """
+        options: dict[str, Any] = {**overrides}
         for name, variable in _ENVIRONMENT.items():
-            if name not in overrides:
-                overrides[name] = os.environ.get(variable, "")
-                if not overrides[name]:
+            if name not in options:
+                options[name] = os.environ.get(variable, "")
+                if not options[name]:
                     raise InvalidRequestError(variable, "must be set in the environment")
-        return cls(**overrides)
+        return cls(**options)
 
     def __repr__(self) -> str:
         return f"AsyncEmayVoice({self._transport.base_url!r}, app_id={self._app_id!r})"
@@ -152,6 +171,7 @@ class AsyncEmayVoice:
         self._closed = True
         self._reports.close()
         await self._exchanges.aclose()
+        self._reports.release()
 
     async def send(
         self,
@@ -283,22 +303,23 @@ class AsyncEmayVoice:
         """Iterate over the status reports, each report once, even beside other readers.
 
         Asks for 1,000 at a time until the service has no more. Then the iteration ends, or with ``follow`` asks
-        again about every ``poll_interval`` seconds without end. The ``deadline`` (seconds from now) ends the iteration.
-        Leaving the loop at any moment leaves every report that was not handed out to the next reader. To give the
-        current report back, throw an exception into the iterator (``await stream.athrow(error)``).
+        again about every ``poll_interval`` seconds without end. The ``deadline`` (seconds from now) ends the
+        iteration. Leaving the loop at any moment leaves every report that was not handed out to the next reader. To
+        give the current report back, throw an exception into the iterator (``await stream.athrow(error)``).
 
-        ``spool``: a folder for the raw responses, from before they are read until their last report was handed
-        out. Responses that a killed process left in the folder come first: reports may come twice but are never lost. A
-        folder is for a single process at a time, and stays in use for every way of taking reports from this client.
+        With ``follow`` the iteration survives transient errors: lost connections, 5xx, timeouts, responses outside the
+        document. Each is logged as a warning and counted in ``stats.report_failures``, and pauses grow up to a minute.
 
-        Raises :class:`RefusedError`; :class:`NotSentError` unless ``follow`` is set (no report was removed);
+        ``spool``: a folder for the raw responses, from before they are read until their last report was handed out.
+        A response that a killed process left in the folder comes first: reports may come twice, and no report is
+        lost from the moment at which its response is on the disk. A folder is for one account and one process at a
+        time, is made with mode 0700, and stays in use for every way of taking reports from this client.
+
+        Raises :class:`RefusedError` and, unless ``follow`` is set, :class:`NotSentError` (no report was removed),
         :class:`OutcomeUnknownError` (reports may have been removed; if their response comes late, the next reader
-        gets them); :class:`AnswerError` (the response is in ``error.body``, and in :attr:`broken_reports`).
+        gets them) and :class:`AnswerError` (the response is in ``error.body``, and in :attr:`broken_reports`).
         """
-        self._enter()
-        check_seconds("poll_interval", poll_interval)
-        _check_product(product)
-        return self._reports.stream(Streaming(product, follow, poll_interval, spool, self._instant(deadline)))
+        return self._reports.stream(self._streaming(product, follow, poll_interval, spool, deadline))
 
     def report_pages(
         self,
@@ -316,12 +337,7 @@ class AsyncEmayVoice:
         reader. So ``await journal.record(page)`` in the loop loses no report, even in a process that is killed.
         Arguments and errors are those of :meth:`reports`.
         """
-        self._enter()
-        check_seconds("poll_interval", poll_interval)
-        _check_product(product)
-        return self._reports.stream_pages(
-            Streaming(product, follow, poll_interval, spool, self._instant(deadline))
-        )
+        return self._reports.stream_pages(self._streaming(product, follow, poll_interval, spool, deadline))
 
     async def wait_for_report(
         self,
@@ -334,11 +350,13 @@ class AsyncEmayVoice:
         """Wait until the report of a call comes; ``awaited`` is the ticket or the custom id of the call.
 
         A single background reader asks for all waiting callers, and only while a caller waits; other reports are
-        kept. ``product`` None asks for the products that this client has made calls of. Reports given
+        kept. A report that is found by a custom id must also have the number of the ticket. ``product`` None asks for
+        the products that this client has made calls of. Reports given
         to :meth:`feed` count as well; with ``poll=False`` only fed reports do.
 
-        Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost), and
-        :class:`RefusedError` when the service does not let this account ask.
+        Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost),
+        :class:`RefusedError` when the service does not let this account ask, and :class:`NotSentError` when a
+        setting or the address is wrong (``permanent``).
         """
         self._enter()
         check_seconds("timeout", timeout)
@@ -364,15 +382,20 @@ class AsyncEmayVoice:
         reports = await self._reports.settle(searches, self._products(product), timeout)
         return dict(zip(unknown.recipients, reports, strict=True))
 
-    def feed(self, reports: Iterable[Report]) -> None:
+    def feed(self, reports: Iterable[Report], *, keep: bool = True) -> None:
         """Hand in reports that came by another way, such as a push; waiting callers get theirs.
 
-        The other reports are kept until they are taken: hand in only reports that will be taken. Call this method in
-        the client's own event loop.
+        The other reports are stored until they are taken; with ``keep=False`` they are not, for an application that
+        has stored them elsewhere. Call this method in the client's own event loop. Raises
+        :class:`InvalidRequestError` for a value that is no report, or a report of another account, and
+        :class:`~emay_voice_async.errors.TooManyReportsError` if more than ``max_undelivered`` reports would be
+        stored. Then no report of this call is stored, and a receiver whose handler raises these errors lets the
+        service push again.
         """
         if self._loop is not None:
             self._check_loop()
-        self._reports.feed(reports)
+        check_flag("keep", keep)
+        self._reports.feed(reports, keep=keep)
 
     async def get_balance(
         self, *, product: Product = Product.VOICE, deadline: float | None = None
@@ -426,6 +449,20 @@ class AsyncEmayVoice:
         instant = self._instant(deadline)
         return Options(instant, journal, resend_unknown, allow_duplicates, max_calls, hours)
 
+    def _streaming(
+        self,
+        product: Product,
+        follow: bool,
+        poll_interval: float,
+        spool: str | os.PathLike[str] | None,
+        deadline: float | None,
+    ) -> Streaming:
+        self._enter()
+        check_flag("follow", follow)
+        check_seconds("poll_interval", poll_interval)
+        folder = None if spool is None else Spool(spool, self._app_id)
+        return Streaming(_check_product(product), follow, poll_interval, folder, self._instant(deadline))
+
     def _products(self, product: Product | None) -> set[Product]:
         if product is not None:
             return {_check_product(product)}
@@ -478,5 +515,7 @@ def _check_credential(name: str, value: object) -> None:
 
 def _check_product(product: Product) -> Product:
     if not isinstance(product, Product):
-        raise InvalidRequestError("product", "must be a Product", None, type(product).__name__)
+        raise InvalidRequestError(
+            "product", "must be Product.VOICE or Product.JOIN", None, type(product).__name__
+        )
     return product

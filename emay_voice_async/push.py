@@ -8,7 +8,7 @@ from emay_voice_async.errors import PushError
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.encryption import MAX_SIZE, decrypt, gunzip
 from emay_voice_async.wire.json_reader import read_json, read_rows
-from emay_voice_async.wire.structuring import REPORTS, structure_reports, structure_rows
+from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, read_report_rows, structure_reports
 
 __all__ = ["decode_plain_push", "decode_push", "decode_reports", "decrypt", "gunzip"]
 
@@ -46,8 +46,10 @@ def decode_reports(data: bytes) -> list[Report]:
     Voice and join reports may stand side by side. When some report cannot be read, the
     :class:`PushError` (stage "decode") carries the others in ``reports``.
     """
-    if (alike := _reports_alike(data)) is not None:
-        return alike
+    for product, layout in REPORT_LAYOUTS.items():
+        found = read_rows(data, layout)
+        if found is not None and (alike := read_report_rows(found.rows, product)) is not None:
+            return list(alike)
     try:
         document = read_json(data)
     except (ValueError, RecursionError):
@@ -56,15 +58,6 @@ def decode_reports(data: bytes) -> list[Report]:
     if broken:
         raise PushError("decode", "some reports cannot be read", reports, broken)
     return list(reports)
-
-
-def _reports_alike(data: bytes) -> list[Report] | None:
-    """Read the document's object if all its reports are of one product, and of the kinds they should be."""
-    for product, layout in REPORTS.items():
-        document = read_rows(data, layout)
-        if document is not None and (reports := structure_rows(document.rows, product)) is not None:
-            return list(reports)
-    return None
 
 
 def _entries(document: object) -> Sequence[object]:

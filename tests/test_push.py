@@ -19,7 +19,7 @@ from emay_voice_async.model.results import Report
 from emay_voice_async.push import decode_plain_push, decode_push, decode_reports
 from emay_voice_async.wire import encryption as sealing
 from emay_voice_async.wire.encryption import compress, encrypt
-from emay_voice_async.wire.structuring import structure_reports
+from emay_voice_async.wire.status_reports import structure_reports
 
 KEY = "0123456789abcdef"
 FORM = "application/x-www-form-urlencoded"

@@ -22,24 +22,32 @@ code meaning
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
+
+from emay_voice_async.cli.terminal.extras import missing_extra
+from emay_voice_async.cli.terminal.version import program_version
 
 __all__ = ["main"]
 
 _EXTRA: Final = ("click", "rich")
 
 
-def main(arguments: Sequence[str] | None = None, *, program: str = "emay-voice") -> int:
-    """Run a command and return the exit code; ``program`` is the text in front of the arguments."""
+def main(arguments: Sequence[str] | None = None, *, is_module: bool = False) -> int:
+    """Run a command and return the exit code; ``is_module``: started as ``python -m emay_voice_async``."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"] and sys.stdout is not None and sys.stderr is not None:
+        # Without the imports of click and rich (``benchmarks -- import``); run() tells a failed output.
+        with suppress(OSError):
+            print(f"emay-voice {program_version()}", flush=True)
+            return 0
     try:
         # Without the extra, the import fails here, and one line names the extra.
-        from emay_voice_async.cli.app import run
+        from emay_voice_async.cli.app import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         name = str(error.name).partition(".")[0]
         if name not in _EXTRA:
             raise
-        print(
-            f'emay-voice: {name} is missing: python -m pip install "emay_voice_async[cli]"', file=sys.stderr
-        )
+        print(f"emay-voice: {missing_extra(name, 'cli')}", file=sys.stderr)
         return 2
-    return run(sys.argv[1:] if arguments is None else arguments, program)
+    return run(arguments, is_module=is_module)

@@ -2,9 +2,9 @@
 
 import importlib
 import os
+import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,10 @@ from emay_voice_async.cli.terminal.console import QUIET, Console
 from emay_voice_async.cli.terminal.exit_codes import ExitCode, exit_code_of
 from emay_voice_async.cli.terminal.option_types import FILE, limit
 from emay_voice_async.cli.terminal.output import output_error
+from emay_voice_async.cli.terminal.program import program_name
 from emay_voice_async.cli.terminal.settings import Session, Settings
+from emay_voice_async.cli.terminal.streams import closed_stream
+from emay_voice_async.cli.terminal.version import program_version
 from emay_voice_async.model.limits import RateLimit
 
 __all__ = ["COMMANDS", "emay_voice", "run"]
@@ -126,7 +129,7 @@ class _LazyGroup(click.Group):
 )
 @click.option("-v", "--verbose", count=True, help="Print the log; -vv: the whole log, and tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@click.version_option(version("emay_voice_async"), message="%(prog)s %(version)s")
+@click.version_option(program_version(), message="%(prog)s %(version)s")
 @click.pass_context
 def emay_voice(
     context: click.Context,
@@ -148,12 +151,16 @@ def emay_voice(
     context.obj = Session(settings, console, context.obj["program"], context.obj["arguments"])
 
 
-def run(arguments: Sequence[str], program: str = _NAME) -> int:
+def run(arguments: Sequence[str], *, is_module: bool = False) -> int:
     """Run a command and return the exit code; an error is a single line."""
+    if name := closed_stream():
+        # With standard error closed, the sentence can only go to standard output.
+        print(f"emay-voice: {name} is closed", file=sys.stderr or sys.stdout)
+        return ExitCode.OUTPUT
     if instruction := os.environ.get(_COMPLETE):
         return shell_complete(emay_voice, {}, _NAME, _COMPLETE, instruction)
     console = Console()
-    shared = {"console": console, "program": program, "arguments": list(arguments)}
+    shared = {"console": console, "program": program_name(is_module=is_module), "arguments": list(arguments)}
     try:
         with emay_voice.make_context(_NAME, list(arguments), obj=shared) as context:
             return int(emay_voice.invoke(context) or ExitCode.DONE)
@@ -178,7 +185,7 @@ def _usage(error: click.ClickException) -> str:
 def _report(console: Console, error: Exception) -> ExitCode:
     """Print an error, with -vv after the traceback; return the exit code."""
     if console.shows_tracebacks:
-        traceback.print_exception(error)
+        console.show("".join(traceback.format_exception(error)))
     if isinstance(error, OSError):
         # Commands turn the errors of files into CommandError, so this is standard output.
         error = output_error(error)

@@ -24,9 +24,9 @@ from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import signed
 from emay_voice_async.wire.statuses import GATEWAY
 
-__all__ = ["Attempts", "CallStep", "Credentials", "InFlight", "Observer", "PendingCall"]
+__all__ = ["Attempts", "CallStep", "CallStoppedError", "Credentials", "InFlight", "Observer", "PendingCall"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @frozen
@@ -56,11 +56,15 @@ def _go_on(_: CallStep) -> bool:
     return True
 
 
+class CallStoppedError(Exception):
+    """The observer stopped the call before its request was posted."""
+
+
 class InFlight:
     """An observer that tells whether a request may be at the service."""
 
     def __init__(self) -> None:
-        self.in_flight = False
+        self.in_flight: bool = False
 
     def __call__(self, step: CallStep) -> bool:
         """Follow the call, and never stop the call."""
@@ -160,11 +164,18 @@ class Attempts:
             lease.end()
             raise
         except BaseException as error:
-            if not progress.written or isinstance(error, NotSentError):
+            if isinstance(error, NotSentError):
                 lease.give_back()
-            else:
-                # This side gave up: the request may still arrive.
-                lease.end(after=self._timeout)
+                raise
+            if not progress.written:
+                lease.give_back()
+                if isinstance(error, Exception):
+                    # Any error before the first byte, a fault of this package included, means: not sent.
+                    reason = f"{type(error).__name__} before the request was written"
+                    raise NotSentError(reason, endpoint.path) from error
+                raise
+            # This side gave up: the request may still arrive.
+            lease.end(after=self._timeout)
             if isinstance(error, TimeoutError):
                 raise OutcomeUnknownError("no answer came at all", endpoint.path) from None
             raise

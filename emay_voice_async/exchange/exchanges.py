@@ -9,7 +9,14 @@ from typing import Any, Final, TypeVar
 from attrs import fields
 
 from emay_voice_async.errors import EmayVoiceError, NotSentError
-from emay_voice_async.exchange.attempts import Attempts, CallStep, Credentials, Observer, PendingCall
+from emay_voice_async.exchange.attempts import (
+    Attempts,
+    CallStep,
+    CallStoppedError,
+    Credentials,
+    Observer,
+    PendingCall,
+)
 from emay_voice_async.exchange.clock import ServiceClock
 from emay_voice_async.exchange.retries import Retry, retry_for
 from emay_voice_async.exchange.tasks import OwnedTasks
@@ -21,7 +28,7 @@ from emay_voice_async.wire.envelope import HttpResponse
 
 __all__ = ["MAX_RETRIES", "MAX_RETRY_TIME", "Exchanges"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
@@ -49,9 +56,9 @@ class Exchanges:
         timeout: float,
         clock: Callable[[], float],
     ) -> None:
-        self.app_id = credentials.app_id
-        self.clock = ServiceClock(clock)
-        self.tasks = OwnedTasks()
+        self.app_id: str = credentials.app_id
+        self.clock: ServiceClock = ServiceClock(clock)
+        self.tasks: OwnedTasks = OwnedTasks()
         self.timeout = timeout
         self._counts: dict[str, Any] = {
             figure.name: figure.default for figure in fields(Stats) if figure.name != "limits"
@@ -84,14 +91,14 @@ class Exchanges:
     ) -> _Result:
         """Post a form and return the result of ``read`` for the response.
 
-        ``first`` is awaited with the response before ``read`` is called. ``prepare`` is awaited in each
-        attempt with the slot acquired, just before posting; an error of ``prepare`` is raised and the
-        request is not posted. ``deadline``, an instant of the event loop's clock, bounds waiting, retries and network
-        together. ``observe`` is called before each step, and can stop the call.
+        ``first`` is awaited with the response before ``read`` is called. ``prepare`` is awaited in each attempt
+        with the slot acquired, just before posting; an error of ``prepare`` is raised and the request is not
+        posted. ``deadline``, an instant of the event loop's clock, bounds waiting, retries and network together.
+        ``observe`` is called before each step, and can stop the call.
 
-        Raises the errors of ``read``, :class:`NotSentError` (not acted on), or :class:`OutcomeUnknownError`
-        (perhaps acted on). When the caller is cancelled after the request may have left, ``first`` and
-        ``read`` are still called with the response.
+        Raises the errors of ``read``, :class:`NotSentError` (not acted on), :class:`OutcomeUnknownError` (perhaps
+        acted on), or :class:`CallStoppedError` if ``observe`` returned False before posting. When the caller is
+        cancelled after the request may have left, ``first`` and ``read`` are still called with the response.
         """
         call = PendingCall(endpoint, form, read, first, prepare, deadline)
         if observe is not None:
@@ -133,9 +140,6 @@ class Exchanges:
 
     async def _slot(self, call: PendingCall, *, again: bool) -> Lease:
         path = call.endpoint.path
-        if self.tasks.closed:
-            # A send may still be reading its input, and a slot may be an hour away.
-            raise NotSentError("the client was closed before there was a slot", path)
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
@@ -182,6 +186,6 @@ class Exchanges:
 
 
 def _take_step(call: PendingCall, step: CallStep) -> None:
-    """Call the observer before a step; raise :class:`NotSentError` if the call must stop."""
+    """Call the observer before a step; raise :class:`CallStoppedError` if the call must stop."""
     if not call.observe(step):
-        raise NotSentError("it was stopped before the request was sent", call.endpoint.path)
+        raise CallStoppedError(call.endpoint.path)

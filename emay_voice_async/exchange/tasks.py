@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from emay_voice_async.errors import NotSentError
 
-__all__ = ["OwnedTasks"]
+__all__ = ["OwnedTasks", "retrieve"]
 
 _Result = TypeVar("_Result")
 
@@ -15,7 +15,7 @@ class OwnedTasks:
     """Owns tasks until they end, and ends waiting callers when the client is closed."""
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._owned: set[asyncio.Task[Any]] = set()
         self._waiting: set[asyncio.Task[Any]] = set()
         self._evicted: set[asyncio.Task[Any]] = set()
@@ -29,29 +29,40 @@ class OwnedTasks:
 
     async def wait(self, awaitable: Awaitable[_Result], path: str) -> _Result:
         """Await a step that comes before a request; raise :class:`NotSentError` if the client is closed."""
+        if self.closed:
+            if asyncio.iscoroutine(awaitable):
+                awaitable.close()
+            raise NotSentError("the client was closed before there was a slot", path)
         task = cast("asyncio.Task[Any]", asyncio.current_task())
+        cancelled_before = task.cancelling()
         self._waiting.add(task)
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if task not in self._evicted:
+            # The caller may have been cancelled as well, before or after the closing: that must be raised.
+            if not self._end_eviction(task) or task.cancelling() > cancelled_before:
                 raise
-            self._evicted.discard(task)
-            task.uncancel()
             raise NotSentError("the client was closed before there was a slot", path) from None
         finally:
             self._waiting.discard(task)
+            self._end_eviction(task)
 
-    async def pause(self, seconds: float, path: str, deadline: float | None) -> None:
-        """Sleep before a request; raise :class:`NotSentError` if the deadline passes or the client closes.
+    def _end_eviction(self, task: asyncio.Task[Any]) -> bool:
+        """Take back the cancellation by which the closing ends a wait; return whether there was one."""
+        if task not in self._evicted:
+            return False
+        self._evicted.discard(task)
+        task.uncancel()
+        return True
+
+    async def pause(self, awaitable: Awaitable[object], path: str, deadline: float | None) -> None:
+        """Await a pause before a request; raise :class:`NotSentError` if the deadline passes or the client closes.
 
         ``deadline`` is an instant of the event loop's clock.
         """
-        if self.closed:
-            raise NotSentError("the client was closed before the request was sent", path)
         try:
             async with asyncio.timeout_at(deadline):
-                await self.wait(asyncio.sleep(seconds), path)
+                await self.wait(awaitable, path)
         except TimeoutError:
             raise NotSentError("the deadline passed before the request was sent", path) from None
 
@@ -73,3 +84,9 @@ class OwnedTasks:
         while self._owned:
             await asyncio.wait(self._owned)
         await finish()
+
+
+def retrieve(future: "asyncio.Future[Any]") -> None:
+    """Retrieve the exception of a task or future without a caller: asyncio would log the exception."""
+    if not future.cancelled():
+        future.exception()

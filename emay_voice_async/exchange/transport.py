@@ -6,9 +6,9 @@ from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, Final
 
-from attrs import define
+from attrs import define, field
 
-from emay_voice_async.errors import EmayVoiceError, NotSentError
+from emay_voice_async.errors import EmayVoiceError, NotSentError, OutcomeUnknownError
 from emay_voice_async.exchange.addresses import checked_base_url
 from emay_voice_async.exchange.failures import Place, failure, not_sent
 from emay_voice_async.exchange.http_client import (
@@ -19,15 +19,23 @@ from emay_voice_async.exchange.http_client import (
     request_of,
     target_of,
 )
+from emay_voice_async.exchange.recording import Recording, tap
 from emay_voice_async.wire.content import TOO_LARGE, decoded
 from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import CONTENT_TYPE
+from emay_voice_async.wire.raw_response import is_json_object, salvaged
 
-__all__ = ["HttpClient", "Progress", "Transport"]
+__all__ = ["CLOSED_CLIENT", "HttpClient", "Progress", "Transport"]
+
+CLOSED_CLIENT: Final = "the http_client is closed"
+"""The reason of a NotSentError that no later request can avoid."""
 
 INLINE_SIZE: Final = 1024 * 1024
 """Bytes that are inflated in the event loop; a larger body is inflated in a thread."""
+
+GRACE: Final = 1.0
+"""Seconds of silence after which a JSON object is taken as whole, in spite of a Content-Length that is too large."""
 
 _HEADERS: Final = {
     "Accept": "application/json",
@@ -44,6 +52,7 @@ class Progress:
     ``started``: the transport of the HTTP client has the request. ``traced``: the transport reports
     events. ``headers``: the request is being written. ``abandoned``: the caller left, so the request must
     not be written. ``address``: host and port of the last connection attempt, of a proxy perhaps.
+    ``recording``: the raw bytes of the response.
     """
 
     started: bool = False
@@ -51,6 +60,7 @@ class Progress:
     headers: bool = False
     abandoned: bool = False
     address: tuple[str, int] | None = None
+    recording: Recording = field(factory=Recording, repr=False)
 
     @property
     def written(self) -> bool:
@@ -66,11 +76,14 @@ class Progress:
         self.traced = True
         if event.endswith("connect_tcp.started") and "host" in info:
             self.address = info["host"], info["port"]
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")) and "return_value" in info:
+            tap(info["return_value"])
         to_proxy = getattr(info.get("request"), "method", None) == b"CONNECT"
         if event.endswith("send_request_headers.started") and not to_proxy:
             if self.abandoned:
                 raise NotSentError("the caller gave up before the request was written")
             self.headers = True
+            self.recording.clear()
 
 
 class Transport:
@@ -86,13 +99,14 @@ class Transport:
         timeout: float,
         max_response_size: int = MAX_SIZE,
     ) -> None:
-        self.base_url = checked_base_url(base_url)
+        self.base_url: str = checked_base_url(base_url)
         self._target = target_of(self.base_url)
         self._library = "httpx" if http_client is None else library_of(http_client)
         self._shared = http_client
         self._own: Any = None
         self._making = asyncio.Lock()
         self._timeout = timeout
+        self._grace = min(GRACE, timeout / 4)
         self._max_size = max_response_size
 
     async def post(
@@ -113,24 +127,22 @@ class Transport:
         try:
             client = await self._client(path)
             if client.is_closed:
-                raise NotSentError("the http_client is closed", path, True)
+                raise NotSentError(CLOSED_CLIENT, path, True)
             request = self._request(path, body, progress, patience)
             client = detached(client, progress.start)
         except EmayVoiceError:
             raise
         except Exception as error:
             raise not_sent(error, path, Place(self._target)) from error
-        try:
-            async with asyncio.timeout_at(end):
-                response = await client.send(request, stream=True, auth=None, follow_redirects=False)
-        except EmayVoiceError:
-            raise
-        except Exception as error:
-            if isinstance(error, TimeoutError) and progress.written:
+        with progress.recording.running():
+            try:
+                async with asyncio.timeout_at(end):
+                    response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+            except EmayVoiceError:
                 raise
-            place = Place(self._target, progress.address)
-            raise failure(error, path, place, maybe=progress.written, certainly=progress.headers) from error
-        return await self._read(response, end)
+            except Exception as error:
+                return await self._failed(error, path, progress)
+            return await self._read(response, progress, end)
 
     async def aclose(self) -> None:
         """Close our own client; a shared client stays open."""
@@ -158,43 +170,72 @@ class Transport:
         if self._shared is not None:
             return self._shared
         async with self._making:
-            if self._own is None:
-                self._own = await own_client(self.base_url, path)
+            self._own = self._own or await own_client(self.base_url, path)
         return self._own
 
-    async def _read(self, response: Any, end: float) -> HttpResponse:
+    async def _failed(self, error: Exception, path: str, progress: Progress) -> HttpResponse:
+        """Return the response that the HTTP library could not read, or raise the error of an exception."""
+        place = Place(self._target, progress.address)
+        found = failure(error, path, place, maybe=progress.written, certainly=progress.headers)
+        timed_out = isinstance(error, TimeoutError) and progress.written
+        if timed_out:
+            raise error
+        if not isinstance(found, OutcomeUnknownError) or not progress.recording:
+            raise found from error
+        status, body = await self._salvaged(progress.recording)
+        return HttpResponse(status, body, incomplete=found.reason)
+
+    async def _read(self, response: Any, progress: Progress, end: float) -> HttpResponse:
         """Read and inflate the body; the raw bytes of an incomplete body are kept: they may hold reports."""
+        headers = response.headers
         if response.is_stream_consumed:
             # Read and inflated by an event hook or a transport of the user.
-            body, incomplete, problem = response.content, None, None
+            body, incomplete = response.content, None
         else:
-            raw, incomplete = await self._raw(response, end)
-            body, problem = await self._decoded(raw, response.headers.get("content-encoding", ""))
+            body, incomplete = await self._raw(response, end)
+            if self._has_more(response, body, incomplete, progress.recording):
+                incomplete = incomplete or "the Content-Length is too small"
+                _, body = await self._salvaged(progress.recording)
+            body, problem = await self._decoded(body, headers.get("content-encoding", ""))
+            incomplete = incomplete or problem
         return HttpResponse(
-            response.status_code,
-            body,
-            response.headers.get("date"),
-            incomplete or problem,
-            response.headers.get("location"),
+            response.status_code, body, headers.get("date"), incomplete, headers.get("location")
         )
 
     async def _raw(self, response: Any, end: float) -> tuple[bytes, str | None]:
         body = bytearray()
         incomplete = None
+        loop = asyncio.get_running_loop()
+        stalled: asyncio.Handle | None = None
         try:
-            async with asyncio.timeout_at(end), aclosing(response.aiter_raw()) as pieces:
+            async with asyncio.timeout_at(end) as bound, aclosing(response.aiter_raw()) as pieces:
                 async for piece in pieces:
                     body += piece
                     if len(body) > self._max_size:
                         incomplete = f"the body has more than {self._max_size} bytes"
                         break
+                    if stalled is not None:
+                        stalled.cancel()
+                    stalled = loop.call_later(self._grace, _stop_if_whole, body, bound)
         except Exception as error:
             incomplete = f"the body is incomplete ({type(error).__name__})"
         finally:
+            if stalled is not None:
+                stalled.cancel()
             # A failure to close does not devalue the response.
             with suppress(Exception):
                 await response.aclose()
         return bytes(body[: self._max_size]), incomplete
+
+    def _has_more(self, response: Any, body: bytes, incomplete: str | None, recording: Recording) -> bool:
+        """Tell whether bytes came that are no part of the body, by a wrong length or transfer encoding."""
+        more = recording.has_more_than(len(body))
+        if incomplete is None:
+            return more and "transfer-encoding" not in response.headers
+        return more and not body
+
+    async def _salvaged(self, recording: Recording) -> tuple[int, bytes]:
+        return await asyncio.to_thread(salvaged, recording.raw, max_size=self._max_size)
 
     async def _decoded(self, raw: bytes, encodings: str) -> tuple[bytes, str | None]:
         inflate = partial(decoded, raw, encodings)
@@ -202,3 +243,9 @@ class Transport:
         if problem == TOO_LARGE and self._max_size > INLINE_SIZE:
             body, problem = await asyncio.to_thread(inflate, max_size=self._max_size)
         return body, problem
+
+
+def _stop_if_whole(body: bytearray, bound: asyncio.Timeout) -> None:
+    """End the reading of a body that is a JSON object already."""
+    if body[-64:].rstrip().endswith(b"}") and is_json_object(bytes(body)):
+        bound.reschedule(asyncio.get_running_loop().time())

@@ -20,7 +20,7 @@ from attrs import field, frozen
 
 from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.numbers import mask
-from emay_voice_async.model.results import Report
+from emay_voice_async.model.results import Accepted, NotSent, Refused, Report, Unknown
 
 __all__ = [
     "MAX_REASONS",
@@ -47,13 +47,13 @@ SETTLED_AFTER: Final = timedelta(hours=24)
 class State(Enum):
     """The state of one call; the value is the word in exports."""
 
-    ACCEPTED = "accepted"
+    ACCEPTED = Accepted.name
     """The service accepted the call, or a report of the call arrived: the call is never sent again."""
-    REFUSED = "refused"
+    REFUSED = Refused.name
     """The service refused the call: the number was not called, and the next run sends to the number."""
-    NOT_SENT = "not sent"
+    NOT_SENT = NotSent.name
     """The request certainly did not reach the service: the next run sends to the number."""
-    UNKNOWN = "unknown"
+    UNKNOWN = Unknown.name
     """The request left and no usable response came, or the process ended first: the number may have been called.
 
     Reports settle it. A call that still has no report after :data:`SETTLED_AFTER` was probably not made: only then

@@ -1,8 +1,8 @@
-"""Objects that are filled as plain ones and frozen afterwards: much cheaper to make, and no less frozen.
+"""Frozen objects at the price of plain ones, for tickets, reports and recipients.
 
-A frozen class of attrs is three times as dear to make as a plain one, and there are 500 tickets to a
-send, 1,000 reports to an answer. So the fields stand in a plain class with the same slots, and an
-object that was filled as one of those is frozen by changing its class.
+A frozen class of attrs sets each field through ``object.__setattr__``, and a response can hold 1,000 reports.
+So the fields stand in a plain class with slots, the frozen class adds no slot to them, and a filled object
+becomes frozen by a change of its class (benchmarks: send, push). This module alone does that.
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ _Frozen = TypeVar("_Frozen")
 
 
 def frozen_as(kind: type[_Frozen], filled: Iterable[object]) -> tuple[_Frozen, ...]:
-    """Make frozen objects of what was filled as the class that ``kind`` has its slots from."""
+    """Freeze filled objects as ``kind``, a subclass of their class without slots of its own."""
     made = tuple(filled)
-    for one in made:
-        one.__class__ = kind
+    for instance in made:
+        instance.__class__ = kind
     return made  # type: ignore[return-value]

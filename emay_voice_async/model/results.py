@@ -1,8 +1,8 @@
-"""What comes back: tickets, reports, and the outcomes of the batches of a send."""
+"""Tickets, status reports, and the outcomes of the batches of a send."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from attrs import define, field, frozen
 
@@ -37,10 +37,10 @@ class _TicketFields:
 
 @frozen(repr=False)
 class Ticket(_TicketFields):
-    """The service's receipt for one call that it accepted.
+    """The service's receipt for one accepted call (sections 2.1.1.2 and 2.4.1.2).
 
-    ``message_id`` is the service's id of the call (``voiceId`` or ``joinId``), "" when its answer
-    did not name this number; ``custom_id`` the caller's, or the one that was made for it.
+    ``message_id`` is the service's id of the call (``voiceId`` or ``joinId``), "" when the response
+    did not name this number. ``custom_id`` is the caller's id, or the id that the client made.
     """
 
     def __repr__(self) -> str:
@@ -50,7 +50,7 @@ class Ticket(_TicketFields):
 def make_tickets(
     mobiles: Iterable[str], message_ids: Iterable[str], custom_ids: Iterable[str]
 ) -> tuple[Ticket, ...]:
-    """Make many tickets, at a third of the price of as many ``Ticket(...)``."""
+    """Make many tickets without the cost of ``Ticket(...)`` (benchmark: send)."""
     return frozen_as(Ticket, map(_TicketFields, mobiles, message_ids, custom_ids))
 
 
@@ -60,7 +60,7 @@ def _length(recording: bytes | None) -> str:
 
 @define(eq=False, repr=False)
 class ReportDraft:
-    """The fields of a :class:`Report`, to be filled."""
+    """The fields of a :class:`Report` that is not frozen yet."""
 
     product: Product
     app_id: str = ""
@@ -78,12 +78,12 @@ class ReportDraft:
 
 @frozen
 class Report(ReportDraft):
-    """How one call ended; voice and join reports are the same class (sections 2.1.2, 2.4.2).
+    """The end of one call; voice and join reports are the same class (sections 2.1.2, 2.4.2).
 
-    ``state`` is the listed state or ``CallState.OTHER``, ``raw_state`` the text it came as, without
-    blanks. ``called_at`` is aware, in Beijing time; ``duration`` is in seconds; ``key_pressed`` is
-    what the person pressed; ``recording`` the voice message that was left. None where the service
-    said nothing, "" for a text that is missing.
+    ``state`` is the listed state or ``CallState.OTHER``; ``raw_state`` is the state as received, without
+    the blanks around it. ``called_at`` is aware, in Beijing time; ``duration`` is in seconds;
+    ``key_pressed`` has the pressed keys; ``recording`` has the bytes of the voice message. A missing
+    value is None, a missing text "".
     """
 
     @property
@@ -93,7 +93,7 @@ class Report(ReportDraft):
 
 
 def frozen_reports(drafts: Iterable[ReportDraft]) -> tuple[Report, ...]:
-    """Make reports of what has all its values, which is then no draft any more."""
+    """Freeze filled drafts into reports; the drafts are the same objects."""
     return frozen_as(Report, drafts)
 
 
@@ -103,11 +103,12 @@ def _count(items: tuple[object, ...]) -> str:
 
 @frozen
 class Accepted:
-    """A batch that the service accepted: its numbers are called and charged.
+    """A batch that the service accepted: the numbers are called and charged.
 
-    ``recorded``: it was an earlier run, of which the journal knows; nothing was sent now.
+    ``recorded``: an earlier run sent the batch, as the journal says; this run sent no request for it.
     """
 
+    name: ClassVar[str] = "accepted"
     index: int
     recipients: tuple[Recipient, ...] = field(repr=_count)
     tickets: tuple[Ticket, ...] = field(repr=_count)
@@ -117,8 +118,9 @@ class Accepted:
 
 @frozen
 class Refused:
-    """A batch that the service refused: nobody in it is called or charged."""
+    """A batch that the service refused: no number of the batch is called or charged."""
 
+    name: ClassVar[str] = "refused"
     index: int
     recipients: tuple[Recipient, ...] = field(repr=_count)
     error: RefusedError
@@ -126,12 +128,13 @@ class Refused:
 
 @frozen
 class Unknown:
-    """A batch that left and whose answer did not come: perhaps called and charged.
+    """A batch that was sent and has no usable response: perhaps called and charged.
 
-    Do not send it again before its reports (found by the recipients' custom ids) have settled it.
-    ``recorded``: it left in another run, of which the journal knows; nothing was sent now.
+    Do not send the batch again before the reports, found by the recipients' custom ids, have settled it.
+    ``recorded``: another run sent the batch, as the journal says; this run sent no request for it.
     """
 
+    name: ClassVar[str] = "unknown"
     index: int
     recipients: tuple[Recipient, ...] = field(repr=_count)
     error: OutcomeUnknownError
@@ -142,13 +145,14 @@ class Unknown:
 class NotSent:
     """A batch, or a single bad number of a stream, that certainly was not sent."""
 
+    name: ClassVar[str] = "not sent"
     index: int
     recipients: tuple[Recipient, ...] = field(repr=_count)
     error: EmayVoiceError
 
 
 Outcome = Accepted | Refused | Unknown | NotSent
-"""What became of a batch; ``index`` counts the outcomes of a send from 0, in input order."""
+"""The end of a batch; ``index`` counts the outcomes of a send from 0, in input order."""
 
 _Kind = TypeVar("_Kind", Accepted, Refused, Unknown, NotSent)
 
@@ -185,16 +189,11 @@ class SendResult:
         return _of(NotSent, self.outcomes)
 
     def __str__(self) -> str:
-        groups: dict[str, tuple[Outcome, ...]] = {
-            "accepted": self.accepted,
-            "refused": self.refused,
-            "unknown": self.unknown,
-            "not sent": self.not_sent,
-        }
+        groups: tuple[tuple[Outcome, ...], ...] = (self.accepted, self.refused, self.unknown, self.not_sent)
         return ", ".join(
-            f"{name}: {_counted(sum(len(one.recipients) for one in group), 'number', 'numbers')}"
+            f"{group[0].name}: {_counted(sum(len(outcome.recipients) for outcome in group), 'number', 'numbers')}"
             f" in {_counted(len(group), 'batch', 'batches')}"
-            for name, group in groups.items()
+            for group in groups
             if group
         )
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Final, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field
 from attrs.validators import optional
 
-from emay_voice_async.errors import PushError
+from emay_voice_async.errors import InvalidRequestError, PushError, UsageError
 from emay_voice_async.model.results import Report
-from emay_voice_async.push import decode_plain_push, decode_push
 from emay_voice_async.receiver.arguments import (
-    check_bytes,
+    check_bound,
     check_function,
     check_keys,
     check_store,
@@ -27,9 +27,12 @@ from emay_voice_async.receiver.asgi import (
     respond,
     run_lifespan,
 )
-from emay_voice_async.receiver.body import Body, read_body
+from emay_voice_async.receiver.body import Body, StrangerError, read_body
+from emay_voice_async.receiver.decoding import Decoded, Decoder, Push, SecretKey
 from emay_voice_async.receiver.deduplication import ReportStore, deliver_once
-from emay_voice_async.receiver.plain_rule import PlainRule, looks_plain, plain_rule
+from emay_voice_async.receiver.load import Load
+from emay_voice_async.receiver.plain_rule import plain_rule
+from emay_voice_async.receiver.rejections import KeptRejections, Rejected
 from emay_voice_async.receiver.responses import (
     FAILED,
     FORBIDDEN,
@@ -42,43 +45,13 @@ from emay_voice_async.receiver.responses import (
 )
 from emay_voice_async.wire.encryption import MAX_SIZE
 
-__all__ = ["PushReceiver", "Rejected"]
+__all__ = ["PushReceiver"]
 
 _LOG: Final = logging.getLogger(__name__)
 
-# Smaller bodies are decoded on the event loop, because a thread costs more (``benchmarks -- push``).
-_DECODED_IN_PLACE: Final = 4 * 1024
-
-SecretKey = str | bytes
 Keys = Mapping[str, SecretKey] | Callable[[str], Awaitable[SecretKey | None]]
 Headers = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]
 _Value = TypeVar("_Value")
-
-
-@frozen
-class Rejected:
-    """A push that could not be decoded, or not completely.
-
-    ``app_id`` is the account of the push, ``body`` the body as received, ``error`` the reason; ``error.broken``
-    holds the unreadable entries if others could be read.
-    """
-
-    app_id: str
-    body: bytes = field(repr=lambda body: f"<{len(body)} bytes>")
-    error: PushError
-
-
-@define
-class _Push:
-    """A request: path, headers, and the address of the client."""
-
-    path: str
-    headers: Sequence[tuple[str, str]]
-    client: str
-
-    def values(self, name: str) -> list[str]:
-        """Return the values of a header."""
-        return [value for key, value in self.headers if key == name]
 
 
 @define(eq=False, repr=False)
@@ -86,21 +59,26 @@ class PushReceiver:
     """Receives pushes as an ASGI application, alone or mounted in another; :meth:`handle` serves other frameworks.
 
     ``keys`` maps each app_id to its secret key; for many accounts, it is an async function that returns the key of
-    an app_id, or None. ``on_reports`` is awaited with the reports of a push. When it has returned, the push is
-    confirmed: 200, ``success``. After any other response the service may push again: 400 unreadable, 403 unknown
-    account, 405 not POST, 408 body slower than ``body_timeout`` seconds, 413 more than ``max_body`` bytes
-    (``max_size`` when inflated), 500 a function of the application failed or took longer than ``handler_timeout``
-    seconds. None: no timeout.
+    an app_id, or None. ``on_reports`` is awaited with the reports of a push, all of the account whose key opened the
+    push (``report.app_id``). When it has returned, the push is confirmed: 200, ``success``. After any other response
+    the service may push again: 400 unreadable, 403 unknown account, 405 not POST, 408 body slower than
+    ``body_timeout`` seconds, 413 too large, 500 decoding or a function of the application failed or took longer than
+    ``handler_timeout`` seconds, 503 too many pushes at once. A timeout of None: no timeout.
 
     - ``on_rejected`` is awaited with a :class:`Rejected` when a push, or a report in it, cannot be decoded. The
       readable reports are handed over before. Then the push is confirmed, or answered 400 if no report in it
-      could be read.
+      could be read. Without ``on_rejected`` the last rejected pushes are in :attr:`rejected`.
     - ``deduplicate`` is a store such as ``RecentReports()``: a report that was handled before is not handed over
-      again. Without a store ``on_reports`` gets duplicates. A duplicate that arrives while the first one is being
-      handled shares its success, and is handed over if the first one fails.
+      again. Duplicates are equal in every field. Without a store ``on_reports`` gets duplicates. A duplicate that
+      arrives while the first one is being handled shares its success, and is handed over if the first one fails.
     - ``allow_plain`` accepts pushes that are not encrypted. They are not authenticated, so they must come from
-      ``plain_networks`` (the address in ``scope["client"]``: configure the server for its proxies), or to a path
-      that ends in ``/`` and the secret ``plain_token``; both when both are given.
+      ``plain_networks``, or with the secret ``plain_token``; both when both are given. The address is the client's
+      in the ASGI scope: configure the server for its own proxies only, because a server that believes any
+      ``X-Forwarded-For`` (uvicorn's ``--forwarded-allow-ips=*``) makes ``plain_networks`` worthless. The token ends
+      the path, after a ``/``, or stands in the header ``X-Emay-Plain-Token``: paths are written to access logs.
+    - Bounds of a push: ``max_body`` bytes, ``max_size`` bytes when inflated, ``max_entries`` reports. Bounds of all
+      pushes together: ``max_requests`` at once and ``max_held`` bytes of bodies. A body in pieces is refused after
+      its first block if the sender does not know the key.
     """
 
     _keys: Keys = field(validator=check_keys, alias="keys")
@@ -116,21 +94,44 @@ class PushReceiver:
     _deduplicate: ReportStore | None = field(
         default=None, kw_only=True, validator=optional(check_store), alias="deduplicate"
     )
-    _max_body: int = field(default=16 * 1024 * 1024, kw_only=True, validator=check_bytes, alias="max_body")
-    _max_size: int = field(default=MAX_SIZE, kw_only=True, validator=check_bytes, alias="max_size")
+    _max_body: int = field(default=16 * 1024 * 1024, kw_only=True, validator=check_bound, alias="max_body")
+    _max_size: int = field(default=MAX_SIZE, kw_only=True, validator=check_bound, alias="max_size")
+    _max_entries: int = field(default=10_000, kw_only=True, validator=check_bound, alias="max_entries")
+    _max_requests: int = field(default=100, kw_only=True, validator=check_bound, alias="max_requests")
+    _max_held: int = field(default=256 * 1024 * 1024, kw_only=True, validator=check_bound, alias="max_held")
     _body_timeout: float | None = field(
         default=30.0, kw_only=True, validator=check_timeout, alias="body_timeout"
     )
     _handler_timeout: float | None = field(
         default=30.0, kw_only=True, validator=check_timeout, alias="handler_timeout"
     )
-    _plain: PlainRule | None = field(init=False)
+    _decoder: Decoder = field(init=False)
+    _load: Load = field(init=False)
+    _kept: KeptRejections = field(factory=KeptRejections, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._plain = plain_rule(self._allow_plain, self._plain_networks, self._plain_token)
+        plain = plain_rule(self._allow_plain, self._plain_networks, self._plain_token)
+        self._decoder = Decoder(self._max_size, self._max_entries, plain)
+        if self._max_held < self._max_body:
+            raise InvalidRequestError("max_held", "must be at least max_body", self._max_body, self._max_held)
+        self._load = Load(self._max_requests, self._max_held)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    @property
+    def rejected(self) -> tuple[Rejected, ...]:
+        """Without ``on_rejected``: the last rejected pushes, up to 100, with bodies up to 16 MiB together."""
+        return self._kept.rejected
+
+    def take_rejected(self) -> list[Rejected]:
+        """Return the pushes of :attr:`rejected` and forget them."""
+        return self._kept.take()
+
+    async def __call__(self, scope: Scope, receive: Receive | None = None, send: Send | None = None) -> None:
         """Serve one ASGI scope: a request, or the server's start and end."""
+        if receive is None or send is None:
+            fix = (
+                "is an ASGI application; elsewhere await receiver.handle(method, path, headers, body, client)"
+            )
+            raise UsageError("PushReceiver", fix)
         if scope["type"] == "http":
             client = (scope.get("client") or ("",))[0]
             request = (scope["method"], scope["path"], scope["headers"], pieces(receive), client)
@@ -154,7 +155,7 @@ class PushReceiver:
         ``headers``: a mapping, or pairs if a header may come twice. ``body``: the whole body, or an async iterable
         of pieces. ``client``: the address of the client.
         """
-        push = _Push(path, _lower(headers), client or "")
+        push = Push(path, _lower(headers), client or "")
         try:
             response = await self._handle(method, push, body)
         except RefusalError as refusal:
@@ -169,77 +170,70 @@ class PushReceiver:
             _LOG.info("a push was not confirmed: %s", response.text)
         return response
 
-    async def _handle(self, method: str, push: _Push, body: Body) -> PushResponse:
+    async def _handle(self, method: str, push: Push, body: Body) -> PushResponse:
         if method != "POST":
             return NOT_POST
-        app_id, key = await self._account(push)
-        data = await read_body(
-            body,
-            push.values("content-length"),
-            max_body=self._max_body,
-            body_timeout=self._body_timeout,
-        )
-        reports, error = await self._decode(data, key, push)
-        if reports:
-            await self._deliver(app_id, reports)
-        if error is None:
-            return SUCCESS
-        await self._reject(Rejected(app_id, data, error))
-        if error.broken:
-            return SUCCESS
-        return TOO_LARGE if error.stage == "size" else UNREADABLE
+        with self._load.share() as share:
+            push = await self._with_account(push)
+            try:
+                data = await read_body(
+                    body,
+                    push.values("content-length"),
+                    share,
+                    partial(self._decoder.is_known, push),
+                    max_body=self._max_body,
+                    body_timeout=self._body_timeout,
+                )
+            except StrangerError as stranger:
+                error = PushError("decrypt", "the body is not encrypted with this account's key")
+                await self._reject(Rejected(push.app_id, stranger.read, error, complete=False))
+                return evolve(UNREADABLE, close=True)
+            decoded = await self._bounded(self._decoder.decode(data, push, share))
+            if decoded.reports:
+                await self._deliver(push, decoded)
+            if (found := decoded.error) is None:
+                return SUCCESS
+            await self._reject(Rejected(push.app_id, data, found))
+            if found.broken:
+                return SUCCESS
+            return TOO_LARGE if found.stage == "size" else UNREADABLE
 
-    async def _account(self, push: _Push) -> tuple[str, SecretKey]:
-        """Return the account in the header, and the key of this account."""
+    async def _with_account(self, push: Push) -> Push:
+        """Return the request with the account in the header and the key of this account."""
         names = push.values("appid")
         if len(names) == 1 and (app_id := names[0]):
             keys = self._keys
             key = keys.get(app_id) if isinstance(keys, Mapping) else await self._bounded(keys(app_id))
             if key is not None:
-                return app_id, key
+                return evolve(push, app_id=app_id, key=key)
         raise RefusalError(FORBIDDEN)
 
-    async def _decode(
-        self, body: bytes, key: SecretKey, push: _Push
-    ) -> tuple[Sequence[Report], PushError | None]:
-        """Return the readable reports, and the error of the others."""
-        try:
-            if len(body) <= _DECODED_IN_PLACE:
-                return self._decode_either(body, key, push), None
-            return await asyncio.to_thread(self._decode_either, body, key, push), None
-        except PushError as error:
-            return error.reports, error
-
-    def _decode_either(self, body: bytes, key: SecretKey, push: _Push) -> list[Report]:
-        try:
-            return decode_push(body, key, max_size=self._max_size)
-        except PushError as error:
-            # A plain body decrypts to a valid padding by chance (1 in 4,096), but then not to gzip.
-            if self._plain is None or error.stage not in ("decrypt", "inflate") or not looks_plain(body):
-                raise
-        if not self._plain.allows(push.client, push.path):
-            raise RefusalError(FORBIDDEN)
-        return decode_plain_push(body, "".join(push.values("content-type")[:1]))
-
-    async def _deliver(self, app_id: str, reports: Sequence[Report]) -> None:
+    async def _deliver(self, push: Push, decoded: Decoded) -> None:
         if self._deduplicate is None:
-            await self._hand_over(list(reports))
+            await self._hand_over(list(decoded.reports))
         else:
             await deliver_once(
-                self._deduplicate, app_id, reports, self._hand_over, patience=self._handler_timeout
+                self._deduplicate,
+                push.app_id,
+                decoded.reports,
+                self._hand_over,
+                plain=decoded.plain,
+                patience=self._handler_timeout,
             )
 
     async def _hand_over(self, reports: list[Report]) -> None:
         await self._bounded(self._on_reports(reports))
 
     async def _reject(self, rejected: Rejected) -> None:
-        """Log the number of broken entries, without their content, and hand them over."""
+        """Log the number of broken entries, without their content, and hand them over or keep them."""
         app_id, error = rejected.app_id, rejected.error
         _LOG.warning(
             "a push to %r cannot be decoded (%s): %d broken entries", app_id, error, len(error.broken)
         )
         if self._on_rejected is not None:
             await self._bounded(self._on_rejected(rejected))
+        elif dropped := self._kept.add(rejected):
+            _LOG.error("%d older rejected pushes were dropped: set on_rejected, or take_rejected()", dropped)
 
     async def _bounded(self, result: Awaitable[_Value]) -> _Value:
         """Await a function of the application for up to ``handler_timeout`` seconds."""

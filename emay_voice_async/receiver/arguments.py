@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from inspect import iscoroutinefunction, signature
+from typing import Any, Final
 
 from attrs import Attribute
 
@@ -11,13 +12,32 @@ from emay_voice_async.model.checks import check_count, check_text
 from emay_voice_async.receiver.deduplication import ReportStore
 from emay_voice_async.wire.encryption import encrypt
 
-__all__ = ["check_bytes", "check_function", "check_keys", "check_store", "check_timeout"]
+__all__ = ["check_bound", "check_function", "check_keys", "check_store", "check_timeout"]
+
+_FORMS: Final = {
+    "keys": "async def find_key(app_id): ..., or a mapping of app_ids to secret keys",
+    "on_reports": "async def on_reports(reports): ...",
+    "on_rejected": "async def on_rejected(rejected): ...",
+}
 
 
 def check_function(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    """Check for an async function."""
-    if not callable(value):
-        raise InvalidRequestError(_name(attribute), "must be an async function", None, type(value).__name__)
+    """Check for an async function of one argument."""
+    name = _name(attribute)
+    form = _FORMS[name]
+    if not callable(value) or isinstance(value, type):
+        found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise InvalidRequestError(name, f"must be an async function, such as: {form}", None, found)
+    if not (iscoroutinefunction(value) or iscoroutinefunction(type(value).__call__)):
+        rule = f"must be an async function, such as: {form}"
+        raise InvalidRequestError(name, rule, None, "a function that is not async")
+    try:
+        signature(value).bind(None)
+    except TypeError:
+        rule = f"must be an async function of one argument, such as: {form}"
+        raise InvalidRequestError(name, rule, None, "another number of arguments") from None
+    except ValueError:
+        return  # A compiled function may have no signature.
 
 
 def check_keys(_: object, attribute: "Attribute[Any]", keys: object) -> None:
@@ -37,13 +57,19 @@ def check_keys(_: object, attribute: "Attribute[Any]", keys: object) -> None:
 
 def check_store(_: object, attribute: "Attribute[Any]", value: object) -> None:
     """Check for a store of handled reports."""
+    rule = "must be a store such as RecentReports(), or None"
+    if isinstance(value, type):
+        raise InvalidRequestError(_name(attribute), rule, None, f"the class {value.__name__}")
     if not isinstance(value, ReportStore):
-        raise InvalidRequestError(_name(attribute), "must be a store such as RecentReports(), or None")
+        raise InvalidRequestError(_name(attribute), rule, None, type(value).__name__)
+    for name in ("claim", "settle", "wait"):
+        if not iscoroutinefunction(getattr(value, name)):
+            raise InvalidRequestError(_name(attribute), f"must have an async method {name}")
 
 
-def check_bytes(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    """Check for a number of bytes above 0."""
-    check_count(_name(attribute), value, " of bytes")
+def check_bound(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    """Check for a whole number of at least 1."""
+    check_count(_name(attribute), value)
 
 
 def check_timeout(_: object, attribute: "Attribute[Any]", value: object) -> None:

@@ -18,7 +18,10 @@ class ClientGoneError(Exception):
 
 
 async def pieces(receive: Receive) -> AsyncIterator[bytes]:
-    """Yield the pieces of a request body; raise :class:`ClientGoneError` if the client disconnects."""
+    """Yield the pieces of a request body, and an empty piece before each wait for more.
+
+    Raises :class:`ClientGoneError` if the client disconnects.
+    """
     more = True
     while more:
         message = await receive()
@@ -26,6 +29,8 @@ async def pieces(receive: Receive) -> AsyncIterator[bytes]:
             raise ClientGoneError
         yield message.get("body", b"")
         more = message.get("more_body", False)
+        if more:
+            yield b""
 
 
 async def respond(response: PushResponse, scope: Scope, send: Send) -> None:

@@ -11,9 +11,11 @@ import json
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from typing import Final, Protocol, runtime_checkable
+
+from attrs import fields
 
 from emay_voice_async.model.checks import check_count
 from emay_voice_async.model.results import Report
@@ -21,6 +23,10 @@ from emay_voice_async.model.results import Report
 __all__ = ["ClaimResult", "RecentReports", "ReportStore", "deliver_once", "report_key"]
 
 _LOG: Final = logging.getLogger(__name__)
+
+_NAMES: Final = tuple(attribute.name for attribute in fields(Report))
+_SLICE: Final = 500
+"""Reports whose keys are made between two turns of the event loop."""
 
 
 class ClaimResult(Enum):
@@ -94,25 +100,36 @@ class RecentReports:
             await ended.wait()
 
 
-def report_key(app_id: str, report: Report) -> str:
-    """Return a key that is equal for duplicates of a report: a digest of account, product, message id, state.
+def report_key(app_id: str, report: Report, *, plain: bool = False) -> str:
+    """Return a key that is equal for duplicates of a report: a digest of all fields.
 
     ``app_id`` is the account of the push, so that one account cannot make reports of another count as duplicates.
+    ``plain``: the report came in a plain push, which is not authenticated, and is no duplicate of an encrypted one.
     A report without a message id is never a duplicate: the key is random.
     """
     if not report.message_id:
         return secrets.token_hex(16)
+    values = [app_id, plain, *(getattr(report, name) for name in _NAMES)]
     # A digest is short, and a shared database does not learn the content of reports.
-    names = json.dumps([app_id, report.product.value, report.message_id, report.raw_state])
-    return hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
+    text = json.dumps(values, default=_as_json, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, bytes):
+        return ["bytes", hashlib.blake2b(value).hexdigest()]
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.value if isinstance(value, Enum) else str(value)
 
 
 async def deliver_once(
     store: ReportStore,
     app_id: str,
-    reports: Iterable[Report],
+    reports: Sequence[Report],
     handler: Callable[[list[Report]], Awaitable[None]],
     *,
+    plain: bool = False,
     patience: float | None = None,
 ) -> None:
     """Hand the reports that were not handled yet to ``handler``; return when all reports are handled.
@@ -121,8 +138,13 @@ async def deliver_once(
     (:class:`TimeoutError`), and handed over if that push fails. No claim is held while waiting, so two pushes with
     common reports cannot block each other. Exceptions of the handler are raised.
     """
-    pending = {report_key(app_id, report): report for report in reports}
     deadline = None if patience is None else asyncio.get_running_loop().time() + patience
+    pending: dict[str, Report] = {}
+    for start in range(0, len(reports), _SLICE):
+        if start:
+            await asyncio.sleep(0)
+        slice_ = reports[start : start + _SLICE]
+        pending.update((report_key(app_id, report, plain=plain), report) for report in slice_)
     while pending:
         results = dict(zip(pending, await store.claim(list(pending)), strict=True))
         claimed = {key: report for key, report in pending.items() if results[key] is ClaimResult.CLAIMED}

@@ -5,13 +5,29 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, Protocol
 
 from attrs import field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import check_flag, check_text
 
-__all__ = ["PlainRule", "looks_plain", "plain_rule"]
+__all__ = ["TOKEN_HEADER", "PlainRule", "looks_plain", "plain_rule"]
+
+TOKEN_HEADER: Final = "x-emay-plain-token"  # noqa: S105 - a name, not a token
+"""The header that may hold the token instead of the path: paths stand in access logs."""
+
+
+class Request(Protocol):
+    """The parts of a request that the rule looks at."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def client(self) -> str: ...
+
+    def values(self, name: str) -> list[str]: ...
 
 
 @frozen
@@ -21,9 +37,9 @@ class PlainRule:
     networks: tuple[IPv4Network | IPv6Network, ...] | None
     token: str | None = field(repr=False)
 
-    def allows(self, client: str, path: str) -> bool:
-        """Tell whether a plain push from this address to this path is accepted."""
-        return self._from_network(client) and self._to_secret_path(path)
+    def allows(self, request: Request) -> bool:
+        """Tell whether a plain push is accepted by its client's address, its path and its headers."""
+        return self._from_network(request.client) and self._has_token(request)
 
     def _from_network(self, client: str) -> bool:
         if self.networks is None:
@@ -36,11 +52,16 @@ class PlainRule:
             address = address.ipv4_mapped
         return any(address in network for network in self.networks)
 
-    def _to_secret_path(self, path: str) -> bool:
+    def _has_token(self, request: Request) -> bool:
+        """Tell whether the token is in the one header for it, or at the end of the path."""
         if self.token is None:
             return True
-        given = path.rpartition("/")[2]
-        return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self.token.encode())
+        given = request.values(TOKEN_HEADER) or [request.path.rpartition("/")[2]]
+        equal = [
+            hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self.token.encode())
+            for token in given
+        ]
+        return equal == [True]
 
 
 def looks_plain(body: bytes) -> bool:

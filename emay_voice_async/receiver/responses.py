@@ -7,6 +7,7 @@ from typing import Final
 from attrs import field, frozen
 
 __all__ = [
+    "BUSY",
     "FAILED",
     "FORBIDDEN",
     "NOT_POST",
@@ -48,6 +49,9 @@ NOT_POST: Final = PushResponse(
 )
 TOO_SLOW: Final = PushResponse(408, b"the body came too slowly", close=True)
 TOO_LARGE: Final = PushResponse(413, b"the push is too large", close=True)
+BUSY: Final = PushResponse(
+    503, b"too many pushes at once", MappingProxyType({**_PLAIN_TEXT, "retry-after": "1"}), close=True
+)
 FAILED: Final = PushResponse(500, b"the push could not be handled")
 
 

@@ -7,12 +7,18 @@ state that is new to the process is told of every lease before a slot is asked f
 """
 
 import math
+from typing import Final
 
 from attrs import define, field
 
-from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, Terms, microseconds
+from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, Terms, microseconds, pause
 
 __all__ = ["Ledger"]
+
+_SLEW: Final = 0.001
+"""The largest difference between the rates of two clocks, as in the tolerance of the window."""
+_STEP: Final = 2000
+"""Microseconds that a clock may be ahead of our own without having stepped."""
 
 
 @define
@@ -48,6 +54,9 @@ class Ledger:
     _asked_at: float = -math.inf
     _heard_at: float = -math.inf
     """When the last request that was answered began."""
+    _server_clock: int = 0
+    """The server's clock in the last response, in microseconds."""
+    _stepped: bool = False
 
     @property
     def hold(self) -> float:
@@ -57,7 +66,7 @@ class Ledger:
     @property
     def pause(self) -> float:
         """The longest time between two requests to the server while requests of the process are in flight."""
-        return min(2.0, max(0.05, self.hold / 2))
+        return pause(self.hold)
 
     def grant(self, now: float) -> int:
         """Record a lease that the server does not know yet; return the number."""
@@ -115,7 +124,7 @@ class Ledger:
 
     def _urgent(self, wanted: int) -> bool:
         """Tell whether other processes wait for the news: free slots, or a place in the queue."""
-        changes = self._returned or self._over_speed or self._register
+        changes = self._returned or self._over_speed or self._register or self._stepped
         return bool(changes) or (wanted > 0) != (self.expected_at is not None)
 
     def _delay(self) -> float:
@@ -143,6 +152,7 @@ class Ledger:
             registered=tuple(self._pair(number, now) for number in self._to_register(now)),
             returned=tuple(sorted(self._returned)),
             over_speed=self._over_speed,
+            stepped=self._stepped,
             fill=microseconds(self._fill),
         )
         self._in_flight = self._ended, self._returned
@@ -182,13 +192,25 @@ class Ledger:
         self._acknowledged = request.sequence
         if request.epoch not in ("", response.epoch):
             self.epoch, self._register = response.epoch, True
+            self._server_clock, self._stepped = response.now, False
             self._restore(request)
             return []
+        if request.epoch and not request.stepped and self._has_stepped(response, now):
+            # The slots were granted by the stepped clock, too early: return them, and begin a new state.
+            self._stepped = True
+            self.lost(request, now)
+            return []
+        self._server_clock, self._stepped = response.now, False
         self.epoch, self._fill, self._heard_at = response.epoch, 0.0, self._asked_at
         self.expected_at = None if response.wait is None else now + response.wait
         numbers = list(range(request.first, request.first + response.granted))
         self._leases |= {number: _Lease(now) for number in numbers}
         return numbers
+
+    def _has_stepped(self, response: SyncResponse, now: float) -> bool:
+        """Tell whether the server's clock went on by more than can have passed since the last response."""
+        most = (now - self._heard_at) * 1e6
+        return response.now - self._server_clock > most * (1 + _SLEW) + _STEP
 
     def lost(self, request: SyncRequest, now: float) -> None:
         """Record that no response came: the request may have been executed, or may still be."""

@@ -11,13 +11,13 @@ from emay_voice_async.model.limits import RateLimit, RateLimits
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.pacing.protocol import Lease
 from emay_voice_async.redis.backoff import UnavailableError
-from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_wait
-from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, decode, encode, terms
+from emay_voice_async.redis.connection import Client, Connection, check_prefix, check_wait, described
+from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, decode, encode, longest_silence, terms
 from emay_voice_async.redis.queue import SharedQueue
+from emay_voice_async.redis.scripts import SYNC
 
 __all__ = ["RedisPacer"]
 
-_SYNC: Final = Script("sync.lua")
 _GRACE: Final = 0.5
 """Seconds that a waiting process may be late and still find the slot that was kept."""
 
@@ -50,8 +50,23 @@ class RedisPacer:
     - ``timeout``: seconds that a command may take. ``prefix``: the beginning of all keys.
 
     A new state (of an account never used before, unused for a day, or lost by the server) counts as
-    used up: the first request waits one period. The constructor does no I/O and needs no event loop;
-    the first request binds the pacer to the running loop. Close the pacer after its clients.
+    used up for a period and the longest silence of a process (2 timeouts and up to a period): other
+    processes may have requests in flight that the new state does not know yet. The constructor does no
+    I/O and needs no event loop; the first request binds the pacer to the running loop. Close the pacer
+    after its clients. A wrong password, a bad certificate and a read-only server fail requests at once,
+    with :class:`~emay_voice_async.errors.NotSentError`.
+
+    What happens, and whether ERROR_OVER_SPEED is possible:
+
+    - Redis does not answer: requests wait, or the fallback limit applies. No.
+    - Redis restarts empty, or an empty server takes over the address: a new state. No, unless a process
+      died with requests in flight, or the ``timeout`` differs between processes.
+    - The clock of the server steps forward: the next sync of a process that synced before it begins a new
+      state. Possible until then, if a process syncs for the first time in that moment.
+    - The clock of the server is set back: requests go on by the old clock. No.
+    - A failover to a replica that lags: possible, for the leases of the last moments. A step between the
+      clocks of the two servers is noticed as above.
+    - A cluster moves the slot of the keys: requests wait for the move. No.
     """
 
     def __init__(
@@ -69,10 +84,11 @@ class RedisPacer:
         check_prefix(prefix)
         check_wait("longest", longest)
         if not isinstance(rate_limits, RateLimits):
-            raise InvalidRequestError("rate_limits", "must be RateLimits", None, type(rate_limits).__name__)
+            rule = "must be RateLimits, such as RateLimits(send=RateLimit(10, 1.0))"
+            raise InvalidRequestError("rate_limits", rule, None, described(rate_limits))
         if not isinstance(on_outage, RateLimit | RateLimits | None):
-            rule = "must be a RateLimit, RateLimits or None"
-            raise InvalidRequestError("on_outage", rule, None, type(on_outage).__name__)
+            rule = "must be a RateLimit such as RateLimit(3, 1.0), RateLimits or None"
+            raise InvalidRequestError("on_outage", rule, None, described(on_outage))
         self._connection = Connection(client_or_url, timeout)
         self._unlimited = LocalPacer(RateLimits(None, None, None))
         self._queues: dict[Call, SharedQueue] = {}
@@ -113,7 +129,8 @@ class _RedisServer:
     def __init__(self, connection: Connection, key: str, limit: RateLimit, longest: float) -> None:
         self.timeout = connection.timeout
         # A grant may be in flight to this process for as long as a command may take.
-        self.terms = terms(limit, longest=longest + connection.timeout, grace=_GRACE)
+        silence = longest_silence(limit, connection.timeout)
+        self.terms = terms(limit, longest=longest + connection.timeout, grace=_GRACE, silence=silence)
         self._connection = connection
         self._key = key
 
@@ -121,7 +138,7 @@ class _RedisServer:
         """Execute a request."""
         names = ("leases", "state", "queue", "waiting", f"process:{request.process}")
         keys = [f"{self._key}:{name}" for name in names]
-        text = await self._connection.run(_SYNC, keys, encode(request, self.terms))
+        text = await self._connection.run(SYNC, keys, encode(request, self.terms))
         if text is None:
             raise UnavailableError("a later command came first")
         response = decode(text)

@@ -13,7 +13,7 @@ from attrs import asdict, frozen
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import tolerance
 
-__all__ = ["SyncRequest", "SyncResponse", "Terms", "decode", "encode", "terms"]
+__all__ = ["SyncRequest", "SyncResponse", "Terms", "decode", "encode", "longest_silence", "terms"]
 
 _KEPT_IDLE: Final = 86_400.0
 
@@ -25,6 +25,7 @@ class Terms:
     - ``hold``: from the instant at which a request can be counted until the slot is free.
     - ``longest``: from the grant of a slot to the last instant at which the request can be counted.
     - ``grace``: how late a waiting process may come and still find the slot that was kept.
+    - ``silence``: the longest time without a sync of a live process that has requests in flight.
     - ``keep_ms``, ``keep_process_ms``: how long idle keys of the queue and of a process are kept,
       in milliseconds.
     """
@@ -34,6 +35,7 @@ class Terms:
     hold: int
     longest: int
     grace: int
+    silence: int
     keep_ms: int
     keep_process_ms: int
 
@@ -50,6 +52,7 @@ class SyncRequest:
     - ``registered`` are pairs of the same kind, of leases that the server may not know.
     - ``returned`` are leases whose requests were not written.
     - ``over_speed``: the service answered ERROR_OVER_SPEED.
+    - ``stepped``: the server's clock has stepped forward since the last response.
     - ``fill``: count every slot as used for a hold and this many microseconds more.
     """
 
@@ -63,6 +66,7 @@ class SyncRequest:
     registered: tuple[tuple[int, int], ...] = ()
     returned: tuple[int, ...] = ()
     over_speed: bool = False
+    stepped: bool = False
     fill: int = 0
 
 
@@ -71,7 +75,8 @@ class SyncResponse:
     """The server's response: ``granted`` slots, and when to sync again for the rest.
 
     ``wait`` is in seconds; None: no slot is missing. ``slots`` are the slots in force; ``requests``
-    and ``period`` (seconds) are the limit that all processes keep to.
+    and ``period`` (seconds) are the limit that all processes keep to. ``now`` is the server's clock, in
+    microseconds.
     """
 
     sequence: int
@@ -81,6 +86,7 @@ class SyncResponse:
     slots: int
     requests: int
     period: float
+    now: int
 
 
 def microseconds(seconds: float) -> int:
@@ -88,8 +94,22 @@ def microseconds(seconds: float) -> int:
     return math.ceil(round(seconds * 1e6, 3))
 
 
-def terms(limit: RateLimit, *, longest: float, grace: float) -> Terms:
-    """Work out the terms of a process; ``longest`` and ``grace`` are in seconds."""
+def pause(hold: float) -> float:
+    """Return the longest time between two syncs while requests of the process are in flight, in seconds."""
+    return min(2.0, max(0.05, hold / 2))
+
+
+def longest_silence(limit: RateLimit, timeout: float) -> float:
+    """Return the longest time in seconds without a sync of a process that has requests in flight.
+
+    The process syncs after a pause, hangs for the ``timeout`` of a command if the server has vanished,
+    retries after at most another pause, and succeeds within another timeout.
+    """
+    return 2 * (pause(limit.period + tolerance(limit.period)) + timeout)
+
+
+def terms(limit: RateLimit, *, longest: float, grace: float, silence: float = 0.0) -> Terms:
+    """Work out the terms of a process; ``longest``, ``grace`` and ``silence`` are in seconds."""
     hold = limit.period + tolerance(limit.period)
     keep = _KEPT_IDLE + longest + 6 * hold
     return Terms(
@@ -98,6 +118,7 @@ def terms(limit: RateLimit, *, longest: float, grace: float) -> Terms:
         hold=microseconds(hold),
         longest=microseconds(longest),
         grace=microseconds(grace),
+        silence=microseconds(silence),
         keep_ms=math.ceil(keep * 1000),
         keep_process_ms=math.ceil(longest * 1000),
     )
@@ -110,6 +131,6 @@ def encode(request: SyncRequest, terms: Terms, **more: int) -> str:
 
 def decode(text: str | bytes) -> SyncResponse:
     """Read a response."""
-    sequence, epoch, granted, wait, slots, requests, period = json.loads(text)
+    sequence, epoch, granted, wait, slots, requests, period, now = json.loads(text)
     seconds = None if wait < 0 else wait / 1e6
-    return SyncResponse(sequence, epoch, granted, seconds, slots, requests, period / 1e6)
+    return SyncResponse(sequence, epoch, granted, seconds, slots, requests, period / 1e6, now)

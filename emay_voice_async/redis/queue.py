@@ -23,7 +23,7 @@ from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, Terms
 
 __all__ = ["SharedQueue", "SyncServer"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class SyncServer(Protocol):
@@ -45,7 +45,8 @@ class SharedQueue:
     """The waiters of a process for one kind of call, in a single event loop."""
 
     def __init__(self, server: SyncServer, limit: RateLimit, fallback: RateLimit | None = None) -> None:
-        self.limit = self._agreed = RateLimit(limit.requests, server.terms.period / 1e6)
+        self.limit: RateLimit = RateLimit(limit.requests, server.terms.period / 1e6)
+        self._agreed = self.limit
         self._server = server
         self._fallback = Fallback(fallback)
         self._ledger = Ledger("", server.terms)
@@ -189,7 +190,7 @@ class SharedQueue:
             self._ledger.register_all(self._server.timeout)
         self._fallback.stop()
         if request.epoch not in ("", response.epoch):
-            logger.warning("the state of the shared rate limit was lost; requests wait for one period")
+            logger.warning("the state of the shared rate limit was lost, or its clock stepped; requests wait")
         self._note_limit(response)
         self._serve(self._ledger.answered(request, response, now), now)
 

@@ -8,12 +8,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from emay_voice_async.receiver.deduplication import ClaimResult
-from emay_voice_async.redis.connection import Client, Connection, Script, check_prefix, check_wait
+from emay_voice_async.redis.connection import Client, Connection, check_prefix, check_wait
+from emay_voice_async.redis.scripts import CLAIM, SETTLE
 
 __all__ = ["RedisReports"]
 
-_CLAIM: Final = Script("claim.lua")
-_SETTLE: Final = Script("settle.lua")
 _CLAIMS: Final = (ClaimResult.CLAIMED, ClaimResult.HELD, ClaimResult.HANDLED)
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
@@ -66,7 +65,7 @@ class RedisReports:
         claims: dict[str, ClaimResult] = {}
         try:
             if asked:
-                codes = await self._connection.run(_CLAIM, self._names(asked), self._token, self._claimed_for)
+                codes = await self._connection.run(CLAIM, self._names(asked), self._token, self._claimed_for)
                 claims = dict(zip(asked, (_CLAIMS[code] for code in codes), strict=True))
         finally:
             self._mine.difference_update(key for key in asked if claims.get(key) is not ClaimResult.CLAIMED)
@@ -77,7 +76,7 @@ class RedisReports:
         """End claims, all in a single command."""
         arguments = (self._token, int(handled), self._remembered_for)
         try:
-            await self._connection.run(_SETTLE, self._names(keys), *arguments)
+            await self._connection.run(SETTLE, self._names(keys), *arguments)
         finally:
             self._mine.difference_update(keys)
 

@@ -7,7 +7,7 @@ is cancelled or runs out of time loses no report.
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from emay_voice_async.errors import (
     AnswerError,
@@ -18,6 +18,7 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange.attempts import InFlight
 from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.exchange.tasks import retrieve
 from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
 from emay_voice_async.reports.broken import BrokenReports
 from emay_voice_async.reports.mailbox import Mailbox
@@ -28,18 +29,22 @@ from emay_voice_async.wire.forms import reports_form
 
 __all__ = ["ReportRequests"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _ENDPOINTS: Final = {endpoint.product: endpoint for endpoint in (VOICE_REPORTS, JOIN_REPORTS)}
 _OK: Final = 200
 
 
 class ReportRequests:
-    """Makes the getReport requests of one client; ``closed`` when the client is closed."""
+    """Makes the getReport requests of a client.
+
+    ``closed``: the client was closed. ``proved``: a getReport was answered as documented.
+    """
 
     def __init__(self, exchanges: Exchanges, mailbox: Mailbox) -> None:
-        self.broken = BrokenReports()
+        self.broken: BrokenReports = BrokenReports()
         self.closed = False
+        self.proved = False
         self.exchanges = exchanges
         self.mailbox = mailbox
         self._spool: Spool | None = None
@@ -62,7 +67,7 @@ class ReportRequests:
             # The other caller gets the error of the failed request; this caller makes a new request.
         observer = InFlight()
         task = loop.create_task(self._request(product, number, deadline, observer))
-        self.exchanges.tasks.keep(task).add_done_callback(_retrieve)
+        self.exchanges.tasks.keep(task).add_done_callback(retrieve)
         self._running[product] = task, observer
         try:
             await asyncio.wait({task})
@@ -77,13 +82,19 @@ class ReportRequests:
         if self._spool is None:
             self._spool = spool
             self._loading = self.exchanges.tasks.keep(asyncio.ensure_future(self._load(spool)))
-            self._loading.add_done_callback(_retrieve)
+            self._loading.add_done_callback(retrieve)
         elif self._spool.path != spool.path:
             raise InvalidRequestError("spool", "must be the same folder for the whole life of a client")
         loading = cast("asyncio.Task[None]", self._loading)
         # Waited for and not awaited: the cancellation of one caller must not cancel the loading.
         await asyncio.wait({loading})
         loading.result()
+
+    def release_spool(self) -> None:
+        """Let another client use the folder."""
+        if self._spool is not None:
+            self._spool.release()
+            self._spool = None
 
     async def _request(
         self, product: Product, number: int, deadline: float | None, observer: InFlight
@@ -103,6 +114,7 @@ class ReportRequests:
 
         def store(answer: HttpResponse) -> int:
             page, count = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
+            self.proved = True
             page.place = place
             self.mailbox.put(page)
             return count
@@ -142,9 +154,12 @@ class ReportRequests:
             await asyncio.to_thread(spool.prepare)
             found = await asyncio.to_thread(lambda: list(spool.leftovers()))
         except OSError as error:
-            self._spool = None
+            self.release_spool()
             rule = "must be a folder that can be read and written"
-            raise InvalidRequestError("spool", rule, None, type(error).__name__) from error
+            raise InvalidRequestError("spool", rule, None, error.strerror or type(error).__name__) from error
+        except InvalidRequestError:
+            self.release_spool()
+            raise
         pages: list[Page] = []
         for file, product, body in found:
             try:
@@ -152,9 +167,3 @@ class ReportRequests:
             except EmayVoiceError as error:
                 logger.warning("an answer in the spool cannot be read: %s", error)
         self.mailbox.put_back(pages)
-
-
-def _retrieve(task: "asyncio.Task[Any]") -> None:
-    """Retrieve the exception of a task without a caller: asyncio would log the exception."""
-    if not task.cancelled():
-        task.exception()

@@ -1,7 +1,7 @@
 """The ASGI application of the service: HTTP to requests, replies to HTTP."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from email.utils import formatdate
 from errno import ECONNRESET
@@ -16,8 +16,9 @@ from starlette.types import Receive, Scope, Send
 
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import ENDPOINTS, Endpoint
+from emay_voice_async.sandbox.access import is_allowed, read_body
 from emay_voice_async.sandbox.faults import Faults
-from emay_voice_async.sandbox.record import Received
+from emay_voice_async.sandbox.record import Received, keep_last
 from emay_voice_async.sandbox.replies import HttpReply, Transmission, encode, page
 from emay_voice_async.sandbox.requests import FormRequest, read_fields
 from emay_voice_async.sandbox.service import Service
@@ -50,7 +51,9 @@ class App:
 
     The steps of a request: ``latency`` passes, the request is recorded, the fault's ``before`` passes,
     the service acts, the fault's ``after`` passes, ``answer_latency`` passes, the response is sent. A
-    client that disconnects does not keep the service from acting.
+    client that disconnects does not keep the service from acting. A request with a body that is too
+    long gets 413, and a request for a host outside ``allowed_hosts`` or from a foreign web page 403;
+    both are recorded without fields.
     """
 
     service: Service
@@ -58,6 +61,8 @@ class App:
     latency: Latency | None = None
     answer_latency: Latency | None = None
     faults: Faults = Factory(Faults)
+    keep: int | None = None
+    allowed_hosts: Collection[str] | None = None
     received: list[Received] = Factory(list)
     over_speed: int = 0
 
@@ -66,29 +71,35 @@ class App:
         if scope["type"] != "http":
             return
         http = Request(scope, receive)
-        try:
-            body = await http.body()
-        except ClientDisconnect:
-            return
+        body: bytes | HTTPStatus = HTTPStatus.FORBIDDEN
+        if self.allowed_hosts is None or is_allowed(http.headers, self.allowed_hosts):
+            try:
+                body = await read_body(http)
+            except ClientDisconnect:
+                return
         if self.latency is not None:
             await asyncio.sleep(self.latency())
-        record = self._record(http, body)
+        if isinstance(body, HTTPStatus):
+            await self._send(page(body), self._record(http, {}), scope, receive, send)
+            return
+        is_form = http.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM_TYPE
+        record = self._record(http, read_fields(body) if is_form else {})
         answer, after = await self._answer(record)
         if self.answer_latency is not None:
             after += self.answer_latency()
         await _unless_gone(after, receive)
         await self._send(answer, record, scope, receive, send)
 
-    def _record(self, http: Request, body: bytes) -> Received:
-        is_form = http.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM_TYPE
+    def _record(self, http: Request, fields: Mapping[str, str]) -> Received:
         record = Received(
             at=self.clock(),
             method=http.method,
             path=http.scope["path"].removeprefix(http.scope.get("root_path", "")),
             client="" if http.client is None else http.client.host,
-            fields=read_fields(body) if is_form else {},
+            fields=fields,
         )
         self.received.append(record)
+        keep_last(self.received, self.keep)
         return record
 
     async def _answer(self, record: Received) -> tuple[HttpReply, float]:

@@ -47,6 +47,11 @@ class Sandbox:
     - ``clock``: returns POSIX seconds. ``clock_offset``: seconds added wherever a client can see the
       service's clock.
     - ``latency``, ``answer_latency``: return the seconds that a request and a response are in flight.
+    - ``keep``: how many requests and how many calls are recorded at most, the latest. None: all.
+    - ``allowed_hosts``: the host names by which clients may call, such as ``{"localhost"}``; IP addresses
+      are always allowed. Requests for other hosts and from foreign web pages get 403. None: no check.
+
+    A request's body may have 1 MiB; a longer body gets 413.
     """
 
     def __init__(
@@ -66,7 +71,11 @@ class Sandbox:
         clock_offset: float = 0.0,
         latency: Latency | None = None,
         answer_latency: Latency | None = None,
+        keep: int | None = None,
+        allowed_hosts: Collection[str] | None = None,
     ) -> None:
+        if keep is not None and keep < 0:
+            raise ValueError(f"keep must be 0 or more (found {keep})")
         self._account = Account(
             app_id=app_id,
             secret_key=secret_key,
@@ -81,9 +90,17 @@ class Sandbox:
             report_delay=report_delay,
             clock_offset=clock_offset,
             recordings=recordings,
+            keep=keep,
         )
         self._clock = clock
-        self._app = App(service=self._service, clock=clock, latency=latency, answer_latency=answer_latency)
+        self._app = App(
+            service=self._service,
+            clock=clock,
+            latency=latency,
+            answer_latency=answer_latency,
+            keep=keep,
+            allowed_hosts=None if allowed_hosts is None else frozenset(map(str.lower, allowed_hosts)),
+        )
 
     def __repr__(self) -> str:
         accounts = ", ".join(self._service.accounts)
@@ -126,12 +143,12 @@ class Sandbox:
 
     @property
     def received(self) -> Sequence[Received]:
-        """Every request that arrived, in order."""
+        """The requests that arrived, in order: all, or the last ``keep``."""
         return self._app.received
 
     @property
     def calls(self) -> Sequence[MadeCall]:
-        """Every call that was made, in order: an entry for each number of each accepted send."""
+        """The calls that were made, in order: an entry for each number of each accepted send, or the last ``keep``."""
         return self._service.calls
 
     @property

@@ -1,12 +1,13 @@
 """The records for tests: requests that arrived, and calls that were made."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import define, field, frozen
 
 from emay_voice_async.model.endpoints import Endpoint, Product
 
-__all__ = ["MadeCall", "Received"]
+__all__ = ["MadeCall", "Received", "keep_last"]
 
 
 @frozen(eq=False)
@@ -56,3 +57,9 @@ class Received:
     acted: bool = False
     code: str | None = None
     status: int | None = None
+
+
+def keep_last(records: list[Any], keep: int | None) -> None:
+    """Drop the oldest records beyond ``keep``; None keeps all."""
+    if keep is not None and len(records) > keep:
+        del records[: len(records) - keep]

@@ -1,6 +1,7 @@
 """Requests as the service reads them, without code of the client."""
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import parse_qsl
 
 from attrs import field, frozen
@@ -8,6 +9,8 @@ from attrs import field, frozen
 from emay_voice_async.model.endpoints import JOIN_SEND, Endpoint
 
 __all__ = ["FormRequest", "read_fields"]
+
+_MAX_FIELDS: Final = 1000
 
 
 @frozen
@@ -51,8 +54,11 @@ class FormRequest:
 def read_fields(body: bytes) -> dict[str, str]:
     """Read an ``application/x-www-form-urlencoded`` body; of repeated fields, the first counts.
 
-    Bytes that are not UTF-8 become lone surrogates, which no valid text has.
+    Bytes that are not UTF-8 become lone surrogates, which no valid text has. A body with more fields
+    than any request has is no form: no field is read.
     """
+    if body.count(b"&") >= _MAX_FIELDS:
+        return {}
     pairs = parse_qsl(
         body.decode("utf-8", "surrogateescape"), keep_blank_values=True, errors="surrogateescape"
     )

@@ -115,7 +115,8 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(server.connect, host, port, backlog=_BACKLOG)
     try:
-        yield f"http://{host}:{listening.sockets[0].getsockname()[1]}"
+        port = listening.sockets[0].getsockname()[1]
+        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     finally:
         await _stop_accepting(listening)
         await server.end()

@@ -14,7 +14,7 @@ from emay_voice_async.sandbox import replies
 from emay_voice_async.sandbox.accounts import Account
 from emay_voice_async.sandbox.checks import Case, refusal_code
 from emay_voice_async.sandbox.outcomes import Outcome, outcome_of
-from emay_voice_async.sandbox.record import MadeCall
+from emay_voice_async.sandbox.record import MadeCall, keep_last
 from emay_voice_async.sandbox.replies import Recordings, Reply
 from emay_voice_async.sandbox.requests import FormRequest
 from emay_voice_async.sandbox.speed import SpeedWindow, limit_of
@@ -49,6 +49,7 @@ class Service:
     report_delay: float = 0.0
     clock_offset: float = 0.0
     recordings: Recordings = "base64"
+    keep: int | None = None
     calls: list[MadeCall] = Factory(list)
     _made: int = 0
     _windows: dict[tuple[str, Call], SpeedWindow | None] = Factory(dict)
@@ -114,6 +115,7 @@ class Service:
             self._make(account.app_id, request, mobile, custom_id, content, now)
             for mobile, custom_id in zip(mobiles, ids, strict=True)
         ]
+        keep_last(self.calls, self.keep)
         return replies.tickets(request.endpoint, made)
 
     def _make(

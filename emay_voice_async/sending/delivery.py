@@ -15,7 +15,7 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     RefusedError,
 )
-from emay_voice_async.exchange.attempts import CallStep
+from emay_voice_async.exchange.attempts import CallStep, CallStoppedError
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.retries import Certainty, certainty_of
 from emay_voice_async.journal.protocol import Claim
@@ -26,6 +26,7 @@ from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, Outcome, Refused, Ticket
 from emay_voice_async.sending.batches import PreparedBatch
 from emay_voice_async.sending.options import Options
+from emay_voice_async.sending.proof import AddressProof
 from emay_voice_async.sending.state import ENDS, BatchEvent, BatchState, next_state
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import send_form
@@ -33,23 +34,18 @@ from emay_voice_async.wire.tickets import read_tickets
 
 __all__ = ["Batch", "Delivery"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_NAP: Final = 30.0
 """Seconds after which a wait for the calling hours reads the clock again: hosts sleep, clocks are set."""
 _MARGIN: Final = 5.0
 
-_STEPS: Final = {
-    CallStep.SLOT: BatchEvent.SLOT,
-    CallStep.POSTED: BatchEvent.POSTED,
-    CallStep.RETRY: BatchEvent.RETRY,
-}
 _ERRORS: Final = {
     Certainty.REFUSED: BatchEvent.REFUSED,
     Certainty.NOT_SENT: BatchEvent.NOT_SENT,
     Certainty.UNKNOWN: BatchEvent.UNKNOWN,
 }
-_GOES_ON: Final = frozenset({BatchState.CLAIMING, BatchState.IN_FLIGHT, BatchState.WAITING})
+_GOES_ON: Final = frozenset({BatchState.CLAIMING, BatchState.IN_FLIGHT})
 _MAY_BE_POSTED: Final = frozenset({BatchState.IN_FLIGHT, BatchState.LAST})
 _IN_PROGRESS: Final = _MAY_BE_POSTED | {BatchState.CLAIMING, BatchState.WITHDRAWN}
 _CALLED_OFF: Final = frozenset({BatchState.RECALLED, BatchState.WITHDRAWN})
@@ -72,11 +68,6 @@ class Batch:
     def happened(self, event: BatchEvent) -> None:
         """Go to the next state."""
         self.state = next_state(self.state, event)
-
-    def observe(self, step: CallStep) -> bool:
-        """Follow the steps of the call; return whether the call goes on."""
-        self.happened(_STEPS[step])
-        return self.state in _GOES_ON
 
     def call_off(self, error: EmayVoiceError) -> None:
         """Prevent the batch from being sent, or sent again."""
@@ -106,6 +97,7 @@ class Delivery:
 
     def __init__(self, exchanges: Exchanges, message: Message, options: Options) -> None:
         self.journal: JournalSession | None = None
+        self.proof: AddressProof = AddressProof()
         self._exchanges = exchanges
         self._message = message
         self._options = options
@@ -163,23 +155,50 @@ class Delivery:
             return batch.ended(BatchEvent.NOT_SENT, NotSentError("it was called off", path))
 
     async def _post(self, batch: Batch) -> tuple[Ticket, ...]:
-        """Post a batch within the calling hours."""
+        """Post a batch within the calling hours, when the proof of the address allows it."""
         endpoint = self._message.endpoint
         form = send_form(self._message, batch.prepared.recipients)
         while batch.state is BatchState.WAITING:
             await self._wait_for_hours()
             try:
+                if not self.proof.may_post(batch):
+                    turn = self.proof.wait(batch)
+                    await self._exchanges.tasks.pause(turn, endpoint.path, self._options.deadline)
                 return await self._exchanges.call(
                     endpoint,
                     form,
                     lambda response: self._read(batch, response),
                     prepare=self._prepare_for(batch),
                     deadline=self._options.deadline,
-                    observe=batch.observe,
+                    observe=lambda step: self._observe(batch, step),
                 )
             except _OutOfHoursError:
                 batch.happened(BatchEvent.PUT_BACK)
+            except CallStoppedError:
+                # Called off, or put back to wait for the proof of the address.
+                continue
+            except Exception as error:
+                if batch.state in _MAY_BE_POSTED:
+                    self.proof.failed(error)
+                raise
+            finally:
+                self.proof.left(batch)
         raise NotSentError("it was called off", endpoint.path)
+
+    def _observe(self, batch: Batch, step: CallStep) -> bool:
+        """Follow a step of the call of a batch; return whether the call goes on."""
+        if step is CallStep.RETRY:
+            batch.happened(BatchEvent.RETRY)
+            self.proof.returned(batch)
+            return batch.state is BatchState.WAITING
+        if step is CallStep.SLOT:
+            batch.happened(BatchEvent.SLOT)
+        if batch.state is BatchState.CLAIMING and not self.proof.may_post(batch):
+            batch.happened(BatchEvent.PUT_BACK)
+        elif step is CallStep.POSTED:
+            batch.happened(BatchEvent.POSTED)
+            self.proof.posted(batch)
+        return batch.state in _GOES_ON
 
     async def _wait_for_hours(self) -> None:
         clock, hours, path = self._exchanges.clock, self._options.hours, self._message.endpoint.path
@@ -188,7 +207,8 @@ class Delivery:
                 self._pausing = True
                 begins = datetime.fromtimestamp(clock.now() + pause, BEIJING)
                 logger.info("outside of the calling hours %s: going on at %s", hours, begins)
-            await self._exchanges.tasks.pause(min(pause, LONGEST_NAP), path, self._options.deadline)
+            nap = asyncio.sleep(min(pause, LONGEST_NAP))
+            await self._exchanges.tasks.pause(nap, path, self._options.deadline)
         self._pausing = False
 
     def _prepare_for(self, batch: Batch) -> Callable[[], Awaitable[None]] | None:
@@ -227,8 +247,10 @@ class Delivery:
         try:
             tickets = read_tickets(self._message.endpoint, response, prepared.recipients)
         except RefusedError as error:
+            self.proof.documented()
             self._write_down_late(batch, Refused(prepared.index, prepared.recipients, error))
             raise
+        self.proof.documented()
         self._write_down_late(batch, Accepted(prepared.index, prepared.recipients, tickets))
         return tickets
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from emay_voice_async.errors import AccountError, BalanceError, EmayVoiceError, JournalError, NotSentError
 from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.exchange.tasks import retrieve
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
@@ -17,7 +18,7 @@ from emay_voice_async.sending.options import Options
 
 __all__ = ["OnOutcome", "SendRun"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _AHEAD: Final = 16
 """How many times the requests in flight may be kept behind a slow first batch."""
@@ -75,7 +76,7 @@ class SendRun:
                 ending += [end] if len(ending) > len(self._batches) else []
             if pending := [task for task in ending if not task.done()]:
                 await asyncio.wait(pending)
-            _retrieve(reading)
+            retrieve(reading)
 
     async def _begin(self, max_concurrency: int) -> "asyncio.Future[None]":
         """Begin to read the input; a single checked batch needs no reading task (benchmark: codes)."""
@@ -113,8 +114,8 @@ class SendRun:
     async def _open(self) -> Batcher:
         """Open the journal and the input."""
         await self._delivery.start()
-        books, size = self._delivery.journal, self._message.endpoint.max_batch
-        sorter = None if books is None else books.sorter
+        session, size = self._delivery.journal, self._message.endpoint.max_batch
+        sorter = None if session is None else session.sorter
         return Batcher(self._reader, size, sorter, self._options.max_calls)
 
     def _has_room(self, max_concurrency: int) -> bool:
@@ -176,11 +177,6 @@ class SendRun:
         fatal: EmayVoiceError | None = failure
         if isinstance(outcome, Refused | NotSent) and isinstance(outcome.error, _FATAL):
             fatal = outcome.error
-        if fatal is not None and self._stopped is None:
-            self._stop(NotSentError(f"the send was stopped: {fatal}", getattr(fatal, "path", "")))
-
-
-def _retrieve(task: "asyncio.Future[None]") -> None:
-    """Mark the exception of a finished task as seen, for a caller that left early."""
-    if not task.cancelled():
-        task.exception()
+        reason = self._delivery.proof.stop_reason if fatal is None else str(fatal)
+        if reason is not None and self._stopped is None:
+            self._stop(NotSentError(f"the send was stopped: {reason}", self._message.endpoint.path))

@@ -52,7 +52,7 @@ class Connections(ReferenceCounted):
         self._engine: AsyncEngine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._file = None if self._given is not None else database_file(self._url)
-        self.where = f"{campaign!r} in {shown(self._url)}"
+        self.where: str = f"{campaign!r} in {shown(self._url)}"
         self.timeout = timeout
 
     async def aclose(self) -> None:

@@ -14,6 +14,7 @@ _DEFLATED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZLIB_OR_GZIP: Final = 47
 _RAW_DEFLATE: Final = -15
+_HEAD: Final = 64
 _OPENING: Final = (b"{", b"[")
 
 
@@ -25,7 +26,7 @@ def decoded(raw: bytes, encodings: str, *, max_size: int) -> tuple[bytes, str | 
     inflated: each layer multiplies the size.
     """
     names = [name for name in map(str.strip, encodings.lower().split(",")) if name not in ("", "identity")]
-    if raw.lstrip()[:1] in _OPENING:
+    if raw[:_HEAD].lstrip()[:1] in _OPENING:
         # JSON as it stands, such as a body that a gateway has inflated without a change of the header.
         return raw, None
     if len(names) > 1:

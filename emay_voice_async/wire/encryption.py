@@ -14,12 +14,16 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from emay_voice_async.errors import InvalidRequestError, PushError
 from emay_voice_async.model.checks import check_text
 
-__all__ = ["MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip", "inflate"]
+__all__ = ["BLOCK_SIZE", "MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip", "inflate", "opens_gzip"]
 
 MAX_SIZE: Final = 64 * 1024 * 1024
 """The default limit of a push after inflating, in bytes."""
 
-_BLOCK_BITS: Final = 128
+BLOCK_SIZE: Final = 16
+"""Bytes of one block of AES."""
+
+_BLOCK_BITS: Final = 8 * BLOCK_SIZE
+_GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 _CHUNK: Final = 16 * 1024
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
@@ -48,6 +52,14 @@ def decrypt(body: bytes, secret_key: str | bytes) -> bytes:
     except ValueError:
         # The same text for a wrong length and a wrong padding: a sender must not learn which check failed.
         raise PushError("decrypt", "the body is not encrypted with this account's key") from None
+
+
+def opens_gzip(body: bytes, secret_key: str | bytes) -> bool:
+    """Tell whether the first block (16 bytes) of an encrypted body decrypts to the beginning of gzip data.
+
+    Raises :class:`InvalidRequestError` for a key that is not 16, 24 or 32 bytes long.
+    """
+    return _cipher(secret_key).decryptor().update(body[:BLOCK_SIZE]).startswith(_GZIP_MAGIC)
 
 
 def compress(data: bytes) -> bytes:

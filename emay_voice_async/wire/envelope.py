@@ -28,13 +28,9 @@ from emay_voice_async.model.codes import ResultCode, result_code
 from emay_voice_async.model.endpoints import Call, Endpoint
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.json_reader import Layout, read_json, read_rows
+from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, Broken, read_report_rows, structure_reports
 from emay_voice_async.wire.statuses import NOT_ACTED_ON, PASSING, advice_for
-from emay_voice_async.wire.structuring import (
-    REPORTS,
-    structure_balance,
-    structure_reports,
-    structure_rows,
-)
+from emay_voice_async.wire.structuring import structure_balance
 
 __all__ = [
     "REFUSALS",
@@ -89,16 +85,14 @@ def refusal(code: ResultCode | str, path: str) -> RefusedError:
     return REFUSALS.get(code, RefusedError)(code, meaning, path)
 
 
-def read_reports(
-    endpoint: Endpoint, response: HttpResponse
-) -> tuple[tuple[Report, ...], tuple[tuple[object, str], ...]]:
+def read_reports(endpoint: Endpoint, response: HttpResponse) -> tuple[tuple[Report, ...], tuple[Broken, ...]]:
     """Read the response to a getReport: the reports, and (raw value, reason) of each unreadable report.
 
     Raises :class:`RefusedError` (no report was removed) or :class:`AnswerError` (reports may have been
     removed; its ``body`` holds the raw response).
     """
-    rows = success_rows(response, REPORTS[endpoint.product])
-    if rows is not None and (reports := structure_rows(rows, endpoint.product)) is not None:
+    rows = success_rows(response, REPORT_LAYOUTS[endpoint.product])
+    if rows is not None and (reports := read_report_rows(rows, endpoint.product)) is not None:
         return reports, ()
     document = read_document(endpoint, response)
     try:
@@ -140,7 +134,8 @@ def read_document(endpoint: Endpoint, response: HttpResponse) -> dict[str, Any]:
     if response.status in NOT_ACTED_ON:
         raise _not_acted_on(endpoint, response)
     if response.status != _OK:
-        raise answer_error("the HTTP status is not 200", endpoint, response)
+        reason = "the HTTP status is not 200" if response.status else "the response is not HTTP"
+        raise answer_error(reason, endpoint, response)
     return _document(endpoint, response)
 
 

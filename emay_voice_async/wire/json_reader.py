@@ -1,8 +1,8 @@
-"""JSON texts to plain values: msgspec where it is installed, and the standard library's word for the rest.
+"""JSON texts to plain values, by msgspec where it is installed and else by the standard library.
 
-Where msgspec reads a text at all, it reads the same as :mod:`json`, integers of any length and the
-last of repeated names included. (orjson does not: it makes a float of an integer above 64 bits, and
-an id may come as one.) What msgspec refuses is given to :mod:`json`, which reads more than JSON.
+msgspec reads a text as :mod:`json` does, or refuses it: integers of any length, and the last one of equal
+names. (orjson makes a float of an integer above 64 bits, and an id may come as one.) A text that msgspec
+refuses goes to :mod:`json`, which reads more than JSON.
 """
 
 import json
@@ -18,7 +18,7 @@ __all__ = ["Layout", "Rows", "read_json", "read_rows"]
 
 @frozen
 class Layout:
-    """The names of the fields of an entry: ``key`` is a text in each of them, ``foreign`` ones say nothing."""
+    """The fields of an entry: ``key`` is a text or a whole number, and ``foreign`` fields must be null or absent."""
 
     names: tuple[str, ...]
     key: str
@@ -27,9 +27,9 @@ class Layout:
 
 @frozen
 class Rows:
-    """A document of many entries: its code as it came, and the values of each entry in the order of the names.
+    """A document of many entries: its code as it came, and a row of values for each entry.
 
-    A value that is missing is None.
+    The values of a row are in the order of the names of the layout, None for a missing field.
     """
 
     code: object
@@ -37,35 +37,32 @@ class Rows:
 
 
 def read_json(data: bytes) -> Any:
-    """Read a JSON text; raise :class:`ValueError` or :class:`RecursionError` if it is none."""
+    """Read a JSON text; raise :class:`ValueError` or :class:`RecursionError` for any other text."""
     try:
         return _reader()(data)
-    except (ValueError, RecursionError):
+    except Exception:
         return json.loads(data)
 
 
 def read_rows(data: bytes, layout: Layout) -> Rows | None:
-    """Read ``{"code": ..., "data": [{...}, ...]}`` without making a dict of each entry: in 0.6 of the time.
+    """Read ``{"code": ..., "data": [{...}, ...]}`` or ``[{...}, ...]`` without a dict for each entry.
 
-    None if msgspec is not there, or finds anything else in it, a field that is not in the layout for
-    instance: then :func:`read_json` is to be asked. (An unknown field is not just passed over, because
-    msgspec would pass over broken UTF-8 with it, and the result must not depend on what is installed.)
+    Fields that are not in the layout are passed over. None: msgspec is missing, or the text has another
+    shape, and :func:`read_json` must read it (benchmarks: push, send).
     """
     read = _row_reader(layout)
-    if read is None:
-        return None
     try:
-        return read(data)
-    except (ValueError, RecursionError):
+        return None if read is None else read(data)
+    except Exception:
         return None
 
 
 @cache
 def _msgspec() -> Any:
-    # At first use, so that importing the package is no slower for it.
+    # At first use, because importing the package must stay fast.
     try:
         return import_module("msgspec")
-    except ImportError:
+    except Exception:
         return None
 
 
@@ -80,25 +77,23 @@ def _row_reader(layout: Layout) -> Callable[[bytes], Rows] | None:
     msgspec = _msgspec()
     try:
         return None if msgspec is None else _made_row_reader(msgspec, layout)
-    except (AttributeError, TypeError):
-        # An old one, that has not got all this: no answer may be lost for that.
+    except Exception:
         return None
 
 
 def _made_row_reader(msgspec: Any, layout: Layout) -> Callable[[bytes], Rows]:
-    names = [(name, str) if name == layout.key else (name, Any, None) for name in layout.names]
-    # What is made here lives for a moment, and has no cycles: the garbage collector need not see it.
-    options = {"kw_only": True, "forbid_unknown_fields": True, "gc": False}
-    entry: Any = msgspec.defstruct(
-        "Entry", [*names, *((name, None, None) for name in layout.foreign)], **options
-    )
-    document = msgspec.defstruct("Document", [("data", list[entry]), ("code", Any, None)], **options)
-    decode = msgspec.json.Decoder(document).decode
+    fields = [(name, str | int) if name == layout.key else (name, Any, None) for name in layout.names]
+    foreign = [(name, None, None) for name in layout.foreign]
+    # The objects live for a moment and have no cycles, so the garbage collector need not track them.
+    entry: Any = msgspec.defstruct("Entry", [*fields, *foreign], kw_only=True, gc=False)
+    document = msgspec.defstruct("Document", [("data", list[entry]), ("code", Any, None)], gc=False)
+    decode, decode_list = msgspec.json.Decoder(document).decode, msgspec.json.Decoder(list[entry]).decode
     size, values = len(layout.names), msgspec.structs.astuple
 
     def read(data: bytes) -> Rows:
-        found = decode(data)
-        rows = map(values, found.data)
-        return Rows(found.code, (row[:size] for row in rows) if layout.foreign else rows)
+        document = None if data[:1] == b"[" else decode(data)
+        code, entries = (None, decode_list(data)) if document is None else (document.code, document.data)
+        rows = map(values, entries)
+        return Rows(code, (row[:size] for row in rows) if foreign else rows)
 
     return read

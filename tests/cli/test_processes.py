@@ -49,10 +49,14 @@ class Terminal:
         """Send SIGINT, as the terminal does for Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
+    def close(self) -> None:
+        """Close the terminal, as a dropped connection does."""
+        os.close(self._master)
+
     def end(self) -> int:
         """Read until the process ends; return its exit code."""
         self._read(lambda: False)
-        os.close(self._master)
+        self.close()
         return self.process.wait(PATIENCE)
 
     def _read(self, enough: Callable[[], bool]) -> None:
@@ -133,7 +137,7 @@ def test_second_interrupt(people: Path, tmp_path: Path) -> None:
     journal = tmp_path / "run.db"
     with served(sandbox) as env:
         terminal = Terminal(["--concurrency", "2", *notice(people, "--journal", journal, "--yes")], env)
-        terminal.wait_for("2 requests")
+        terminal.wait_for("1 request,")
         terminal.interrupt()
         terminal.wait_for("Stopping")
         terminal.interrupt()
@@ -142,7 +146,7 @@ def test_second_interrupt(people: Path, tmp_path: Path) -> None:
         assert "Traceback" not in terminal.text
         with start(["journal", "show", journal, "--json"], env) as shown:
             out, _ = shown.communicate(timeout=PATIENCE)
-    assert b'"unknown": 1000' in out
+    assert b'"unknown": 500' in out
 
 
 def test_broken_pipe(people: Path, tmp_path: Path) -> None:
@@ -226,3 +230,116 @@ def test_completion_in_bash(tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, check=False)  # noqa: S607
     assert done.stdout.split() == ["voice-sms"], done.stderr
+
+
+def run_shell(line: str, env: dict[str, str]) -> "subprocess.CompletedProcess[bytes]":
+    """Run a line of shell in which ``emay-voice`` is this program."""
+    program = f"{shlex.quote(sys.executable)} -m emay_voice_async"
+    line = line.replace("emay-voice", program)
+    return subprocess.run(
+        ["/bin/sh", "-c", line], env=env, capture_output=True, timeout=PATIENCE, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("emay-voice balance >&-", b"emay-voice: standard output is closed\n"),
+        ("emay-voice --version >&-", b"emay-voice: standard output is closed\n"),
+        ("emay-voice send notice --to x --content y --plan >&-", b"emay-voice: standard output is closed\n"),
+        ("emay-voice balance 2>&-", b"emay-voice: standard error is closed\n"),
+        ("emay-voice --help 2>&-", b"emay-voice: standard error is closed\n"),
+        ("emay-voice journal show x >&- 2>&-", b""),
+        (
+            "TMPDIR=/none emay-voice send notice --to - --content y --yes < /dev/null",
+            b"No usable temporary directory found",
+        ),
+    ],
+)
+def test_closed_streams(line: str, sentence: bytes, tmp_path: Path) -> None:
+    """A closed stream, or no folder for temporary files, is one sentence and exit code 7."""
+    env = {key: value for key, value in os.environ.items() if key not in ("TEMP", "TMP", "TMPDIR")}
+    env |= {
+        "EMAY_VOICE_BASE_URL": "http://127.0.0.1:1",
+        "EMAY_VOICE_APP_ID": "a",
+        "EMAY_VOICE_SECRET_KEY": "b" * 16,
+    }
+    if "TMPDIR" in line:
+        # Python tries further folders: all of them must be unusable.
+        code = (
+            "import sys, tempfile; tempfile._candidate_tempdir_list = lambda: ['/none']; "
+            "from emay_voice_async.cli import main; sys.exit(main())"
+        )
+        line = line.replace("emay-voice", f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}")
+    done = run_shell(line, env)
+    text = done.stdout + done.stderr
+    assert done.returncode == 7, text
+    assert sentence in text
+    assert text.count(b"\n") == (1 if sentence else 0)
+    assert b"Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    "line", ["code 13800000000", "decode-push - --plain", "send notice --to - --content x"]
+)
+def test_closed_standard_input(line: str, tmp_path: Path) -> None:
+    """A closed standard input is one sentence and exit code 2."""
+    with served(Sandbox()) as env:
+        done = run_shell(f"emay-voice {line} <&-", env)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"emay-voice: standard input: is closed\n"
+
+
+def test_hangup(people: Path, tmp_path: Path) -> None:
+    """SIGHUP stops a send in order: no number is unknown, and the same command sends the rest."""
+    sandbox = Sandbox(balance=Decimal(10**6), answer_latency=lambda: 0.3)
+    arguments = notice(people, "--journal", tmp_path / "run.db", "--yes")
+    with served(sandbox) as env:
+        terminal = Terminal(["--concurrency", "1", *arguments], env)
+        terminal.wait_for("1,000 accepted")
+        terminal.process.send_signal(signal.SIGHUP)
+        terminal.close()
+        assert terminal.process.wait(PATIENCE) == 130
+        with start(["journal", "show", tmp_path / "run.db", "--json"], env) as shown:
+            out, _ = shown.communicate(timeout=PATIENCE)
+        assert b'"unknown": 0' in out
+        assert b'"under way": 0' in out
+        assert 1000 <= len(sandbox.calls) < 10_000
+        with start(["--limit", "off", *arguments], env) as again:
+            again.communicate(timeout=PATIENCE)
+        assert again.returncode == 0
+    assert Counter(call.mobile for call in sandbox.calls) == Counter(people.read_text().split())
+
+
+def test_nohup(tmp_path: Path) -> None:
+    """Under nohup, SIGHUP is ignored and stays ignored."""
+    people = tmp_path / "people.txt"
+    people.write_text("\n".join(f"138{number:08}" for number in range(2_000)))
+    sandbox = Sandbox(balance=Decimal(10**6), answer_latency=lambda: 0.2)
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    with served(sandbox) as env:
+        arguments = ["--concurrency", "1", *notice(people, "--yes")]
+        with start(arguments, env, before=("-c", ignoring)) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(signal.SIGHUP)
+            process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert len(sandbox.calls) == 2_000
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_head() -> None:
+    """``demo | head -1`` exits with 141 and prints no error."""
+    line = f"{shlex.quote(sys.executable)} -m emay_voice_async demo | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", line],  # noqa: S607
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (141, b"")
+    assert done.stdout.count(b"\n") == 1

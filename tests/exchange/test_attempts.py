@@ -281,7 +281,7 @@ class TestTimeout:
             with pytest.raises(NotSentError, match="closed"):
                 await world.call()
             with pytest.raises(NotSentError, match="closed"):
-                await world.exchanges.tasks.pause(30, "/p", None)
+                await world.exchanges.tasks.pause(asyncio.sleep(30), "/p", None)
             assert now() == closed
             assert len(world.script.requests) == 1
 

@@ -402,8 +402,8 @@ class TestPause:
         """A pause takes the given seconds."""
 
         async def main(world: World) -> None:
-            await world.exchanges.tasks.pause(5, "/", None)
-            await world.exchanges.tasks.pause(5, "/", now() + 6)
+            await world.exchanges.tasks.pause(asyncio.sleep(5), "/", None)
+            await world.exchanges.tasks.pause(asyncio.sleep(5), "/", now() + 6)
             assert now() == 1010
 
         in_world(World(answers(SUCCESS)), main)
@@ -413,7 +413,7 @@ class TestPause:
 
         async def main(world: World) -> None:
             with pytest.raises(NotSentError, match="deadline"):
-                await world.exchanges.tasks.pause(5, "/", now() + 4)
+                await world.exchanges.tasks.pause(asyncio.sleep(5), "/", now() + 4)
             assert now() == 1004
 
         in_world(World(answers(SUCCESS)), main)
@@ -424,9 +424,9 @@ class TestPause:
         async def main() -> None:
             world = World(answers(SUCCESS))
             async with world:
-                task = asyncio.ensure_future(world.exchanges.tasks.pause(5, "/", None))
+                task = asyncio.ensure_future(world.exchanges.tasks.pause(asyncio.sleep(5), "/", None))
                 await asyncio.sleep(1)
-            for pause in (task, world.exchanges.tasks.pause(5, "/", None)):
+            for pause in (task, world.exchanges.tasks.pause(asyncio.sleep(5), "/", None)):
                 with pytest.raises(NotSentError, match="closed"):
                     await pause
             assert now() == 1001
@@ -437,7 +437,7 @@ class TestPause:
         """A cancellation during a pause is raised."""
 
         async def main(world: World) -> None:
-            task = asyncio.ensure_future(world.exchanges.tasks.pause(5, "/", None))
+            task = asyncio.ensure_future(world.exchanges.tasks.pause(asyncio.sleep(5), "/", None))
             await asyncio.sleep(1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -40,7 +40,7 @@ ENDS: dict[EmayVoiceError, Certainty] = {
     AnswerError("the response is not JSON", "/x", 200, b""): Certainty.UNKNOWN,
     EmayVoiceError("unexpected"): Certainty.UNKNOWN,
 }
-NOT_OF_AN_EXCHANGE = {"SendError", "PushError", "ReportTimeoutError"}
+NOT_OF_AN_EXCHANGE = {"TooManyReportsError", "SendError", "PushError", "ReportTimeoutError"}
 each_end = pytest.mark.parametrize(
     ("error", "known"), ENDS.items(), ids=lambda error: getattr(error, "code", None)
 )

@@ -8,7 +8,7 @@ import pytest
 from support.virtual_time import now, run
 
 from emay_voice_async.errors import NotSentError
-from emay_voice_async.exchange.tasks import OwnedTasks
+from emay_voice_async.exchange.tasks import OwnedTasks, retrieve
 
 
 async def _finish() -> None:
@@ -91,7 +91,7 @@ class TestWait:
         """A caller that is cancelled is cancelled."""
 
         async def main() -> None:
-            waiting = asyncio.ensure_future(OwnedTasks().pause(5, "/path", None))
+            waiting = asyncio.ensure_future(OwnedTasks().pause(asyncio.sleep(5), "/path", None))
             await asyncio.sleep(1)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -108,7 +108,7 @@ class TestWait:
                 nullcontext() if ended == 1005 else pytest.raises(NotSentError, match="deadline")
             )
             with raised:
-                await OwnedTasks().pause(5, "/path", deadline)
+                await OwnedTasks().pause(asyncio.sleep(5), "/path", deadline)
             assert now() == ended
 
         run(main())
@@ -120,7 +120,29 @@ class TestWait:
             tasks = OwnedTasks()
             await tasks.aclose(_finish)
             with pytest.raises(NotSentError, match="closed"):
-                await tasks.pause(5, "/path", None)
+                await tasks.pause(asyncio.sleep(5), "/path", None)
             assert now() == 1000
 
         run(main())
+
+
+@pytest.mark.parametrize("end", ["result", "error", "cancel"])
+def test_the_exception_of_a_future_without_a_caller(end: str) -> None:
+    """``retrieve`` takes note of the exception, so that asyncio logs none."""
+
+    async def main() -> None:
+        logged: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+        future = asyncio.get_running_loop().create_future()
+        if end == "result":
+            future.set_result(None)
+        elif end == "error":
+            future.set_exception(OSError())
+        else:
+            future.cancel()
+        retrieve(future)
+        del future
+        gc.collect()
+        assert not logged
+
+    asyncio.run(main())

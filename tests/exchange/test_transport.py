@@ -13,7 +13,7 @@ import pytest
 from support.http_transport import Script, answers, fields_of
 from support.libraries import client_over, each_exception, each_library, exceptions_of, make_exception
 from support.raw_server import certificate, closed_port, raw_server, replies, response_bytes
-from support.virtual_time import run
+from support.virtual_time import now, run
 
 from emay_voice_async.errors import InvalidRequestError, NotSentError, OutcomeUnknownError
 from emay_voice_async.exchange import transport as transport_module
@@ -265,10 +265,99 @@ class TestResponse:
         assert response.incomplete == "the body is incomplete (RemoteProtocolError)"
 
     @each_library
-    def test_a_content_length_that_is_too_small(self, library: ModuleType) -> None:
-        """The bytes up to the Content-Length are kept."""
-        response = exchange(library, response_bytes(JSON, headers={"content-length": 10}))
-        assert response.body == JSON[:10]
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n",
+            b"HTTP/1.1 200 OK\nContent-Length: 3\n\n",
+        ],
+    )
+    def test_whole_json_after_malformed_headers(self, library: ModuleType, head: bytes) -> None:
+        """A whole JSON object is read after malformed headers and wrong lengths."""
+        response = exchange(library, head + JSON)
+        assert (response.status, response.body) == (200, JSON)
+        assert response.incomplete is not None
+
+    @each_library
+    @pytest.mark.parametrize(
+        ("reply", "status", "body"),
+        [
+            (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n<html>", 200, b"<html>"),
+            (b"HTTP/1.1 404 X\r\nContent-Length: x\r\n\r\n" + JSON[:-1], 404, JSON[:-1]),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<html>", 200, b"<html>"),
+            (JSON, 0, JSON),
+            (b"\x15\x03\x01\x00\x02\x02\x16", 0, b"\x15\x03\x01\x00\x02\x02\x16"),
+        ],
+    )
+    def test_other_bytes_after_malformed_headers(
+        self, library: ModuleType, reply: bytes, status: int, body: bytes
+    ) -> None:
+        """All bytes after malformed headers, or without any HTTP, are kept."""
+        response = exchange(library, reply)
+        assert (response.status, response.body) == (status, body)
+
+    @each_library
+    def test_malformed_headers_on_a_reused_connection(self, library: ModuleType) -> None:
+        """The bytes of the second response of a connection are recorded, without the first."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"a=1")
+            writer.write(response_bytes(b'{"first":1}'))
+            await reader.readuntil(b"a=1")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + JSON)
+
+        async def main() -> None:
+            async with raw_server(serve) as port, library.AsyncClient(trust_env=False) as client:
+                transport = Transport(f"http://127.0.0.1:{port}", client, 5)
+                first = await transport.post("/voice/send", b"a=1", Progress())
+                second = await transport.post("/voice/send", b"a=1", Progress())
+                assert (first.body, second.body) == (b'{"first":1}', JSON)
+
+        asyncio.run(main())
+
+    def test_malformed_headers_over_tls(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The decrypted bytes are recorded."""
+        file, context = certificate(tmp_path)
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+
+        async def main() -> None:
+            reply = b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + JSON
+            async with raw_server(replies(reply), context) as port:
+                assert (await post(None, f"https://127.0.0.1:{port}")).body == JSON
+
+        asyncio.run(main())
+
+    @each_library
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_a_content_length_that_is_too_large_on_an_open_connection(
+        self, library: ModuleType, whole: bool
+    ) -> None:
+        """A whole JSON object is read after a second of silence; other bodies have the time of late responses."""
+
+        class Silent(library.AsyncByteStream):  # type: ignore[name-defined,misc]
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                yield JSON[:-1]
+                await asyncio.sleep(5)
+                if whole:
+                    yield b"}"
+                await asyncio.sleep(1000)
+
+        async def main() -> None:
+            began = now()
+            response = await post(client_over(library, responds(library, stream=Silent())), timeout=30)
+            assert response.body == (JSON if whole else JSON[:-1])
+            assert response.incomplete == "the body is incomplete (TimeoutError)"
+            assert now() - began == pytest.approx(6 if whole else 60)
+
+        run(main())
 
     @each_library
     def test_a_broken_connection(self, library: ModuleType) -> None:

@@ -352,6 +352,63 @@ class TestQueue:
 
         run(main())
 
+    def test_many_waiters_are_served_in_small_steps(self) -> None:
+        """10,000 slots that are free at once keep the event loop for 50 waiters at a time, in order."""
+
+        async def main() -> None:
+            line = pacer(10_000)
+            leases = [await line.acquire(Call.SEND) for _ in range(10_000)]
+            served: list[int] = []
+
+            async def one(name: int) -> None:
+                await line.acquire(Call.SEND)
+                served.append(name)
+                begun.set()
+
+            begun = asyncio.Event()
+            waiting = [asyncio.ensure_future(one(name)) for name in range(10_000)]
+            await asyncio.sleep(0)
+            for lease in leases:
+                lease.end()
+            await begun.wait()
+            steps = [len(served)]
+            while len(served) < 10_000:
+                before = len(served)
+                await asyncio.sleep(0)
+                steps.append(len(served) - before)
+            assert max(steps) <= 100
+            assert len(steps) >= 100
+            assert served == list(range(10_000))
+            await asyncio.wait(waiting)
+
+        run(main())
+
+    def test_a_slot_given_back_meanwhile_does_not_disturb_the_steps(self) -> None:
+        """Returns and new waiters in the middle of a long service neither lose nor reorder waiters."""
+
+        async def main() -> None:
+            line = pacer(200)
+            leases = [await line.acquire(Call.SEND) for _ in range(200)]
+            served: list[int] = []
+
+            async def one(name: int) -> None:
+                lease = await line.acquire(Call.SEND)
+                served.append(name)
+                if name % 7 == 0:
+                    lease.give_back()
+
+            waiting = [asyncio.ensure_future(one(name)) for name in range(190)]
+            await asyncio.sleep(0)
+            for lease in leases:
+                lease.end()
+            while not served:
+                await asyncio.sleep(0.1)
+            waiting += [asyncio.ensure_future(one(name)) for name in range(190, 220)]
+            await asyncio.wait(waiting)
+            assert served == list(range(220))
+
+        run(main())
+
 
 class TestLoops:
     """A pacer and its event loop."""

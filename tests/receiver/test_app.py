@@ -1,9 +1,9 @@
 """The receiver: confirmed, refused and rejected pushes."""
 
 import asyncio
+import json
 import logging
-import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -31,7 +31,7 @@ from support.pushes import (
 from support.virtual_time import now, run
 
 from emay_voice_async import CallState, Product, Report
-from emay_voice_async.receiver import PushReceiver, RecentReports
+from emay_voice_async.receiver import PushReceiver, RecentReports, Rejected
 from emay_voice_async.wire.encryption import compress, encrypt
 
 
@@ -76,18 +76,39 @@ class TestConfirming:
         assert run(push(PushReceiver(KEYS, handler), seal(text_of()))) == SUCCESS
         assert not handler.begun
 
-    @pytest.mark.parametrize("app_id", ["", "SOMEBODY-ELSE"])
-    def test_reports_keep_the_account_that_they_name(self, app_id: str) -> None:
-        """The header chooses the key and does not change the reports."""
+    @pytest.mark.parametrize("app_id", ["", "  ", None])
+    def test_an_empty_account_is_filled_in(self, app_id: str | None) -> None:
+        """A report without an account gets the account whose key opened the push."""
         handler = Handler()
-        run(push(PushReceiver(KEYS, handler), seal(text_of(entry(appId=app_id)))))
-        assert [report.app_id for report in handler.reports] == [app_id]
+        assert run(push(PushReceiver(KEYS, handler), seal(text_of(entry(appId=app_id))))) == SUCCESS
+        assert [report.app_id for report in handler.reports] == [APP_ID]
+
+    @pytest.mark.parametrize("count", [1, 300])
+    @pytest.mark.parametrize("foreign", [OTHER_ID, "UNKNOWN"])
+    def test_reports_of_another_account_are_broken(self, foreign: str, count: int) -> None:
+        """A report that names another account than the push is rejected, and the others are handed over."""
+        handler, rejections = Handler(), Rejections()
+        app = PushReceiver(KEYS, handler, on_rejected=rejections)
+        entries = [entry("m1"), *(entry(f"x{number}", appId=foreign) for number in range(count)), 7]
+        assert run(push(app, seal(text_of(*entries)))) == SUCCESS
+        assert handler.done == [["m1"]]
+        [rejected] = rejections.kept
+        assert rejected.app_id == APP_ID
+        assert list(rejected.error.reports) == handler.reports
+        assert rejected.error.broken[0][0] == 7
+        for raw, reason in rejected.error.broken[1:]:
+            assert raw["app_id"] == foreign
+            assert reason == "the report names another account than the push"
+        assert json.dumps([raw for raw, _ in rejected.error.broken])
 
     def test_each_account_has_its_key(self) -> None:
         """A receiver serves several accounts."""
         handler = Handler()
         app = PushReceiver(KEYS, handler)
-        assert run(push(app, seal(text_of(entry("m2")), OTHER_KEY), app_ids=[OTHER_ID])) == SUCCESS
+        assert (
+            run(push(app, seal(text_of(entry("m2", appId=OTHER_ID)), OTHER_KEY), app_ids=[OTHER_ID]))
+            == SUCCESS
+        )
         assert handler.done == [["m2"]]
 
 
@@ -229,11 +250,6 @@ class TestFailing:
         handler = Handler(lambda: asyncio.sleep(86_400))
         assert run(push(PushReceiver(KEYS, handler, handler_timeout=None))) == SUCCESS
 
-    def test_a_handler_that_is_not_async_confirms_nothing(self) -> None:
-        """A result that cannot be awaited is answered with 500."""
-        app = PushReceiver(KEYS, lambda _: None)  # type: ignore[arg-type,return-value]
-        assert run(status(app)) == 500
-
     @pytest.mark.parametrize("store", [None, RecentReports()])
     def test_a_server_that_stops_confirms_nothing(self, store: RecentReports | None) -> None:
         """Cancelled while the handler is running, the application sends no response."""
@@ -257,41 +273,6 @@ class TestFailing:
             assert handler.done == [["m1"]]
 
         run(main())
-
-
-class Key(str):
-    """A key that records the threads in which it is used."""
-
-    __slots__ = ("users",)
-
-    users: list[threading.Thread]
-
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        """Encode, and note the thread."""
-        self.users.append(threading.current_thread())
-        return super().encode(encoding, errors)
-
-
-class TestDecoding:
-    """Decoding that takes long does not hold up the event loop."""
-
-    @pytest.mark.parametrize(("length", "in_thread"), [(4 * 1024, False), (4 * 1024 + 16, True)])
-    def test_large_pushes_are_decoded_in_a_thread(self, length: int, *, in_thread: bool) -> None:
-        """Small bodies are decoded on the event loop, larger bodies in a thread."""
-        key = Key(KEY)
-        key.users = []
-        app = PushReceiver({APP_ID: key}, Handler())
-        key.users.clear()
-        assert run(status(app, bytes(length))) == 400
-        assert {thread is not threading.main_thread() for thread in key.users} == {in_thread}
-
-    def test_large_pushes_are_handed_over(self) -> None:
-        """A thousand reports come in order."""
-        handler = Handler()
-        body = seal(text_of(*(entry(f"m{number}", customVoiceId=str(number**9)) for number in range(1000))))
-        assert len(body) > 4 * 1024
-        assert run(push(PushReceiver(KEYS, handler), body)) == SUCCESS
-        assert handler.done == [[f"m{number}" for number in range(1000)]]
 
 
 class TestRejected:
@@ -347,9 +328,12 @@ class TestRejected:
     def test_an_on_rejected_that_hangs_is_cancelled(self) -> None:
         """The function is cancelled after ``handler_timeout`` seconds."""
 
+        async def hang_on(_: Rejected) -> None:
+            await hang()
+
         async def main() -> None:
             start = now()
-            app = PushReceiver(KEYS, Handler(), on_rejected=lambda _: hang(), handler_timeout=3)
+            app = PushReceiver(KEYS, Handler(), on_rejected=hang_on, handler_timeout=3)
             assert await status(app, b"garbage") == 500
             assert now() - start == 3
 
@@ -370,3 +354,77 @@ class TestRejected:
         run(push(PushReceiver(KEYS, Handler(), on_rejected=rejections), seal(text_of({"mobile": [MOBILE]}))))
         assert MOBILE not in repr(rejections.kept)
         assert f"<{len(rejections.kept[0].body)} bytes>" in repr(rejections.kept)
+
+    def test_without_on_rejected_rejected_pushes_are_kept(self) -> None:
+        """Without ``on_rejected`` the raw push is in ``rejected``, until it is taken."""
+        app = PushReceiver(KEYS, Handler())
+        partly = seal(text_of(entry(), 7))
+        assert run(push(app, partly)) == SUCCESS
+        assert run(status(app, b"garbage")) == 400
+        assert [(one.body, one.error.broken) for one in app.rejected] == [
+            (partly, ((7, app.rejected[0].error.broken[0][1]),)),
+            (b"garbage", ()),
+        ]
+        kept = list(app.rejected)
+        assert app.take_rejected() == kept
+        assert (app.rejected, app.take_rejected()) == ((), [])
+
+
+class TestHandle:
+    """``handle``, for frameworks other than ASGI."""
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"appId": APP_ID},
+            {"APPID": APP_ID, "Content-Type": "application/octet-stream"},
+            [("appid", APP_ID)],
+            [(b"appId", APP_ID.encode())],
+        ],
+    )
+    @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+    def test_headers_and_bodies_of_all_kinds(self, headers: Any, kind: Callable[[bytes], Any]) -> None:
+        """Headers are a mapping or pairs, of str or bytes; the body is any bytes."""
+        handler = Handler()
+        response = run(PushReceiver(KEYS, handler).handle("POST", "/", headers, kind(PUSH), None))
+        assert (response.status, response.body) == SUCCESS
+        assert response.headers["content-type"].startswith("text/plain")
+        assert handler.done == [["m1"]]
+
+    def test_a_body_in_pieces(self) -> None:
+        """The body may be an async iterable."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for start in range(0, len(PUSH), 7):
+                yield PUSH[start : start + 7]
+
+        handler = Handler()
+        response = run(PushReceiver(KEYS, handler).handle("POST", "/", {"appId": APP_ID}, pieces(), ""))
+        assert (response.status, response.body) == SUCCESS
+
+    def test_a_body_that_fails(self, caplog: pytest.LogCaptureFixture) -> None:
+        """An exception of the body is answered 500 and logged."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield PUSH[:16]
+            raise ConnectionResetError("the peer is gone")
+
+        response = run(PushReceiver(KEYS, Handler()).handle("POST", "/", {"appId": APP_ID}, pieces(), ""))
+        assert response.status == 500
+        assert "the peer is gone" in caplog.text
+
+    def test_a_header_that_comes_twice(self) -> None:
+        """An account that is named twice is refused."""
+        headers = [("appId", APP_ID), ("appId", APP_ID)]
+        assert run(PushReceiver(KEYS, Handler()).handle("POST", "/", headers, PUSH, None)).status == 403
+
+    @pytest.mark.parametrize(("size", "status"), [(16, 400), (1024, 413)])
+    def test_a_whole_body_is_bounded(self, size: int, status: int) -> None:
+        """A whole body is bounded by ``max_body``, too."""
+        app = PushReceiver(KEYS, Handler(), max_body=512)
+        assert run(app.handle("POST", "/", {"appId": APP_ID}, bytes(size), None)).status == status
+
+    def test_another_method(self) -> None:
+        """Another method is answered 405 with the allowed method."""
+        response = run(PushReceiver(KEYS, Handler()).handle("GET", "/", {}, b"", None))
+        assert (response.status, response.headers["allow"]) == (405, "POST")

@@ -85,6 +85,23 @@ class TestPlain:
         assert run(status(app, text_of(entry()), **options)) == (200 if allowed else 403)
         assert len(handler.done) == allowed
 
+    @pytest.mark.parametrize(
+        ("tokens", "path", "expected"),
+        [
+            ([TOKEN], "/push", 200),
+            ([TOKEN], "/push/wrong", 200),
+            (["wrong"], f"/push/{TOKEN}", 403),
+            ([TOKEN, TOKEN], "/push", 403),
+            ([""], f"/push/{TOKEN}", 403),
+            ([], f"/push/{TOKEN}", 200),
+        ],
+    )
+    def test_the_token_in_a_header(self, tokens: list[str], path: str, expected: int) -> None:
+        """One header with the token takes the place of the token in the path."""
+        headers = [(b"X-Emay-Plain-Token", token.encode()) for token in tokens]
+        app = PushReceiver(KEYS, Handler(), allow_plain=True, plain_token=TOKEN)
+        assert run(status(app, text_of(entry()), path=path, headers=headers)) == expected
+
     def test_encrypted_pushes_need_no_rule(self) -> None:
         """Encrypted pushes are accepted from any address and to any path."""
         app = PushReceiver(KEYS, Handler(), allow_plain=True, plain_networks=NETWORKS, plain_token=TOKEN)

@@ -17,4 +17,4 @@ def test_all_responses_are_short_texts(response: PushResponse) -> None:
 
 def test_each_status_is_used_once() -> None:
     """A status has one meaning."""
-    assert sorted(response.status for response in RESPONSES) == [200, 400, 403, 405, 408, 413, 500]
+    assert sorted(response.status for response in RESPONSES) == [200, 400, 403, 405, 408, 413, 500, 503]

@@ -19,7 +19,7 @@ def response(
     request: SyncRequest, granted: int = 0, epoch: str = "e", wait: float | None = None
 ) -> SyncResponse:
     """Answer a request."""
-    return SyncResponse(request.sequence, epoch, granted, wait, 4, 4, 1.0)
+    return SyncResponse(request.sequence, epoch, granted, wait, 4, 4, 1.0, 0)
 
 
 def synced(own: Ledger, now: float, wanted: int = 0, granted: int = 0) -> list[int]:

@@ -21,7 +21,6 @@ from emay_voice_async import AsyncEmayVoice, InvalidRequestError, NotSentError, 
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.redis import RedisPacer
 from emay_voice_async.redis.backoff import UnavailableError
-from emay_voice_async.redis.connection import _is_permanent
 from emay_voice_async.redis.protocol import SyncRequest
 from emay_voice_async.sandbox import Sandbox
 
@@ -217,13 +216,12 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("broken", "mended"),
         [
-            (["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"]),
             (
                 ["CONFIG", "SET", "min-replicas-to-write", "1"],
                 ["CONFIG", "SET", "min-replicas-to-write", "0"],
             ),
         ],
-        ids=["read-only", "without replicas"],
+        ids=["without replicas"],
     )
     def test_a_transient_error_is_waited_out(
         self, private: str, caplog: pytest.LogCaptureFixture, broken: list[str], mended: list[str]
@@ -243,25 +241,6 @@ class TestErrors:
             asyncio.run(main())
         assert ["cannot be used" in caplog.messages[0], "is back" in caplog.messages[1]] == [True, True]
 
-    @pytest.mark.parametrize(
-        ("error", "lasting"),
-        [
-            (redis.exceptions.OutOfMemoryError("command not allowed"), False),
-            (redis.exceptions.BusyLoadingError("loading"), False),
-            (redis.exceptions.TryAgainError("slots are moved"), False),
-            (redis.exceptions.ResponseError("MISCONF cannot write to disk"), False),
-            (redis.exceptions.ResponseError("ERR unknown command"), True),
-            (redis.exceptions.NoPermissionError("no right to run scripts"), True),
-            (redis.exceptions.AuthenticationError("no password"), True),
-            (ConnectionResetError(), False),
-            (TimeoutError(), False),
-        ],
-        ids=lambda one: type(one).__name__,
-    )
-    def test_transient_errors_are_told_from_permanent_errors(self, error: Exception, lasting: bool) -> None:
-        """Load and lost connections are transient; missing rights and wrong settings are permanent."""
-        assert _is_permanent(error) is lasting
-
     def test_a_wrong_password_is_told_at_once(self, private: str) -> None:
         """A permanent error fails the request at once, and the client makes it NotSent."""
 
@@ -277,6 +256,21 @@ class TestErrors:
                             await voice.get_balance(deadline=10)
                 finally:
                     await admin.config_set("requirepass", "")
+
+        asyncio.run(main())
+
+    def test_a_read_only_replica_is_told_at_once(self, private: str) -> None:
+        """A server that is a replica is a wrong server: requests fail until the server is a master."""
+
+        async def main() -> None:
+            async with RedisPacer(private, app_id=secrets.token_hex(4), rate_limits=SHORT) as pacer:
+                await pacer._connection.command("REPLICAOF", "127.0.0.1", "1")
+                try:
+                    with pytest.raises(redis.ReadOnlyError):
+                        await pacer.acquire(Call.SEND)
+                finally:
+                    await pacer._connection.command("REPLICAOF", "NO", "ONE")
+                (await pacer.acquire(Call.SEND)).end()
 
         asyncio.run(main())
 
@@ -304,7 +298,7 @@ class TestErrors:
                 with pytest.raises(UnavailableError, match="a later command"):
                     await server.sync(first)
                 key = f"{server._key}:process:p"
-                await pacer._connection.command("HSET", key, "response", '[1,"e",0,-1,2,2,200000]')
+                await pacer._connection.command("HSET", key, "response", '[1,"e",0,-1,2,2,200000,0]')
                 with pytest.raises(UnavailableError, match="another command"):
                     await server.sync(second)
 

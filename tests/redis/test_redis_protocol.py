@@ -14,12 +14,11 @@ from support.redis_model import ServerModel
 
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import Window
-from emay_voice_async.redis.connection import Script
 from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, Terms, decode, encode, terms
+from emay_voice_async.redis.scripts import SYNC
 
 BEGIN = 1_700_000_000_000_000
 """Microseconds of a POSIX clock, which is what servers have."""
-SYNC = Script("sync.lua")
 LIMIT = RateLimit(3, 1.0)
 TERMS = terms(LIMIT, longest=20.0, grace=0.5)
 
@@ -95,8 +94,8 @@ class TestWire:
 
     def test_a_response_is_read(self) -> None:
         """Each field has its place; a negative wait is None."""
-        assert decode('[7,"e",2,1500000,9,10,1000000]') == SyncResponse(7, "e", 2, 1.5, 9, 10, 1.0)
-        assert decode(b'[7,"e",2,-1,9,10,1000000]').wait is None
+        assert decode('[7,"e",2,1500000,9,10,1000000,8]') == SyncResponse(7, "e", 2, 1.5, 9, 10, 1.0, 8)
+        assert decode(b'[7,"e",2,-1,9,10,1000000,8]').wait is None
 
 
 def both(
@@ -115,7 +114,9 @@ STEPS = st.lists(
         ),
         st.integers(0, 2),
         st.integers(0, 4),
-        st.sampled_from(["end", "end", "end late", "give back", "refused", "mine", "again", "stale", "fill"]),
+        st.sampled_from(
+            ["end", "end", "end late", "give back", "refused", "mine", "again", "stale", "fill", "stepped"]
+        ),
         st.sampled_from(["", "", "", "", "", "", "wiped", "older"]),
     ),
     max_size=40,
@@ -126,7 +127,10 @@ class TestScript:
     """The script follows the same rules as the model and the window."""
 
     @settings(max_examples=300)
-    @given(steps=STEPS, other=st.sampled_from([TERMS, terms(RateLimit(2, 1.5), longest=20.0, grace=0.5)]))
+    @given(
+        steps=STEPS,
+        other=st.sampled_from([TERMS, terms(RateLimit(2, 1.5), longest=20.0, grace=0.5, silence=2.0)]),
+    )
     def test_the_script_does_the_same_as_the_model(
         self, client: redis.Redis, steps: list[tuple[int, int, int, str, str]], other: Terms
     ) -> None:
@@ -160,6 +164,7 @@ class TestScript:
                     registered=pairs if what == "mine" else (),
                     returned=some if what == "give back" else (),
                     over_speed=what == "refused",
+                    stepped=what == "stepped",
                     fill=700_000 if what == "fill" else 0,
                 )
                 if before is not None and what in ("again", "stale"):

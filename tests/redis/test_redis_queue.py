@@ -17,7 +17,7 @@ from emay_voice_async.errors import UsageError
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.protocol import Lease
 from emay_voice_async.pacing.window import tolerance
-from emay_voice_async.redis.protocol import SyncRequest, terms
+from emay_voice_async.redis.protocol import SyncRequest, longest_silence, terms
 from emay_voice_async.redis.queue import SharedQueue
 
 N, W = 10, 1.0
@@ -39,10 +39,13 @@ def queue(
     delay: float = 0.0,
     fate: Fate = well,
     longest: float = LONGEST,
+    silence: float = 0.0,
 ) -> SharedQueue:
     """Make the queue of one process."""
     limit = RateLimit(requests, period)
-    server = ModelServer(model, terms(limit, longest=longest, grace=0.5), delay=delay, fate=fate)
+    server = ModelServer(
+        model, terms(limit, longest=longest, grace=0.5, silence=silence), delay=delay, fate=fate
+    )
     return SharedQueue(server, limit, fallback)
 
 
@@ -851,6 +854,96 @@ class TestUnavailable:
             await other.aclose()
 
         run(main())
+
+
+class Moved:
+    """A process's way to a server that vanishes: open connections hang, later ones reach the new server."""
+
+    def __init__(self, server: ModelServer, vanishes: float, new: ServerModel) -> None:
+        self._server, self._vanishes, self._new = server, vanishes, new
+        self._hung = False
+
+    def __call__(self, _: SyncRequest) -> str:
+        """Lose the first request after the server has vanished, then go to the new server."""
+        if now() < self._vanishes:
+            return "well"
+        if not self._hung:
+            self._hung = True
+            return "lost there"
+        self._server.model = self._new
+        return "well"
+
+
+class TestNewState:
+    """A state that replaces another without a word."""
+
+    @pytest.mark.parametrize("period", [0.1, 0.5, 1.0, 3.0])
+    @pytest.mark.parametrize("begins", [0.0, 0.3, 0.6, 0.9])
+    def test_an_empty_server_takes_over_the_address(self, period: float, begins: float) -> None:
+        """A new process at the empty server waits until the others, whose connections hang, have come."""
+        old, new, service = ServerModel(), ServerModel(), Service(N, period)
+        silence = longest_silence(RateLimit(N, period), 1.0)
+        queues = [queue(old, N, period, silence=silence) for _ in range(2)]
+        joining = queue(new, N, period, silence=silence)
+        vanishes = 1010.0 + begins
+        for own in queues:
+            server_of(own).fate = Moved(server_of(own), vanishes, new)
+
+        async def main() -> None:
+            sending = [
+                asyncio.ensure_future(exchange(own, service, 0.3, 0.02)) for own in queues for _ in range(150)
+            ]
+            await asyncio.sleep(vanishes - now())
+            sending += [asyncio.ensure_future(exchange(joining, service, 0.0, 0.02)) for _ in range(50)]
+            await asyncio.gather(*sending)
+            for own in (*queues, joining):
+                await own.aclose()
+
+        run(main())
+        assert service.refused == 0
+        assert len(service.accepted) == 350
+
+    @pytest.mark.parametrize("step", [0.01, 0.5, 1.0, 5.0, 3600.0])
+    @pytest.mark.parametrize("begins", [0.0, 0.3, 0.6, 0.9])
+    def test_the_clock_steps_forward(
+        self, step: float, begins: float, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """After a step of the server's clock, slots that are granted too early are returned unused."""
+        model, service = ServerModel(), Service(N, W)
+        queues = [queue(model, silence=longest_silence(RateLimit(N, W), 1.0)) for _ in range(3)]
+
+        async def main() -> None:
+            sending = [
+                asyncio.ensure_future(exchange(own, service, 0.02, 0.02)) for own in queues for _ in range(60)
+            ]
+            await asyncio.sleep(10 + begins)
+            model.offset += round(step * 1e6)
+            await asyncio.gather(*sending)
+            for own in queues:
+                await own.aclose()
+
+        with caplog.at_level(logging.WARNING, "emay_voice_async"):
+            run(main())
+        assert service.refused == 0
+        assert len(service.accepted) == 180
+        assert [text for text in caplog.messages if "its clock stepped" in text]
+
+    @pytest.mark.parametrize("rate", [-0.0009, 0.0009])
+    def test_a_clock_that_drifts_does_not_step(self, rate: float, caplog: pytest.LogCaptureFixture) -> None:
+        """Clocks within the drift of the tolerance begin no new state, also after a long pause."""
+        model = ServerModel()
+        one = queue(model)
+
+        async def main() -> None:
+            for pause in (0.0, 1.0, 60.0, 3600.0, 86_000.0):
+                await asyncio.sleep(pause)
+                model.offset = round((now() - 1000) * rate * 1e6)
+                (await one.acquire(again=False)).end()
+            await one.aclose()
+
+        with caplog.at_level(logging.WARNING, "emay_voice_async"):
+            run(main())
+        assert caplog.messages == []
 
 
 class TestFallback:

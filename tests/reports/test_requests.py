@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.clients import ids, in_real_time, page, with_voice
+from support.clients import ids, in_real_time, living, page, with_voice
 from support.http_transport import Script, Step, answers, code
 from support.virtual_time import now, run
 
@@ -175,7 +175,7 @@ class TestSpool:
     def test_one_file_for_each_answer(self, tmp_path: Path, searched: bool) -> None:
         """The file of an answer is removed with the last report of this answer, by any way of taking."""
         for names in (("1", "2", "3"), ("4", "5")):
-            Spool(tmp_path).write(Product.VOICE, json.dumps(page(*names)).encode())
+            Spool(tmp_path, "a").write(Product.VOICE, json.dumps(page(*names)).encode())
 
         async def main(voice: AsyncEmayVoice) -> None:
             stream = voice.reports(spool=tmp_path)
@@ -216,8 +216,8 @@ class TestSpool:
 
     def test_a_leftover_that_cannot_be_read(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """A leftover that makes no sense is put aside and logged, and the others are delivered."""
-        Spool(tmp_path).write(Product.VOICE, b"<html>")
-        Spool(tmp_path).write(Product.VOICE, json.dumps(page("1")).encode())
+        Spool(tmp_path, "a").write(Product.VOICE, b"<html>")
+        Spool(tmp_path, "a").write(Product.VOICE, json.dumps(page("1")).encode())
 
         async def main(voice: AsyncEmayVoice) -> None:
             assert [report.message_id async for report in voice.reports(spool=tmp_path)] == ["1"]
@@ -257,7 +257,7 @@ class TestSpool:
     def test_the_first_stream_is_cancelled_while_leftovers_load(self, tmp_path: Path) -> None:
         """Leftovers are delivered before new reports, also to a second stream when the first is cancelled."""
         for name in "12":
-            Spool(tmp_path).write(Product.VOICE, json.dumps(page(name)).encode())
+            Spool(tmp_path, "a").write(Product.VOICE, json.dumps(page(name)).encode())
         (tmp_path / "0-voice.json").mkdir()
 
         async def main(voice: AsyncEmayVoice) -> None:
@@ -269,6 +269,56 @@ class TestSpool:
             assert [report.message_id async for report in voice.reports(spool=tmp_path)] == ["2", "3"]
 
         in_real_time(Script(answers(page("3")), answers(page())), main)
+
+    def test_a_folder_in_use(self, tmp_path: Path) -> None:
+        """A second client with the same folder is refused until the first client is closed."""
+        script = Script(answers(page("1")), answers(page()), answers(page("2")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            assert [report.message_id async for report in voice.reports(spool=tmp_path)] == ["1"]
+
+            async def refused(other: AsyncEmayVoice) -> None:
+                for _ in range(2):
+                    with pytest.raises(InvalidRequestError, match="one client of one process at a time"):
+                        await anext(other.reports(spool=tmp_path))
+
+            async def accepted(other: AsyncEmayVoice) -> None:
+                assert [report.message_id async for report in other.reports(spool=tmp_path)] == ["2"]
+
+            await living(script, refused)
+            await voice.aclose()
+            await living(script, accepted)
+
+        in_real_time(script, main)
+
+    def test_a_folder_of_another_account(self, tmp_path: Path) -> None:
+        """A folder with reports of another account is refused before the first request."""
+        Spool(tmp_path, "another").write(Product.VOICE, json.dumps(page("1")).encode())
+        script = Script(answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            with pytest.raises(InvalidRequestError, match=r"reports of another account \(another\)"):
+                await anext(voice.report_pages(spool=tmp_path))
+
+        in_real_time(script, main)
+        assert not script.requests
+
+    def test_a_page_stays_on_disk_until_the_next(self, tmp_path: Path) -> None:
+        """The file of a page is removed when the next page is asked for, and stays after any other end."""
+        script = Script(answers(page("1", "2")), answers(page("3")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            async with aclosing(voice.report_pages(spool=tmp_path)) as pages:
+                assert ids(await anext(pages)) == ["1", "2"]
+                [first] = tmp_path.iterdir()
+                assert ids(await anext(pages)) == ["3"]
+                [second] = tmp_path.iterdir()
+                assert first != second
+            assert list(tmp_path.iterdir()) == [second]
+            assert [ids(one) async for one in voice.report_pages(spool=tmp_path)] == [["3"]]
+            assert list(tmp_path.iterdir()) == []
+
+        in_real_time(script, main)
 
     def test_a_folder_that_fails(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """When the folder is lost, reports are delivered all the same, and the failure is logged."""

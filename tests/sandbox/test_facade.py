@@ -103,6 +103,25 @@ class TestRecord:
         ask(local, "/voice/send")
         assert local.calls[0].message_id == "20180427000000000002"
 
+    @pytest.mark.parametrize("keep", [None, 0, 1, 3, 10])
+    def test_the_records_are_bounded(self, keep: int | None) -> None:
+        """Only the last ``keep`` requests and calls are recorded; the state of the service is whole."""
+        local = Sandbox(clock=lambda: NOW, keep=keep)
+        for number in range(4):
+            ask(local, "/voice/send", mobiles=f"1380000000{number},1390000000{number}")
+        kept = slice(0, None) if keep is None else slice(max(0, 4 - keep), None)
+        assert [one.fields["mobiles"][:11] for one in local.received] == [
+            f"1380000000{number}" for number in range(4)
+        ][kept]
+        assert len(local.calls) == (8 if keep is None else min(8, keep))
+        assert not local.calls or local.calls[-1].mobile == "13900000003"
+        assert (local.reports_waiting, local.balance) == (8, Decimal("9999.2"))
+
+    def test_a_negative_number_of_records(self) -> None:
+        """A negative ``keep`` is refused."""
+        with pytest.raises(ValueError, match="keep must be 0 or more"):
+            Sandbox(keep=-1)
+
     def test_it_shows_no_secret(self) -> None:
         """No repr shows the secretKey."""
         local = still()

@@ -226,6 +226,20 @@ class TestEnd:
 
         asyncio.run(main())
 
+    def test_an_ipv6_address_is_in_brackets(self) -> None:
+        """The URL of an IPv6 address is a URL that clients accept."""
+
+        async def main() -> None:
+            try:
+                async with sandbox().serve(host="::1") as url, client(url) as http:
+                    assert url.startswith("http://[::1]:")
+                    answer = await http.post("/voice/getBalance", data=form("/voice/getBalance"))
+                    assert answer.json()["balance"] == "10000"
+            except OSError:
+                pytest.skip("this host has no IPv6 loopback address")
+
+        asyncio.run(main())
+
     def test_a_port_can_be_taken_once(self) -> None:
         """A second server on a port is an error at once."""
 

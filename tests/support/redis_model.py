@@ -50,6 +50,8 @@ class ServerModel:
     lowers: float = 0
     latest: int = 0
     skew: int = 0
+    offset: int = 0
+    """Steps of the wall clock."""
 
     def sync(self, request: SyncRequest, terms: Terms, time: int) -> SyncResponse | None:
         """Do the same as the script."""
@@ -58,7 +60,8 @@ class ServerModel:
             return earlier if request.sequence == sequence else None
         self.skew += max(0, self.latest - time - self.skew)
         now = self.latest = time + self.skew
-        fresh = not self.epoch or (request.epoch == self.epoch and sequence < request.acknowledged)
+        older = request.stepped or sequence < request.acknowledged
+        fresh = not self.epoch or (request.epoch == self.epoch and older)
         if fresh:
             self.epoch = f"epoch:{request.process}:{request.sequence}"
         requests, period = self._agree(terms, now, fresh=fresh)
@@ -77,6 +80,7 @@ class ServerModel:
             self.slots,
             requests,
             period / 1e6,
+            now,
         )
         self.answered[request.process] = request.sequence, response
         return response
@@ -89,7 +93,9 @@ class ServerModel:
         requests = min(limit[0] for limit in self.limits)
         hold = max(limit[2] for limit in self.limits)
         stricter, self.hold = hold > self.hold, hold
-        if fresh or stricter:
+        if fresh:
+            self._fill(requests, now + hold + terms.silence)
+        elif stricter:
             self._fill(requests, now + hold)
         return requests, max(limit[1] for limit in self.limits)
 
@@ -182,7 +188,7 @@ class ModelServer:
             raise UnavailableError("no response came")
         await asyncio.sleep(self.delay)
         assert encode(request, self.terms)
-        response = self.model.sync(request, self.terms, round(now() * 1e6))
+        response = self.model.sync(request, self.terms, round(now() * 1e6) + self.model.offset)
         if fate == "lost back":
             await asyncio.sleep(self.timeout)
             raise UnavailableError("no response came")

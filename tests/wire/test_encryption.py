@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from samples import blob, cases
 
 from emay_voice_async.errors import InvalidRequestError, PushError
-from emay_voice_async.wire.encryption import MAX_SIZE, compress, decrypt, encrypt, gunzip
+from emay_voice_async.wire.encryption import MAX_SIZE, compress, decrypt, encrypt, gunzip, opens_gzip
 
 KEY = "0123456789abcdef"
 CHUNK = 16 * 1024
@@ -258,7 +258,7 @@ class TestGunzip:
         code = (
             "import resource, sys\n"
             "from emay_voice_async.errors import PushError\n"
-            "from emay_voice_async.wire.encryption import gunzip\n"
+            "from emay_voice_async.wire.encryption import gunzip, opens_gzip\n"
             "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
             "resource.setrlimit(resource.RLIMIT_AS, (used + 40 * 2**20,) * 2)\n"
             "try:\n"
@@ -296,3 +296,15 @@ def _bomb(size: int) -> bytes:
     """Compress zeros piece by piece."""
     packer = zlib.compressobj(9, wbits=31)
     return b"".join(packer.compress(bytes(MIB)) for _ in range(size // MIB)) + packer.flush()
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 100_000])
+@pytest.mark.parametrize("key", ["1234567890abcdef", b"1234567890abcdef12345678", "密钥密钥密钥密钥密钥zz"])
+def test_the_first_block_tells_a_sender_with_the_key(key: str | bytes, size: int) -> None:
+    """The first block opens to gzip with the key only; a shorter beginning does not."""
+    body = encrypt(compress(bytes(size)), key)
+    assert opens_gzip(body, key)
+    assert opens_gzip(body[:16], key)
+    assert not opens_gzip(body[:15], key)
+    assert not opens_gzip(body, "another key ....")
+    assert not opens_gzip(encrypt(bytes(size), key), key)

@@ -39,8 +39,8 @@ from emay_voice_async.model.endpoints import (
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.envelope import REFUSALS, HttpResponse, read_balance, read_reports, refusal
+from emay_voice_async.wire.status_reports import structure_reports
 from emay_voice_async.wire.statuses import NOT_ACTED_ON
-from emay_voice_async.wire.structuring import structure_reports
 from emay_voice_async.wire.tickets import read_tickets
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)

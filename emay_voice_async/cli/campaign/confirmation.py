@@ -40,9 +40,8 @@ def confirm(question: str, console: Console, *, uses_standard_input: bool) -> bo
 def _discard_typed_ahead(answers: TextIO) -> None:
     """Discard keys that were pressed before the question was on the screen."""
     try:
-        import termios
+        import termios  # noqa: PLC0415 - Windows has no termios
     except ImportError:
-        # Windows has no termios.
         return
     with suppress(termios.error, OSError):
         termios.tcflush(answers.fileno(), termios.TCIFLUSH)
@@ -50,7 +49,7 @@ def _discard_typed_ahead(answers: TextIO) -> None:
 
 def _terminal(stack: ExitStack, *, uses_standard_input: bool) -> TextIO | None:
     """Return the source of the answer: standard input, or the terminal when standard input is the list."""
-    if not uses_standard_input and sys.stdin.isatty():
+    if not uses_standard_input and sys.stdin is not None and sys.stdin.isatty():
         return sys.stdin
     try:
         return stack.enter_context(TERMINAL.open(encoding="utf-8"))

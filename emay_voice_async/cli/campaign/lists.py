@@ -4,25 +4,28 @@ A send reads its lists twice: once for the plan, once to send. The copies guaran
 sent numbers are the same, and standard input can be read only once. Other programs cannot see the copies.
 """
 
+import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from emay_voice_async.cli.campaign.options import SendOptions
-from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.streams import standard_input
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.lists.reading import FORMATS, Entry, read_recipients
+from emay_voice_async.lists.reading import FORMATS, Entries, Entry, read_recipients
+from emay_voice_async.model.numbers import is_number, mask, normalised
 from emay_voice_async.model.recipients import Recipient
 
 __all__ = ["STANDARD_INPUT", "Lists", "Problems"]
 
 STANDARD_INPUT: Final = Path("-")
+_NUMBER: Final = re.compile(r"[+＋]?[0-9０-９][0-9０-９ ().-]{5,30}")
 SHOWN: Final = 20
 """The most invalid entries that are printed."""
 
@@ -48,18 +51,67 @@ class Problems:
             yield f"and {self.count - len(self.shown):,} more"
 
 
+@frozen
+class _Source:
+    """One value of ``--to``: a file, standard input, or a number."""
+
+    name: str
+    format: str | None
+    path: Path
+    number: str | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Read a value of ``--to``; a text in the form of a number that names no file is a number."""
+        text = str(path)
+        if path == STANDARD_INPUT:
+            return cls("standard input", "txt", path)
+        if _NUMBER.fullmatch(text) and not path.exists():
+            number = normalised(text)
+            if not is_number(number):
+                raise CommandError(
+                    f"--to {mask(text)}: neither a file nor a number of 11 digits that begins with 1"
+                )
+            return cls(f"--to {mask(number)}", "txt", path, number)
+        ending = path.suffix[1:].lower()
+        known = next((known for known, endings in FORMATS.items() if ending in endings), None)
+        return cls(text, known, path)
+
+    def place(self, line: int) -> str:
+        """Name the place of an entry."""
+        return self.name if self.number is not None else f"{self.name}, line {line}"
+
+    def copy(self) -> BinaryIO:
+        """Copy the source into a file that has no name; raise :class:`CommandError` with the source's name."""
+        source = standard_input() if self.path == STANDARD_INPUT else None
+        copy = _temporary_file()
+        try:
+            if self.number is not None:
+                copy.write(self.number.encode())
+            elif source is not None:
+                shutil.copyfileobj(source, copy)
+            else:
+                with self.path.open("rb") as file:
+                    shutil.copyfileobj(file, copy)
+        except OSError as error:
+            copy.close()
+            raise CommandError(f"{self.name}: {error.strerror or error}") from None
+        return copy
+
+
 class Lists:
-    """The files with recipients, in order; readable any number of times."""
+    """The sources of recipients, in order; readable any number of times."""
 
     def __init__(self, options: SendOptions) -> None:
-        paths = options.paths
-        self.names = [_name(path) for path in paths]
-        self.uses_standard_input = STANDARD_INPUT in paths
+        self._sources = [_Source.of(path) for path in options.paths]
+        self.names: list[str] = [source.name for source in self._sources]
+        self.uses_standard_input: bool = STANDARD_INPUT in options.paths
         self._options = options
         self._files: list[BinaryIO] = []
+        self._encodings: dict[str, str] = {}
         try:
-            for path in paths:
-                self._files.append(_copy(path))
+            for source in self._sources:
+                self._files.append(source.copy())
         except BaseException:
             self.close()
             raise
@@ -86,28 +138,44 @@ class Lists:
 
         Raises :class:`CommandError` with the name of a file that cannot be read.
         """
-        for path, name, file in zip(self._options.paths, self.names, self._files, strict=True):
-            for entry in self._entries(path, name, file):
-                place = f"{name}, line {entry.line}"
+        for source, file in zip(self._sources, self._files, strict=True):
+            for entry in self._entries(source, file):
+                place = source.place(entry.line)
                 if entry.problem is None:
                     on_valid(place)
                     yield entry.recipient
                 else:
                     on_problem(place, entry.problem)
 
-    def _entries(self, path: Path, name: str, file: BinaryIO) -> Iterator[Entry]:
-        options = self._options
+    def _entries(self, source: _Source, file: BinaryIO) -> Iterator[Entry]:
         file.seek(0)
         try:
-            yield from read_recipients(
-                file,
-                format=options.format or _format(path) or None,
-                column=options.column,
-                custom_id_column=options.custom_id_column,
-                encoding=options.encoding,
-            )
+            entries = self._reader(source, file)
+            yield from entries
+            if entries.encoding is not None:
+                self._encodings[source.name] = entries.encoding
         except InvalidRequestError as error:
-            raise CommandError(f"{name}: {error}") from None
+            raise CommandError(f"{source.name}: {error}") from None
+
+    @property
+    def described(self) -> str:
+        """The names of the sources, with an encoding other than UTF-8; complete after one reading."""
+        return ", ".join(
+            f"{name} ({encoding})" if (encoding := self._encodings.get(name, "utf-8")) != "utf-8" else name
+            for name in self.names
+        )
+
+    def _reader(self, source: _Source, file: BinaryIO) -> Entries:
+        options = self._options
+        if source.number is not None:
+            return read_recipients(file, format="txt")
+        return read_recipients(
+            file,
+            format=options.format or source.format,
+            column=options.column,
+            custom_id_column=options.custom_id_column,
+            encoding=options.encoding,
+        )
 
     def places(self, positions: Collection[int]) -> dict[int, str]:
         """Return the places of valid entries, by their position among the valid entries."""
@@ -120,27 +188,12 @@ class Lists:
         return found
 
 
-def _name(path: Path) -> str:
-    return "standard input" if path == STANDARD_INPUT else str(path)
-
-
-def _format(path: Path) -> str:
-    """Return the format by the file name's ending; standard input holds one number a line."""
-    if path == STANDARD_INPUT:
-        return "txt"
-    ending = path.suffix[1:].lower()
-    return next((known for known, endings in FORMATS.items() if ending in endings), "")
-
-
-def _copy(path: Path) -> BinaryIO:
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - Lists.close() closes it
+def _temporary_file() -> BinaryIO:
     try:
-        if path == STANDARD_INPUT:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        else:
-            with path.open("rb") as file:
-                shutil.copyfileobj(file, copy)
+        return tempfile.TemporaryFile()
     except OSError as error:
-        copy.close()
-        raise CommandError(f"{_name(path)}: {error.strerror or error}") from None
-    return copy
+        raise CommandError(
+            "no folder for a temporary copy of the lists: set TMPDIR to a writable folder "
+            f"({error.strerror or error})",
+            ExitCode.OUTPUT,
+        ) from None

@@ -1,6 +1,8 @@
 """The message of a send, from its options."""
 
+import sys
 from pathlib import Path
+from typing import Final
 
 from emay_voice_async.cli.campaign.options import SendOptions, VoiceSmsOptions
 from emay_voice_async.cli.terminal.exit_codes import CommandError
@@ -8,9 +10,12 @@ from emay_voice_async.model.messages import Marketing, Notice, OnConnected, OnKe
 
 __all__ = ["spoken_message", "voice_sms_message"]
 
+_TEXTS: Final = ("content", "interactive_content", "voicemail_content", "sms_content")
+
 
 def spoken_message(kind: type[Notice | Marketing], options: SendOptions) -> Notice | Marketing:
     """Make a notice or a marketing call."""
+    _check_decoded(options)
     return kind(
         _content(options.content, options.content_file),
         interactive_content=options.interactive_content,
@@ -20,6 +25,7 @@ def spoken_message(kind: type[Notice | Marketing], options: SendOptions) -> Noti
 
 def voice_sms_message(options: VoiceSmsOptions) -> VoiceSms:
     """Make a voice SMS."""
+    _check_decoded(options)
     return VoiceSms(
         _content(options.content, options.content_file),
         trigger=_trigger(options.on_key, options.on_connected),
@@ -27,6 +33,19 @@ def voice_sms_message(options: VoiceSmsOptions) -> VoiceSms:
         interactive_content=options.interactive_content,
         voicemail_content=options.voicemail_content,
     )
+
+
+def _check_decoded(options: SendOptions) -> None:
+    """Raise :class:`CommandError` for a text argument whose bytes are no text in the encoding of the locale."""
+    for name in _TEXTS:
+        text = getattr(options, name, None)
+        if text is not None and any("\ud800" <= letter <= "\udfff" for letter in text):
+            option = f"--{name.replace('_', '-')}"
+            remedy = "; or put the text in a file for --content-file, in UTF-8" if name == "content" else ""
+            raise CommandError(
+                f"{option}: cannot be decoded as {sys.getfilesystemencoding()}: run in a terminal and locale "
+                f"with UTF-8, such as LANG=C.UTF-8{remedy}"
+            )
 
 
 def _content(text: str | None, file: Path | None) -> str:

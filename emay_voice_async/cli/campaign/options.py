@@ -52,8 +52,8 @@ class SendOptions:
             type=FILE,
             multiple=True,
             required=True,
-            metavar="FILE",
-            help="A list of numbers; - is standard input. Repeatable.",
+            metavar="FILE|NUMBER",
+            help="A list of numbers, or a number; - is standard input. Repeatable.",
         )
     )
     format: str | None = field(

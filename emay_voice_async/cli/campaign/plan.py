@@ -13,21 +13,35 @@ from rich.text import Text
 from emay_voice_async.cli.campaign.lists import Problems
 from emay_voice_async.cli.campaign.order import Order
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
-from emay_voice_async.cli.terminal.formatting import calls, duration, entries, kind_of, money, requests
+from emay_voice_async.cli.terminal.formatting import (
+    calls,
+    duration,
+    entries,
+    escaped,
+    kind_of,
+    money,
+    requests,
+)
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.errors import (
     AccountError,
+    AnswerError,
     BalanceError,
     NotSentError,
     OutcomeUnknownError,
     RefusedError,
 )
+from emay_voice_async.journal.protocol import SETTLED_AFTER
 from emay_voice_async.model.messages import OnKey, VoiceSms
 from emay_voice_async.sending.plan import Plan
 
 __all__ = ["CampaignPlan", "check_plan", "make_plan", "show_plan"]
 
 _READING: Final = "Reading the lists and the journal:"
+_SETTLE: Final = (
+    'Record their reports with "reports --journal": reports show which were called. Without a report '
+    f"{SETTLED_AFTER.total_seconds() / 3600:g} h later, --resend-unknown calls them again."
+)
 _PROGRESS_STEP: Final = 5000
 
 
@@ -64,13 +78,25 @@ async def make_plan(session: Session, order: Order) -> CampaignPlan:
                 **arguments,
             )
             _add_later_problems(order, plan, problems)
+            show("Asking for the balance")
             try:
                 balance = await voice.get_balance(product=order.message.endpoint.product)
-            except (AccountError, BalanceError, NotSentError):
+            except (AccountError, BalanceError):
                 raise
-            except (RefusedError, OutcomeUnknownError) as error:
+            except RefusedError as error:
                 return CampaignPlan(plan, problems, calls_duplicates, str(error))
+            except (NotSentError, OutcomeUnknownError) as error:
+                raise _unproved(session, error) from error
     return CampaignPlan(evolve(plan, balance=balance), problems, calls_duplicates)
+
+
+def _unproved(session: Session, error: NotSentError | OutcomeUnknownError) -> CommandError:
+    """Return the error for an address that has not answered the balance query as documented."""
+    # A response outside the document comes from another server: the address is a setting of the account.
+    code = ExitCode.ACCOUNT if isinstance(error, AnswerError) else ExitCode.NOT_SENT
+    return CommandError(
+        f"nothing was sent: the balance query to {session.settings.base_url} failed: {error}", code
+    )
 
 
 def _counter(show: Callable[[str], object]) -> Callable[[str], object]:
@@ -117,7 +143,7 @@ def show_plan(session: Session, order: Order, planned: CampaignPlan) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value, style in _rows(session, order, planned):
-        table.add_row(name, Text(value, style=style))
+        table.add_row(name, Text(escaped(value), style=style))
     session.console.show(Text(f"Plan: {kind_of(order.message)}", style="bold"))
     session.console.show(Padding(table, (0, 0, 0, 2), expand=False))
     for line in planned.problems.lines():
@@ -129,7 +155,7 @@ def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tup
     plan, options, settings = planned.plan, order.options, session.settings
     yield from _message_rows(order)
     yield "Account", f"{settings.app_id} at {settings.base_url}", ""
-    yield "Lists", f"{', '.join(order.lists.names)}: {entries(planned.total)}", ""
+    yield "Lists", f"{order.lists.described}: {entries(planned.total)}", ""
     yield "To call", f"{calls(plan.numbers)} in {requests(plan.requests)}", "bold green"
     yield from _left_out_rows(order, planned)
     limit = settings.limit
@@ -168,7 +194,14 @@ def _left_out_rows(order: Order, planned: CampaignPlan) -> Iterator[tuple[str, s
     if plan.unknown_before and order.options.resend_unknown:
         yield "Unknown", f"{calls(plan.unknown_before)}: another run may be sending them", "yellow"
     elif plan.unknown_before:
-        yield "Unknown", f"{calls(plan.unknown_before)} perhaps made before: not sent again", "yellow"
+        yield (
+            "Unknown",
+            f"{calls(plan.unknown_before)} perhaps made by an earlier run: not sent again",
+            "yellow",
+        )
+        for reason, number in plan.unknown_reasons.items():
+            yield "", f"{number:,}: {reason or 'no reason recorded'}", "dim"
+        yield "", _SETTLE, ""
     if plan.duplicates:
         action = "called again" if planned.calls_duplicates else "left out: each number is called once"
         yield "Duplicates", f"{entries(plan.duplicates)}, {action}", ""

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from emay_voice_async.cli.campaign.run import CampaignRun
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
-from emay_voice_async.cli.terminal.formatting import calls, duration
+from emay_voice_async.cli.terminal.formatting import calls, duration, escaped
 
 __all__ = ["show_summary"]
 
@@ -53,7 +53,7 @@ def _table(run: CampaignRun) -> Table:
         if number:
             table.add_row(f"{number:,}", Text(meaning, style=style))
     for reason in _reasons(run):
-        table.add_row("", Text(reason, style="dim"))
+        table.add_row("", Text(escaped(reason), style="dim"))
     return table
 
 

@@ -1,21 +1,12 @@
 """The outcomes of a send by number of calls, and the resulting exit code."""
 
-from typing import Final
-
 from attrs import define, field
 
 from emay_voice_async.cli.terminal.exit_codes import ExitCode, exit_code_of, worst
 from emay_voice_async.errors import DuplicateError, InvalidRequestError
-from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
+from emay_voice_async.model.results import Accepted, NotSent, Outcome, Unknown
 
 __all__ = ["Tally"]
-
-_NAMES: Final[dict[type[Outcome], str]] = {
-    Accepted: "accepted",
-    Refused: "refused",
-    Unknown: "unknown",
-    NotSent: "not_sent",
-}
 
 
 @define
@@ -60,4 +51,4 @@ class Tally:
             return "duplicates"
         if isinstance(outcome, Accepted | Unknown) and outcome.recorded:
             return "accepted_before" if isinstance(outcome, Accepted) else "unknown_before"
-        return _NAMES[type(outcome)]
+        return outcome.name.replace(" ", "_")

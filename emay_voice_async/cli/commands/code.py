@@ -12,6 +12,7 @@ from emay_voice_async.cli.terminal.json_rows import rows_of_outcome
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
+from emay_voice_async.cli.terminal.streams import standard_input
 from emay_voice_async.model.messages import VerificationCode
 from emay_voice_async.model.numbers import mask, normalised
 from emay_voice_async.model.recipients import Recipient, check_recipient
@@ -76,10 +77,10 @@ async def _send(
 
 def _code(file: Path | None) -> str:
     """Read the code from a prompt, standard input or a file: other users cannot see these."""
-    if file is None and sys.stdin.isatty():
+    if file is None and sys.stdin is not None and sys.stdin.isatty():
         return str(click.prompt("Verification code", hide_input=True, err=True)).strip()
     if file is None or file == Path("-"):
-        return sys.stdin.readline().strip()
+        return standard_input().readline().decode("utf-8", "replace").strip()
     try:
         return file.read_text("utf-8-sig").strip()
     except (OSError, UnicodeError) as error:

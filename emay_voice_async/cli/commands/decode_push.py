@@ -1,6 +1,5 @@
 """``decode-push``: prints the reports of a stored push."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ from emay_voice_async.cli.terminal.json_rows import row_of_report, row_of_unread
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
+from emay_voice_async.cli.terminal.streams import standard_input
 from emay_voice_async.errors import PushError
 from emay_voice_async.push import decode_plain_push
 from emay_voice_async.push import decode_push as decode_encrypted_push
@@ -50,6 +50,6 @@ def decode_push(session: Session, *, file: Path, plain: bool) -> None:
 
 def _read(file: Path) -> bytes:
     try:
-        return sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+        return standard_input().read() if file == Path("-") else file.read_bytes()
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror or error}") from None

@@ -5,21 +5,26 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from typing import Final
 
 import click
 from attrs import frozen
-from rich import box
+from rich import progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.padding import Padding
 from rich.table import Table
 
+from emay_voice_async.cli.terminal.console import SafeConsole, rendered
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
+from emay_voice_async.cli.terminal.formatting import money, requests
+from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
 from emay_voice_async.model.messages import Marketing, Message, Notice, OnKey, VerificationCode, VoiceSms
+from emay_voice_async.model.numbers import mask
 from emay_voice_async.model.results import Accepted, Report
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.sandbox import Sandbox
@@ -33,21 +38,14 @@ REPORT_DELAY: Final = 1.0
 PATIENCE: Final = 10.0
 """Seconds to wait for the last report."""
 
-_SENDS: Final[tuple[tuple[str, Message, Sequence[str]], ...]] = (
-    (
-        "Voice notification",
-        Notice("您好，您的快递已到小区门口，请及时领取。"),
-        [f"138{number:08}" for number in range(1234)],
-    ),
-    ("Verification code", VerificationCode("471100"), ["13900009000"]),
-    ("Marketing call", Marketing("新品上市。", interactive_content="了解详情请按1。"), ["13900000010"]),
-    (
-        "Voice SMS",
-        VoiceSms("您的账单已出。", trigger=OnKey("1"), sms_content="账单见附件。"),
-        ["13900000011"],
-    ),
+_INTERACTIVE: Final = "13900000010"
+_SENDS: Final[tuple[tuple[Message, Sequence[str]], ...]] = (
+    (Notice("您好，您的快递已到小区门口，请及时领取。"), [f"138{number:08}" for number in range(1234)]),
+    (VerificationCode("471100"), ["13900009000"]),
+    (Marketing("新品上市。", interactive_content="了解详情请按1。"), [_INTERACTIVE]),
+    (VoiceSms("您的账单已出。", trigger=OnKey("1"), sms_content="账单见附件。"), ["13900000011"]),
 )
-"""Name, message and numbers of each send; the last digits of a number decide how its call ends."""
+"""Message and numbers of each send; the last digits of a number decide how its call ends."""
 
 
 @click.command(
@@ -56,9 +54,10 @@ Example:
   emay-voice demo
 """
 )
-def demo() -> ExitCode:
-    """Send to 1,234 numbers with a local service, read the reports, and show the result."""
-    return ExitCode.DONE if asyncio.run(show()) else ExitCode.REFUSED
+@click.pass_obj
+def demo(session: Session) -> ExitCode:
+    """Call 1,237 numbers with a local service, read the reports, and show the result."""
+    return ExitCode.DONE if asyncio.run(show(program=session.program)) else ExitCode.REFUSED
 
 
 @frozen
@@ -96,29 +95,28 @@ def complaints(facts: Facts) -> Iterator[str]:
         yield f"the service answered ERROR_OVER_SPEED {facts.over_speed} times"
 
 
-async def show(console: Console | None = None) -> bool:
-    """Run the demo and print it; return False for a wrong result."""
-    console = console or Console()
-    console.print("[bold]emay_voice_async[/]: a demo of the main job. Nobody is called.\n")
+async def show(console: Console | None = None, program: str = "emay-voice") -> bool:
+    """Run the demo and print it; return False for a wrong result. ``program`` starts the next command."""
+    console = console or SafeConsole()
+    console.print("emay_voice_async: a demo with a local service. Nobody is called.", style="bold")
     chance = random.Random()  # noqa: S311 - latency is no secret
     sandbox = Sandbox(report_delay=REPORT_DELAY, latency=lambda: chance.uniform(*LATENCY))
-    async with sandbox.serve() as url:
-        console.print(f"A local Emay service listens on {url}\nand allows 10 requests a second.\n")
-        async with AsyncEmayVoice(url, app_id=sandbox.app_id, secret_key=sandbox.secret_key) as voice:
-            facts = await _run(voice, sandbox, console)
-    console.print()
-    console.print(_table(facts))
-    console.print(_totals(facts))
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(sandbox.serve())
+        client = AsyncEmayVoice(url, app_id=sandbox.app_id, secret_key=sandbox.secret_key)
+        facts = await _run(await stack.enter_async_context(client), sandbox, console)
+    console.print("\nHow the calls ended")
+    console.print(rendered(_table(facts), is_terminal=False))
+    for line in _totals(facts):
+        console.print(line)
     found = list(complaints(facts))
     for complaint in found:
-        console.print(f"[bold red]Wrong result:[/] {complaint}.")
+        console.print(f"Wrong result: {complaint}.", style="bold red")
     if not found:
-        console.print(f"[bold green]Correct:[/] each of the {facts.sent:,} numbers was called exactly once.")
-    console.print(
-        "\nNext: README.rst shows how to call from your own code. For a service"
-        "\nto call, start the local one, and set the variables that it prints:"
-        "\n\n    [bold]python -m emay_voice_async sandbox[/]"
-    )
+        correct = f"Correct: each of the {facts.sent:,} numbers was called exactly once."
+        console.print(correct, style="bold green")
+    console.print("Next: start the local service for your own code with this command:")
+    console.print(f"  {program} sandbox", style="bold", soft_wrap=True)
     return not found
 
 
@@ -126,23 +124,23 @@ async def _run(voice: AsyncEmayVoice, sandbox: Sandbox, console: Console) -> Fac
     began = time.perf_counter()
     before = await voice.get_balance()
     accepted = 0
-    with _progress(console) as progress:
-        for name, message, numbers in _SENDS:
-            bar = progress.add_task(name, total=len(numbers))
+    with _progress(console) as bars:
+        bar = bars.add_task("Calls", total=sum(len(numbers) for _, numbers in _SENDS))
+        for message, numbers in _SENDS:
             async for outcome in voice.send_batches(message, numbers):
                 accepted += len(outcome.tickets) if isinstance(outcome, Accepted) else 0
-                progress.advance(bar, len(outcome.recipients))
+                bars.advance(bar, len(outcome.recipients))
         silent = sum(outcome_of(call.mobile, call.content) is None for call in sandbox.calls)
-        bar = progress.add_task("Status reports", total=accepted - silent)
+        bar = bars.add_task("Reports", total=accepted - silent)
         reports: list[Report] = []
         give_up = time.perf_counter() + PATIENCE
         while len(reports) < accepted - silent and time.perf_counter() < give_up:
             for product in Product:
                 page = await voice.take_reports(MAX_REPORTS, product=product)
                 reports += page
-                progress.advance(bar, len(page))
+                bars.advance(bar, len(page))
     return Facts(
-        sent=sum(len(numbers) for _, _, numbers in _SENDS),
+        sent=sum(len(numbers) for _, numbers in _SENDS),
         accepted=accepted,
         called=Counter(call.mobile for call in sandbox.calls),
         silent=silent,
@@ -156,39 +154,32 @@ async def _run(voice: AsyncEmayVoice, sandbox: Sandbox, console: Console) -> Fac
     )
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<19}"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+def _progress(console: Console) -> progress.Progress:
+    return progress.Progress(
+        progress.TextColumn("{task.description:<8}"),
+        progress.BarColumn(bar_width=40),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
         console=console,
     )
 
 
-def _table(facts: Facts) -> Table:
-    table = Table(title="How the calls ended", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("State")
-    table.add_column("Meaning")
-    table.add_column("Voice", justify="right")
-    table.add_column("Voice SMS", justify="right")
-    states = Counter((report.state, report.product) for report in facts.reports)
+def _table(facts: Facts) -> Padding:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right")
+    states = Counter(report.state for report in facts.reports)
     for state in CallState:
-        counts = [states[state, product] for product in Product]
-        if any(counts):
-            table.add_row(state.name, state.english, *(f"{count:,}" if count else "" for count in counts))
-    table.add_row("(no report)", "the service sends none", f"{facts.silent:,}", "")
-    return table
+        if states[state]:
+            table.add_row(f"{states[state]:,}", state.name, state.english)
+    table.add_row(f"{facts.silent:,}", "(no report)", "the service sends none")
+    return Padding(table, (0, 0, 0, 2), expand=False)
 
 
-def _totals(facts: Facts) -> Table:
-    totals = Table.grid(padding=(0, 3))
-    totals.add_column()
-    totals.add_column(justify="right")
-    totals.add_row("Balance before", f"{facts.before:,.2f}")
-    totals.add_row("Balance after", f"{facts.after:,.2f}")
-    totals.add_row("Requests sent", f"{facts.stats.requests:,}")
-    totals.add_row("Over-speed responses", f"{facts.over_speed:,}")
-    totals.add_row("Waited for slots", f"{facts.stats.waited:.2f} s")
-    totals.add_row("Time", f"{facts.seconds:.2f} s")
-    return totals
+def _totals(facts: Facts) -> Iterator[str]:
+    for report in facts.reports:
+        if report.key_pressed and report.mobile == _INTERACTIVE:
+            yield f"Key pressed: {mask(report.mobile)} pressed {report.key_pressed} in the marketing call."
+    yield (
+        f"{requests(facts.stats.requests)} in {facts.seconds:.1f} s, {facts.over_speed} refused as too fast; "
+        f"balance {money(facts.before)} -> {money(facts.after)}."
+    )

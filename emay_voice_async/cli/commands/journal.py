@@ -14,7 +14,7 @@ from rich.text import Text
 from emay_voice_async.cli.commands.journal_export import FORMATS, export_calls
 from emay_voice_async.cli.terminal.console import rendered
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
-from emay_voice_async.cli.terminal.formatting import calls
+from emay_voice_async.cli.terminal.formatting import calls, escaped
 from emay_voice_async.cli.terminal.json_rows import Row
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
@@ -66,7 +66,9 @@ Examples:
   emay-voice journal export run.db --state unknown --format jsonl
 
 Numbers are written whole. A CSV export is a list for another send:
-"emay-voice send ... --to calls.csv".
+"emay-voice send ... --to calls.csv". In CSV, a text that a spreadsheet would
+run as a formula (it begins with = + - @, a tab or a line break) has an
+apostrophe in front; in jsonl, each text is as it came.
 """
 )
 @click.argument("path", type=FILE)
@@ -119,16 +121,16 @@ def _page(path: Path, summary: Summary) -> str:
             table.add_row(f"{number:,}", state.value, _MEANINGS[state])
         if state is State.UNKNOWN:
             for reason, count in summary.reasons.items():
-                table.add_row("", "", f"{count:,}: {reason}")
+                table.add_row("", "", escaped(f"{count:,}: {reason or 'no reason recorded'}"))
     table.add_row(f"{sum(summary.states.values()):,}", "in all", "")
     if summary.reported:
         table.add_row()
         table.add_row(f"{sum(summary.reported.values()):,}", "reported", "")
     for raw, number in summary.reported.items():
         known = VOICE_STATES.get(raw) or JOIN_STATES.get(raw)
-        table.add_row(f"{number:,}", raw, "" if known is None else known.english)
-    title = Text(str(path), style="bold")
-    account = f"{summary.kind} of {summary.app_id}{duplicates}"
+        table.add_row(f"{number:,}", escaped(raw), "" if known is None else known.english)
+    title = Text(escaped(str(path)), style="bold")
+    account = escaped(f"{summary.kind} of {summary.app_id}{duplicates}")
     begun = f"begun on {summary.made_at:%Y-%m-%d at %H:%M:%S} (Beijing time)\n"
     page = Group(title, account, begun, Padding(table, (0, 0, 0, 2), expand=False))
     return rendered(page, is_terminal=sys.stdout.isatty())

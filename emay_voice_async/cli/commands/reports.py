@@ -100,28 +100,25 @@ class Reading:
             return await self._finish(voice)
 
     async def _read(self, voice: AsyncEmayVoice, product: Product) -> None:
-        stream = voice.reports(
+        pages = voice.report_pages(
             product=product, follow=self.follow, poll_interval=self.interval, spool=self.spool
         )
         try:
-            async with aclosing(stream):
-                async for report in stream:
-                    try:
-                        await self._hand_over(report)
-                    except Exception as error:
-                        # The stream puts the report back, so that it stays in the spool.
-                        await stream.athrow(error)
+            async with aclosing(pages):
+                async for page in pages:
+                    await self._write(page)
         except (UsageError, NotSentError) as error:
             if not self.stop.requested:
                 self._fail(voice, error)
         except (CommandError, EmayVoiceError) as error:
             self._fail(voice, error)
 
-    async def _hand_over(self, report: Report) -> None:
+    async def _write(self, page: Sequence[Report]) -> None:
+        """Record and print a page; after an error, the stream puts the whole page back."""
         if self.journal is not None:
-            self._counts.recorded += await self.journal.record([report])
-        await self._output.write([row_of_report(report)])
-        self._counts.written += 1
+            self._counts.recorded += await self.journal.record(page)
+        await self._output.write(row_of_report(report) for report in page)
+        self._counts.written += len(page)
 
     def _fail(self, voice: AsyncEmayVoice, error: Exception) -> None:
         self._errors.append(error)
@@ -151,7 +148,7 @@ class Reading:
             console.complain(f"{counted(left, 'report')} taken from the service and lost: use --spool")
             codes.append(ExitCode.UNKNOWN)
         elif left:
-            again = f"emay-voice reports --spool {shlex.quote(str(self.spool))}"
+            again = f"{self.session.program} reports --spool {shlex.quote(str(self.spool))}"
             console.say(f"{counted(left, 'report')} not written; the next run prints them: {again}")
         recorded = (
             "" if self.journal is None else f", {self._counts.recorded:,} of them for calls in the journal"

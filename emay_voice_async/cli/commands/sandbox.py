@@ -1,15 +1,20 @@
 """``sandbox``: serves a local Emay service; nobody is called."""
 
 import asyncio
+from typing import Final
 
 import click
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.listening import address, plain_host
 from emay_voice_async.cli.terminal.option_types import PORT, seconds
 from emay_voice_async.cli.terminal.output import output_error
 from emay_voice_async.sandbox import Sandbox
 
 __all__ = ["sandbox"]
+
+KEPT: Final = 10_000
+"""The most requests, and the most calls, that are recorded."""
 
 
 @click.command(
@@ -30,9 +35,17 @@ Example, in one terminal and then in another:
     metavar="SECONDS",
     help="Time from a call to its report.",
 )
-def sandbox(*, host: str, port: int, report_delay: float) -> None:
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A further host name by which clients may call.  [default: localhost, any IP address, and --host]",
+)
+def sandbox(*, host: str, port: int, report_delay: float, allowed_hosts: tuple[str, ...]) -> None:
     """Serve a local Emay service until Ctrl-C; it behaves as the API document says."""
-    service = Sandbox(report_delay=report_delay)
+    # The command may run for weeks, beside a browser: records are bounded, and no web page may post.
+    service = Sandbox(report_delay=report_delay, keep=KEPT, allowed_hosts=("localhost", host, *allowed_hosts))
 
     def ready(url: str) -> None:
         click.echo(f"A local Emay service listens on {url}; nobody is called. Ctrl-C ends it.")
@@ -41,8 +54,8 @@ def sandbox(*, host: str, port: int, report_delay: float) -> None:
         click.echo(f"export EMAY_VOICE_SECRET_KEY={service.secret_key}")
 
     try:
-        asyncio.run(service.run(host=host, port=port, on_ready=ready))
+        asyncio.run(service.run(host=plain_host(host), port=port, on_ready=ready))
     except BrokenPipeError as error:
         raise output_error(error) from error
     except OSError as error:
-        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        raise CommandError(f"cannot listen on {address(host, port)}: {error.strerror or error}") from None

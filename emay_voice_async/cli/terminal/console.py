@@ -5,32 +5,65 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final, TextIO
 
 import rich.console
-from rich.console import RenderableType
+from rich.console import ConsoleOptions, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.text import Text
 
-__all__ = ["QUIET", "Console", "rendered"]
+from emay_voice_async.cli.terminal.formatting import escaped, escaped_lines
+
+__all__ = ["QUIET", "Console", "SafeConsole", "rendered"]
 
 QUIET: Final = -1
 TRACEBACKS: Final = 2
 _LEVELS: Final = {QUIET: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}
 
 
-class _RichConsole(rich.console.Console):
-    """A console of rich that raises the error of a broken pipe instead of ending the process."""
+class SafeConsole(rich.console.Console):
+    """A console of rich for untrusted text: no markup, and each control character becomes visible text.
+
+    It raises the error of a broken pipe instead of ending the process.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
 
     def on_broken_pipe(self) -> None:
+        """Raise the error that rich has caught."""
         raise  # noqa: PLE0704 - rich calls this inside its except clause
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render, and escape the text of each segment; the terminal's own codes are control segments."""
+        for segment in super().render(renderable, options):
+            if segment.control or (segment.text.isascii() and segment.text.isprintable()):
+                yield segment
+            else:
+                yield Segment(escaped_lines(segment.text), segment.style)
+
+
+class _ErrorStream:
+    """Standard error without exceptions: a lost terminal must not stop a send that is under way."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self.stream.flush()
 
 
 def rendered(content: RenderableType, *, is_terminal: bool) -> str:
     """Return the printed form: no blanks at the ends of lines, color for a terminal only."""
-    console = rich.console.Console(
-        file=io.StringIO(), force_terminal=is_terminal, highlight=False, markup=False, emoji=False
-    )
+    console = SafeConsole(file=io.StringIO(), force_terminal=is_terminal)
     with console.capture() as capture:
         console.print(content)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
@@ -44,10 +77,8 @@ class Console:
 
     def __init__(self, verbosity: int = 0) -> None:
         self.verbosity = verbosity
-        self.is_terminal = sys.stderr.isatty()
-        self.rich = _RichConsole(
-            stderr=True, force_terminal=self.is_terminal, highlight=False, markup=False, emoji=False
-        )
+        self.is_terminal: bool = sys.stderr.isatty()
+        self.rich: SafeConsole = SafeConsole(file=_ErrorStream(sys.stderr), force_terminal=self.is_terminal)
 
     @property
     def is_quiet(self) -> bool:
@@ -62,7 +93,7 @@ class Console:
     def say(self, text: str, style: str = "", *, wrap: bool = True) -> None:
         """Print a sentence unless quiet; with ``wrap``, a terminal gets lines of its width."""
         if not self.is_quiet:
-            self._print(text, style, soft_wrap=not (wrap and self.is_terminal))
+            self._print(escaped(text), style, soft_wrap=not (wrap and self.is_terminal))
 
     def complain(self, text: str) -> None:
         """Print an error, also when quiet: one line that begins with the program's name."""
@@ -78,23 +109,23 @@ class Console:
     def item(self, text: str, style: str) -> None:
         """Print a list item, also when quiet: one line, wrapped only on a terminal that is too narrow."""
         if self.is_terminal:
-            self._print(Padding(Text(text, style=style), (0, 0, 0, 4), expand=False))
+            self._print(Padding(Text(escaped(text), style=style), (0, 0, 0, 4), expand=False))
         else:
-            self._print(f"    {text}", soft_wrap=True)
+            self._print(f"    {escaped(text)}", soft_wrap=True)
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[Callable[[str], object]]:
         """Show a status line on a terminal; yields the function that changes the text."""
         if self.is_terminal and not self.is_quiet:
-            with self.rich.status(text) as status:
-                yield status.update
+            with self.rich.status(Text(text)) as status:
+                yield lambda text: status.update(Text(text))
         else:
             yield lambda _: None
 
     def _print(self, content: RenderableType, style: str = "", *, soft_wrap: bool = False) -> None:
-        # A standard error without a reader must not stop a send that is under way.
-        with suppress(OSError):
-            self.rich.print(content, style=style or None, soft_wrap=soft_wrap)
+        # Escaped before the layout, a text keeps to its column.
+        content = escaped_lines(content) if isinstance(content, str) else content
+        self.rich.print(content, style=style or None, soft_wrap=soft_wrap)
 
     @contextmanager
     def with_log(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     PushError,
     RefusedError,
+    TooManyReportsError,
 )
 
 __all__ = ["CommandError", "ExitCode", "exit_code_of", "worst"]
@@ -55,6 +56,8 @@ _BY_ERROR: Final[tuple[tuple[type[Exception], ExitCode], ...]] = (
     (RefusedError, ExitCode.REFUSED),
     (InvalidRequestError, ExitCode.WRONG),
     (PushError, ExitCode.WRONG),
+    # Fed reports that were not stored are pushed again by the service.
+    (TooManyReportsError, ExitCode.NOT_SENT),
     (ImportError, ExitCode.WRONG),
     (NotSentError, ExitCode.NOT_SENT),
     (OSError, ExitCode.OUTPUT),

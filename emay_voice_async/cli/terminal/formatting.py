@@ -1,11 +1,31 @@
-"""Formatting for people: counts, amounts, durations, kinds of messages."""
+"""Formatting for people: safe text, counts, amounts, durations, kinds of messages."""
 
+import re
 from decimal import Decimal
 from typing import Final
 
 from emay_voice_async.model.messages import Marketing, Message, Notice, VerificationCode, VoiceSms
 
-__all__ = ["calls", "counted", "duration", "entries", "kind_of", "money", "requests"]
+__all__ = [
+    "calls",
+    "counted",
+    "duration",
+    "entries",
+    "escaped",
+    "escaped_lines",
+    "json_escaped",
+    "kind_of",
+    "money",
+    "requests",
+]
+
+# Control characters beyond ASCII's, bidirectional controls, line separators, zero-width and tag characters.
+_INVISIBLE: Final = (
+    r"\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f"
+)
+_UNSAFE: Final = re.compile(rf"[\x00-\x1f{_INVISIBLE}\ud800-\udfff]")
+_UNSAFE_IN_JSON: Final = re.compile(f"[{_INVISIBLE}]")
 
 _KINDS: Final[dict[type[Message], str]] = {
     Notice: "voice notice",
@@ -13,6 +33,26 @@ _KINDS: Final[dict[type[Message], str]] = {
     VoiceSms: "voice SMS",
     VerificationCode: "verification code",
 }
+
+
+def escaped(text: str) -> str:
+    """Return text without control characters: each one becomes its Python escape, in visible letters."""
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def escaped_lines(text: str) -> str:
+    """Return text of several lines, each line escaped."""
+    return "\n".join(map(escaped, text.split("\n")))
+
+
+def json_escaped(text: str) -> str:
+    """Return a JSON text with control characters as JSON escapes; the values stay the same."""
+    return _UNSAFE_IN_JSON.sub(_json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def kind_of(message: Message) -> str:

@@ -6,19 +6,12 @@ from typing import Final
 
 from emay_voice_async.errors import DuplicateError, EmayVoiceError, RefusedError
 from emay_voice_async.journal.protocol import Line
-from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Report, Unknown
+from emay_voice_async.model.results import Accepted, Outcome, Report, Unknown
 
 __all__ = ["CALL_FIELDS", "Row", "row_of_line", "row_of_report", "row_of_unreadable", "rows_of_outcome"]
 
 Row = dict[str, object]
 """One JSON object."""
-
-_NAMES: Final[dict[type[Outcome], str]] = {
-    Accepted: "accepted",
-    Refused: "refused",
-    Unknown: "unknown",
-    NotSent: "not sent",
-}
 
 
 def rows_of_outcome(outcome: Outcome) -> Iterator[Row]:
@@ -26,9 +19,9 @@ def rows_of_outcome(outcome: Outcome) -> Iterator[Row]:
     recorded = isinstance(outcome, Accepted | Unknown) and outcome.recorded
     if isinstance(outcome, Accepted):
         for ticket in outcome.tickets:
-            yield _row(ticket.mobile, ticket.custom_id, "accepted", ticket.message_id, None, recorded)
+            yield _row(ticket.mobile, ticket.custom_id, outcome.name, ticket.message_id, None, recorded)
         return
-    name = "duplicate" if isinstance(outcome.error, DuplicateError) else _NAMES[type(outcome)]
+    name = "duplicate" if isinstance(outcome.error, DuplicateError) else outcome.name
     for recipient in outcome.recipients:
         yield _row(recipient.mobile, recipient.custom_id, name, None, outcome.error, recorded)
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.formatting import json_escaped
 
 __all__ = ["Output", "json_lines", "output_error"]
 
@@ -43,8 +44,8 @@ class Output:
 
 
 def json_lines(rows: Iterable[Mapping[str, object]]) -> bytes:
-    """Return the rows as JSON lines in UTF-8."""
-    text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    """Return the rows as JSON lines in UTF-8; control and bidirectional characters are JSON escapes."""
+    text = "".join(f"{json_escaped(json.dumps(row, ensure_ascii=False))}\n" for row in rows)
     # A lone surrogate from a report becomes a valid JSON escape.
     return text.encode("utf-8", "backslashreplace")
 

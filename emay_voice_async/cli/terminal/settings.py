@@ -13,7 +13,7 @@ from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.model.limits import RateLimit, RateLimits
 
-__all__ = ["Session", "Settings"]
+__all__ = ["Session", "Settings", "read_secret"]
 
 _SECRET: Final = "EMAY_VOICE_SECRET_KEY"  # noqa: S105 - a variable's name
 _SECRET_FILE: Final = "EMAY_VOICE_SECRET_KEY_FILE"  # noqa: S105 - a variable's name
@@ -47,17 +47,13 @@ class Settings:
 
     def secret_key(self) -> str:
         """Return the secretKey: the file of the option wins, then the variable, then the variable's file."""
-        path = self.secret_key_file
-        if path is None and os.environ.get(_SECRET):
-            return os.environ[_SECRET]
-        if path is None and os.environ.get(_SECRET_FILE):
-            path = Path(os.environ[_SECRET_FILE])
-        if path is None:
-            raise CommandError(f"set {_SECRET} in the environment, or give --secret-key-file")
-        try:
-            return path.read_text("utf-8-sig").strip()
-        except (OSError, UnicodeError) as error:
-            raise CommandError(f"the secretKey file {path}: {_reason(error)}") from None
+        if self.secret_key_file is not None:
+            return read_secret("--secret-key-file", self.secret_key_file)
+        if secret := os.environ.get(_SECRET):
+            return secret
+        if path := os.environ.get(_SECRET_FILE):
+            return read_secret(_SECRET_FILE, Path(path))
+        raise CommandError(f"set {_SECRET} or {_SECRET_FILE} in the environment, or give --secret-key-file")
 
 
 def _required(value: str | None, variable: str, option: str) -> str:
@@ -66,8 +62,17 @@ def _required(value: str | None, variable: str, option: str) -> str:
     return value
 
 
-def _reason(error: OSError | UnicodeError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or "must be text in UTF-8"
+def read_secret(setting: str, path: Path) -> str:
+    """Read a secret from the file that a setting names."""
+    try:
+        secret = path.read_text("utf-8-sig").strip()
+    except OSError as error:
+        raise CommandError(f"{setting}: {path}: {error.strerror or error}") from None
+    except UnicodeError:
+        raise CommandError(f"{setting}: {path}: must be text in UTF-8") from None
+    if not secret:
+        raise CommandError(f"{setting}: {path}: is empty")
+    return secret
 
 
 @frozen

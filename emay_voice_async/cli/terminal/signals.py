@@ -1,4 +1,4 @@
-"""Signals: the first Ctrl-C or SIGTERM stops the work in order, the second ends the process at once."""
+"""Signals: the first Ctrl-C, SIGTERM or SIGHUP stops the work in order, the second ends the process at once."""
 
 import asyncio
 import os
@@ -13,7 +13,9 @@ from emay_voice_async.cli.terminal.exit_codes import ExitCode
 
 __all__ = ["StopRequest"]
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP comes when the terminal goes away, such as a dropped ssh session. Windows has no SIGHUP.
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_SIGNALS: Final = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
@@ -28,7 +30,7 @@ class StopRequest:
     def handling_signals(self, begin: Callable[[], object]) -> Iterator[None]:
         """Call ``begin`` in the running event loop at the first signal; end the process at the second.
 
-        A signal that is ignored, as in the background of a shell, stays ignored.
+        A signal that is ignored, as under nohup or in the background of a shell, stays ignored.
         """
         loop = asyncio.get_running_loop()
 

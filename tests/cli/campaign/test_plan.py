@@ -34,11 +34,44 @@ class TestPlan:
         assert not program.called
 
     def test_unknown_balance(self, program: Program, people: Path) -> None:
-        """A balance query without a usable answer does not stop the send."""
-        program.sandbox.fail_next(Fault.html(), on="balance", times=None)
+        """A service that refuses only the balance query does not stop the send."""
+        program.sandbox.fail_next(Fault.code("ERROR_NEW"), on="balance", times=None)
         result = program(*notice(people, "--yes"))
         assert result.code == 0
         assert "not known: " in result.err
+
+    @pytest.mark.parametrize(
+        ("fault", "code"),
+        [
+            (Fault.html(), 4),
+            (Fault.answer(b"{}"), 4),
+            (Fault.answer(b""), 4),
+            (Fault.answer(b"[]", status=502), 4),
+            (Fault.status(503), 4),
+            (Fault.status(404), 6),
+            (Fault.status(301), 6),
+            (Fault.status(407), 6),
+        ],
+        ids=lambda value: getattr(value, "name", None),
+    )
+    @pytest.mark.parametrize("options", [("--yes",), ("--plan",), ("--yes", "-journal")])
+    def test_unproved_address(
+        self,
+        program: Program,
+        people: Path,
+        tmp_path: Path,
+        fault: Fault,
+        code: int,
+        options: tuple[str, ...],
+    ) -> None:
+        """An address without a documented answer to the balance query gets no send, also with --yes."""
+        program.sandbox.fail_next(fault, on="balance", times=None)
+        more = ("--journal", tmp_path / "run.db") if len(options) > 1 else ()
+        result = program(*notice(people, options[0], *more))
+        assert result.code == code
+        assert "nothing was sent: the balance query to http://emay.example failed: " in result.error_line
+        assert not program.called
+        assert not [request for request in program.sandbox.received if "end" in request.path]
 
     def test_wrong_account(self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Wrong credentials end the command before the first request."""
@@ -48,3 +81,35 @@ class TestPlan:
         assert "ERROR_SIGN" in result.error_line
         assert "x" * 16 not in result.err
         assert not program.called
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "word"),
+        [
+            ("ALL_PROXY", "socks://user:pass-word@127.0.0.1:7890/", "ALL_PROXY"),
+            ("http_proxy", "http://user:pass-word@127.0.0.1:1", "http_proxy"),
+            ("HTTPS_PROXY", "ftp://127.0.0.1:1", "HTTPS_PROXY"),
+            ("all_proxy", "socks5://127.0.0.1:1", "all_proxy"),
+            ("SSL_CERT_FILE", "/gone.pem", "SSL_CERT_FILE"),
+            ("SSL_CERT_DIR", "/gone", "example.invalid"),
+        ],
+    )
+    def test_environment(
+        self,
+        program: Program,
+        people: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        variable: str,
+        value: str,
+        word: str,
+    ) -> None:
+        """A wrong proxy or certificate setting exits with 6, names the setting, and shows no password."""
+        url = "https://example.invalid" if variable != "http_proxy" else "http://example.invalid"
+        program.use_network()
+        monkeypatch.setenv("EMAY_VOICE_BASE_URL", url)
+        monkeypatch.setenv(variable, value)
+        for arguments in (notice(people, "--yes"), notice(people, "--plan"), ("balance",), ("reports",)):
+            result = program("--timeout", "2", *arguments)
+            assert result.code in (4, 6)
+            assert word in result.error_line
+            assert "pass-word" not in result.err
+        assert program("--timeout", "2", "code", "13800000000", input=b"4711\n").code in (4, 6)

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from attrs import evolve
 from rich.console import Console
-from support.cli_runner import Interrupting
+from support.cli_runner import Interrupting, Program, Unwritable
 
 from emay_voice_async import CallState, Product, Report, cli
 from emay_voice_async.cli.commands.demo import Facts, complaints, show
@@ -31,14 +31,19 @@ GOOD = Facts(
 
 
 def test_demo() -> None:
-    """Over a real socket, 1,237 numbers are called once each, and the output fits 80 columns."""
+    """Over a real socket, 1,237 numbers are called once each, and the output fits a screen."""
     output = io.StringIO()
     assert asyncio.run(show(Console(file=output, width=80)))
     text = output.getvalue()
     assert "each of the 1,237 numbers was called exactly once" in text
-    assert "1234/1234" in text
+    assert "1237/1237" in text
     assert "1236/1236" in text
+    assert "1/1 " not in text
+    assert "139****0010 pressed 1" in text
+    # With the typed command and the next prompt, the whole demo is on a screen of 80 x 24.
+    assert len(text.splitlines()) <= 22
     assert max(map(len, text.splitlines())) <= 80
+    assert all(line == line.rstrip() for line in text.splitlines())
 
 
 class TestComplaints:
@@ -91,5 +96,19 @@ class TestCommand:
 
     def test_interrupt(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Ctrl-C in the middle of the demo exits with 130."""
-        monkeypatch.setattr(sys, "stdout", Interrupting("listens on"))
+        monkeypatch.setattr(sys, "stdout", Interrupting("Nobody is called"))
         assert cli.main(["demo"]) == 130
+
+    def test_broken_pipe(self, program: Program) -> None:
+        """A broken pipe exits with 141 and prints no error."""
+        result = program("demo", stdout=Unwritable(BrokenPipeError(32, "Broken pipe")))
+        assert (result.code, result.err) == (141, "")
+
+    def test_proxies(self, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Proxies of the environment have no effect on the local service."""
+        monkeypatch.undo()
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("http_proxy", "https_proxy", "all_proxy"):
+                patch.setenv(name, "socks://127.0.0.1:1/")
+            patch.setenv("SSL_CERT_FILE", "/gone.pem")
+            assert program("demo").code == 0

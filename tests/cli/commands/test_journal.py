@@ -1,8 +1,12 @@
 """``journal show``: the summary of a journal."""
 
+import asyncio
 from pathlib import Path
 
 from support.cli_runner import Program, Unwritable
+
+from emay_voice_async import Product, Report
+from emay_voice_async.journal import SqliteJournal
 
 
 class TestShow:
@@ -65,3 +69,24 @@ class TestShow:
         """A broken pipe exits with 141 and prints no error."""
         result = program("journal", "show", journal, stdout=Unwritable(BrokenPipeError(32, "Broken pipe")))
         assert (result.code, result.err) == (141, "")
+
+    def test_hostile_names(self, program: Program, journal: Path) -> None:
+        """Control characters in the file name, and in the state of a report, are visible text."""
+        hostile = "\x1b]52;c;aGk=\x07\x9b2J\u202e[red]"
+
+        async def record() -> None:
+            async with SqliteJournal(journal) as opened:
+                [call, *_] = [line async for line in opened.lines() if line.message_id]
+                report = Report(
+                    Product.VOICE, message_id=call.message_id, mobile=call.mobile, raw_state=hostile
+                )
+                assert await opened.record([report]) == 1
+
+        asyncio.run(record())
+        path = journal.rename(journal.with_name("a\x1b[2Jb\u202e.db"))
+        for ended in (program("journal", "show", path), program("journal", "show", f"{path}x")):
+            text = ended.out + ended.err
+            assert not set("\x1b\x07\x9b\u202e") & set(text)
+            assert "a\\x1b[2Jb\\u202e.db" in text
+        assert "]52;c;aGk=" in program("journal", "show", path).out
+        assert "\x9b" not in program("journal", "show", path, "--json").out

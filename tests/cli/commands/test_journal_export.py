@@ -1,14 +1,20 @@
 """``journal export``: every call of a journal as CSV or JSON lines."""
 
+import asyncio
 import csv
 import importlib
+import io
 import os
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.cli_runner import Program, Unwritable
+
+from emay_voice_async import Product, Report
+from emay_voice_async.journal import SqliteJournal
 
 
 class TestExport:
@@ -86,3 +92,76 @@ class TestExport:
         """A broken pipe exits with 141 and prints no error."""
         result = program("journal", "export", journal, stdout=Unwritable(BrokenPipeError(32, "Broken pipe")))
         assert (result.code, result.err) == (141, "")
+
+    def test_formulas(self, program: Program, journal: Path) -> None:
+        """In CSV, a text that a spreadsheet would run gets an apostrophe; in jsonl it is as it came."""
+        texts = ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "＝1", " =1", "plain", "1-1"]
+        record(journal, texts)
+        out = program("journal", "export", journal, "--state", "accepted").out
+        cells = csv.reader(io.StringIO(out, newline=""))
+        column = {row[7] for row in cells}
+        assert column >= {f"'{text}" for text in texts[:-2]} | set(texts[-2:])
+        rows = program("journal", "export", journal, "--state", "accepted", "--format", "jsonl").rows
+        assert {row["report_description"] for row in rows} >= set(texts)
+
+    def test_terminal(self, program: Program, journal: Path) -> None:
+        """On a terminal, control characters of a report are visible text; in a file they are as they came."""
+        hostile = "\x1b]52;c;aGk=\x07\x9b2J\u202e"
+        record(journal, [hostile])
+        assert hostile in program("journal", "export", journal).out
+        for export_format in ("csv", "jsonl"):
+            out = Terminal()
+            program("journal", "export", journal, "--format", export_format, stdout=out)
+            assert len(out.lines.splitlines()) >= 600
+            assert not set("\x1b\x07\x9b\u202e") & set(out.lines.decode())
+
+    def test_unreadable_journal(self, program: Program, tmp_path: Path) -> None:
+        """A journal that cannot be read leaves standard output empty, without a header."""
+        (tmp_path / "x.db").write_bytes(b"not a journal" * 99)
+        for path in (tmp_path / "x.db", tmp_path / "missing.db", tmp_path):
+            result = program("journal", "export", path)
+            assert (result.code, result.out) == (5, "")
+
+    def test_reader_leaves(self, program: Program, journal: Path) -> None:
+        """A broken pipe in the middle exits with 141 and prints no error."""
+
+        class Limited(Unwritable):
+            def write(self, data: Any) -> int:
+                if self._pending:
+                    raise BrokenPipeError(32, "Broken pipe")
+                return super().write(data)
+
+        result = program("journal", "export", journal, stdout=Limited(OSError(), after=9))
+        assert (result.code, result.err) == (141, "")
+
+
+class Terminal(Unwritable):
+    """A standard output that is a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(OSError(), after=10**6)
+
+    def isatty(self) -> bool:
+        """Tell that this is a terminal."""
+        return True
+
+
+def record(journal: Path, texts: list[str]) -> None:
+    """Record a report with each description for the first calls of the journal."""
+
+    async def main() -> None:
+        async with SqliteJournal(journal) as opened:
+            calls = [line async for line in opened.lines() if line.message_id]
+            reports = [
+                Report(
+                    Product.VOICE,
+                    message_id=call.message_id,
+                    custom_id=call.custom_id,
+                    mobile=call.mobile,
+                    description=text,
+                )
+                for call, text in zip(calls, texts, strict=False)
+            ]
+            assert await opened.record(reports) == len(texts)
+
+    asyncio.run(main())

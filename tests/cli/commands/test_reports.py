@@ -92,32 +92,36 @@ class TestWriting:
         """The next run prints the reports that were not written, and the rest of their page."""
         send(program)
         spool = tmp_path / "the spool"
-        output = Unwritable(BrokenPipeError(32, "Broken pipe"), after=1)
+        output = Unwritable(BrokenPipeError(32, "Broken pipe"))
         result = program("reports", "--spool", spool, stdout=output)
         assert result.code == 141
-        assert json.loads(output.lines)["mobile"] == NUMBERS[0]
         assert (
-            f"2 reports not written; the next run prints them: emay-voice reports --spool '{spool}'"
+            f"3 reports not written; the next run prints them: emay-voice reports --spool '{spool}'"
             in result.err
         )
         assert [row["mobile"] for row in program("reports", "--spool", spool).rows] == NUMBERS
         assert list(spool.iterdir()) == []
 
-    def test_last_report(self, program: Program, tmp_path: Path) -> None:
-        """The last report of a page is not lost either."""
-        send(program)
-        output = Unwritable(OSError(28, "No space left on device"), after=2)
+    def test_second_page(self, program: Program, tmp_path: Path) -> None:
+        """A page is written at once; a failure at the second page loses no report of either."""
+        numbers = [f"139{number:08}" for number in range(1000, 2200)]
+        lists = "\n".join(numbers).encode()
+        program("send", "notice", "--to", "-", "--content", "您好", "--yes", input=lists)
+        output = Unwritable(OSError(28, "No space left on device"), after=1)
         result = program("reports", "--spool", tmp_path, stdout=output)
         assert result.code == 7
         assert result.error_line == "emay-voice: standard output: No space left on device"
-        assert [row["mobile"] for row in program("reports", "--spool", tmp_path).rows][-1] == NUMBERS[-1]
+        written = [json.loads(line)["mobile"] for line in output.lines.splitlines()]
+        assert len(written) == 1000
+        rest = [row["mobile"] for row in program("reports", "--spool", tmp_path).rows]
+        assert written + rest == numbers
 
     def test_no_spool(self, program: Program) -> None:
         """Without a spool, the number of lost reports is printed, and the exit code is 3."""
         send(program)
-        result = program("reports", stdout=Unwritable(BrokenPipeError(32, "Broken pipe"), after=1))
+        result = program("reports", stdout=Unwritable(BrokenPipeError(32, "Broken pipe")))
         assert result.code == 3
-        assert "2 reports taken from the service and lost: use --spool" in result.error_line
+        assert "3 reports taken from the service and lost: use --spool" in result.error_line
 
     def test_unreadable_and_failed_output(self, program: Program) -> None:
         """An output that fails on unreadable reports ends with an exit code."""

@@ -1,9 +1,12 @@
 """``sandbox``: the local service."""
 
 import re
+import signal
 import socket
+import subprocess
 import sys
 
+import httpx
 import pytest
 from support.cli_runner import Interrupting, Program, Unwritable
 
@@ -38,3 +41,27 @@ class TestSandbox:
         """A broken pipe exits with 141."""
         result = program("sandbox", "--port", 0, stdout=Unwritable(BrokenPipeError(32, "Broken pipe")))
         assert (result.code, result.err) == (141, "")
+
+    def test_foreign_web_pages(self) -> None:
+        """Requests for foreign names and from foreign pages get 403; --allowed-host allows a name."""
+        arguments = [
+            sys.executable,
+            "-m",
+            "emay_voice_async",
+            "sandbox",
+            "--port",
+            "0",
+            "--allowed-host",
+            "emay",
+        ]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            url = process.stdout.readline().strip().partition("=")[2]
+            headers = [{}, {"Host": "emay:80"}, {"Host": "evil.example"}, {"Origin": "http://evil.example"}]
+            with httpx.Client(base_url=url, trust_env=False) as client:
+                codes = [client.post("/voice/send", headers=one).status_code for one in headers]
+            process.send_signal(signal.SIGINT)
+            process.stdout.read()
+        assert codes == [200, 200, 403, 403]
+        assert process.returncode == 0

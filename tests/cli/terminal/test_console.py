@@ -1,9 +1,12 @@
 """Standard error: verbosity, color, and errors of standard error itself."""
 
 import logging
+import re
 import sys
 
 import pytest
+from rich.table import Table
+from rich.text import Text
 
 from emay_voice_async.cli.terminal.console import Console
 
@@ -15,8 +18,14 @@ class _Gone:
 
     encoding = "utf-8"
 
+    def __init__(self, *, is_terminal: bool = False) -> None:
+        self._is_terminal = is_terminal
+
     def isatty(self) -> bool:
-        return False
+        return self._is_terminal
+
+    def fileno(self) -> int:
+        return 2
 
     def write(self, text: str) -> int:
         raise BrokenPipeError(32, "Broken pipe")
@@ -73,3 +82,42 @@ def test_color(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     monkeypatch.setenv("NO_COLOR", "1")
     Console().say("plain", "red")
     assert "\x1b[31m" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_hostile_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
+) -> None:
+    """Text in sentences, items, tables, tracebacks and the log steers no terminal and is no markup."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    hostile = "\x1b]52;c;aGk=\x07\x9b2J\u202e[red]x[/red][link=file:///]:smile:"
+    console = Console(2)
+    table = Table.grid()
+    table.add_row(hostile, Text(hostile))
+    with console.with_log(), console.waiting(hostile) as show:
+        show(hostile)
+        console.say(hostile)
+        console.complain(hostile)
+        console.item(hostile, "red")
+        console.show(table)
+        console.show(hostile)
+        logger.warning("%s", hostile)
+        try:
+            raise ValueError(hostile)
+        except ValueError:
+            logger.exception("failed")
+    err = capsys.readouterr().err
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err)
+    assert not set("\x1b\x07\x9b\u202e") & set(plain)
+    assert "\x1b[2J" not in err
+    shown = "".join(plain.split())
+    assert shown.count("\\x9b2J\\u202e[red]x[/red][link=file:///]:smile:") >= 6
+
+
+def test_lost_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error of a lost terminal raises no error, also while a status line moves."""
+    monkeypatch.setattr(sys, "stderr", _Gone(is_terminal=True))
+    console = Console()
+    with console.waiting("reading") as show:
+        show("still reading")
+    console.say("done")

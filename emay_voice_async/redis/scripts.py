@@ -1,3 +1,21 @@
+"""The Lua scripts, as text: a module is found in every kind of package, a data file is not."""
+
+import hashlib
+from typing import Final
+
+__all__ = ["CLAIM", "SETTLE", "SYNC", "Script"]
+
+
+class Script:
+    """A Lua script, which the server caches by hash."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha: str = hashlib.sha1(text.encode()).hexdigest()  # noqa: S324 - the protocol's
+
+
+SYNC: Final = Script(
+    """\
 -- One sync of one process with the shared state of one account and one kind of call. The process
 -- tells which leases changed and how many slots it wants; it learns how many slots it was granted,
 -- and when to sync again.
@@ -46,10 +64,10 @@ if now < latest then
   now = latest
 end
 
--- A new state: never used, lost, or older than this process has seen it.
+-- A new state: never used, lost, older than this process has seen it, or by a clock that has stepped.
 local epoch = known.epoch
 local fresh = not epoch or not redis.call('ZSCORE', leases, epoch)
-  or (request.epoch == epoch and last_sequence < request.acknowledged)
+  or (request.epoch == epoch and (request.stepped or last_sequence < request.acknowledged))
 if fresh then
   epoch = 'epoch:' .. me .. ':' .. request.sequence
   redis.call('ZREMRANGEBYSCORE', leases, '+inf', '+inf')
@@ -77,7 +95,10 @@ local function fill(till)
     redis.call('ZADD', leases, 'GT', till, 'fill:' .. i)
   end
 end
-if fresh or hold > tonumber(known.hold or 0) then
+if fresh then
+  -- Other processes may hold leases, and may be silent for a while before they register them.
+  fill(now + hold + request.silence)
+elseif hold > tonumber(known.hold or 0) then
   fill(now + hold)
 end
 if request.fill > 0 then
@@ -193,10 +214,57 @@ end
 
 redis.call('HSET', state, 'epoch', epoch, 'skew', skew, 'latest', now, 'hold', hold, 'slots', slots,
   'recovers', recovers < INFINITY and recovers or '', 'lowers', lowers, 'order', order, own_limit, now)
-local response = cjson.encode({request.sequence, epoch, granted, wait, slots, requests, period})
+local response = string.format('[%d,%s,%d,%.0f,%d,%d,%.0f,%.0f]',
+  request.sequence, cjson.encode(epoch), granted, wait, slots, requests, period, now)
 redis.call('HSET', process, 'sequence', request.sequence, 'response', response)
 for _, key in ipairs({leases, state, queue, waiting}) do
   redis.call('PEXPIRE', key, request.keep_ms)
 end
 redis.call('PEXPIRE', process, request.keep_process_ms)
 return response
+"""
+)
+"""A sync of a process with the shared rate limit."""
+
+CLAIM: Final = Script(
+    """\
+-- Claim each new key, for as long as a handler may take; tell the state of each key.
+-- ARGV: the token of the claiming process, the milliseconds of a claim.
+-- Returns for each key: 0 claimed by this process, 1 claimed by another process, 2 handled.
+local token, claimed_for = ARGV[1], ARGV[2]
+local states = {}
+for i, key in ipairs(KEYS) do
+  local holder = redis.call('GET', key)
+  if not holder or holder == token then
+    -- The token of this process: the response to an earlier command was lost.
+    redis.call('SET', key, token, 'PX', claimed_for)
+    states[i] = 0
+  elseif holder == 'handled' then
+    states[i] = 2
+  else
+    states[i] = 1
+  end
+end
+return states
+"""
+)
+"""The claims of reports."""
+
+SETTLE: Final = Script(
+    """\
+-- End claims: remember the keys as handled, or delete them so that they can be claimed again.
+-- ARGV: the token of the claiming process, 1 or 0 for handled, the milliseconds to remember it.
+-- A claim that expired and was taken by another process since is left as it is.
+local token, handled, remembered_for = ARGV[1], ARGV[2] == '1', ARGV[3]
+for _, key in ipairs(KEYS) do
+  local holder = redis.call('GET', key)
+  if handled and (not holder or holder == token) then
+    redis.call('SET', key, 'handled', 'PX', remembered_for)
+  elseif not handled and holder == token then
+    redis.call('DEL', key)
+  end
+end
+return #KEYS
+"""
+)
+"""The end of claims of reports."""

@@ -1,0 +1,29 @@
+"""The program's name in the commands that it prints."""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+__all__ = ["program_name"]
+
+
+def program_name(*, is_module: bool) -> str:
+    """Return the text in front of the arguments; the shell that started this process can run it.
+
+    A tool such as nox starts a Python of its own, which that shell does not find as ``python``.
+    """
+    if is_module:
+        return f"{_python()} -m emay_voice_async"
+    if shutil.which("emay-voice") is None and Path(sys.argv[0]).stem == "emay-voice":
+        return shlex.quote(sys.argv[0])
+    return "emay-voice"
+
+
+def _python() -> str:
+    # Environments share one binary by links, so the folders are compared, not the files.
+    python, found = Path(sys.executable), shutil.which("python")
+    if found and Path(found).parent == python.parent and "NOX_CURRENT_SESSION" not in os.environ:
+        return "python"
+    return shlex.quote(str(python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python))

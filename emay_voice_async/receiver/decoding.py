@@ -1,0 +1,156 @@
+"""Decoding of pushes: encrypted or plain, on the event loop or in a thread, for the account of the push only."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from attrs import asdict, define, evolve, field, frozen
+
+from emay_voice_async.errors import PushError
+from emay_voice_async.exchange.tasks import retrieve
+from emay_voice_async.model.results import Report
+from emay_voice_async.push import decode_plain_push, decode_push
+from emay_voice_async.receiver.load import Share
+from emay_voice_async.receiver.plain_rule import PlainRule, looks_plain
+from emay_voice_async.receiver.responses import FORBIDDEN, RefusalError
+from emay_voice_async.wire.encryption import opens_gzip
+
+__all__ = ["Decoded", "Decoder", "Push", "SecretKey"]
+
+SecretKey = str | bytes
+
+# A thread costs more than decoding so much (``benchmarks -- push``).
+_BODY_IN_PLACE: Final = 4 * 1024
+_SIZE_IN_PLACE: Final = 16 * 1024
+_THREADS: Final = 4
+"""Pushes that are decoded in threads at once; each may take ``max_size`` bytes and more."""
+
+
+@frozen
+class Push:
+    """A request: path, headers, address of the client, and the account with the secret key."""
+
+    path: str
+    headers: Sequence[tuple[str, str]] = field(repr=False)
+    client: str
+    app_id: str = ""
+    key: SecretKey = field(default="", repr=False)
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of a header."""
+        return [value for key, value in self.headers if key == name]
+
+
+@frozen
+class Decoded:
+    """The readable reports of a push, the error of the others, and whether the push was plain."""
+
+    reports: Sequence[Report]
+    error: PushError | None
+    plain: bool
+
+
+@define(eq=False)
+class Decoder:
+    """Decodes pushes of up to ``max_size`` bytes when inflated, and up to ``max_entries`` reports."""
+
+    max_size: int
+    max_entries: int
+    plain: PlainRule | None
+    _threads: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(_THREADS), init=False)
+
+    def is_known(self, push: Push, start: bytes) -> bool:
+        """Tell by the first bytes of a body whether the sender knows the key, or may push without.
+
+        Raises :class:`RefusalError` (403) for the beginning of a plain push from elsewhere.
+        """
+        if opens_gzip(start, push.key):
+            return True
+        if self.plain is None or not looks_plain(start):
+            return self.plain is not None and self.plain.allows(push)
+        if not self.plain.allows(push):
+            raise RefusalError(FORBIDDEN)
+        return True
+
+    async def decode(self, body: bytes, push: Push, share: Share) -> Decoded:
+        """Decode a push; raise :class:`RefusalError` (403) for a plain push from elsewhere."""
+        if len(body) <= _BODY_IN_PLACE:
+            decoded = self._decode(body, push, min(self.max_size, _SIZE_IN_PLACE))
+            if decoded.error is None or decoded.error.stage != "size" or self.max_size <= _SIZE_IN_PLACE:
+                return decoded
+        return await self._in_thread(partial(self._decode, body, push, self.max_size), share)
+
+    async def _in_thread(self, decode: Callable[[], Decoded], share: Share) -> Decoded:
+        """Decode in a thread. After a cancellation the thread goes on, and keeps its place and its share."""
+        await self._threads.acquire()
+        try:
+            working = asyncio.get_running_loop().run_in_executor(None, decode)
+        except BaseException:
+            self._threads.release()
+            raise
+        working.add_done_callback(self._ended)
+        share.until(working)
+        await asyncio.wait({working})
+        return working.result()
+
+    def _ended(self, working: "asyncio.Future[Decoded]") -> None:
+        self._threads.release()
+        retrieve(working)
+
+    def _decode(self, body: bytes, push: Push, max_size: int) -> Decoded:
+        plain = False
+        try:
+            try:
+                reports = decode_push(body, push.key, max_size=max_size)
+            except PushError as error:
+                # A plain body decrypts to a valid padding by chance (1 in 4,096), but then not to gzip.
+                may_be_plain = self.plain is not None and error.stage in ("decrypt", "inflate")
+                if not (may_be_plain and looks_plain(body)):
+                    raise
+                plain = True
+            if plain:
+                reports = self._decode_plain(body, push)
+        except PushError as error:
+            return self._checked(error.reports, error, push, plain)
+        return self._checked(reports, None, push, plain)
+
+    def _decode_plain(self, body: bytes, push: Push) -> list[Report]:
+        if self.plain is None or not self.plain.allows(push):
+            raise RefusalError(FORBIDDEN)
+        if len(body) > self.max_size:
+            raise PushError("size", "the data is too large")
+        return decode_plain_push(body, "".join(push.values("content-type")[:1]))
+
+    def _checked(
+        self, reports: Sequence[Report], error: PushError | None, push: Push, plain: bool
+    ) -> Decoded:
+        """Give reports without an account the account of the push; reports of other accounts are broken.
+
+        The key that opened the push proves this account only.
+        """
+        broken: tuple[tuple[Any, str], ...] = () if error is None else error.broken
+        if len(reports) + len(broken) > self.max_entries:
+            return Decoded((), PushError("size", f"the push has more than {self.max_entries} entries"), plain)
+        own, foreign = [], []
+        for report in reports:
+            if report.app_id == push.app_id:
+                own.append(report)
+            elif not report.app_id.strip():
+                own.append(evolve(report, app_id=push.app_id))
+            else:
+                foreign.append((_raw(report), "the report names another account than the push"))
+        if foreign:
+            error = PushError("decode", "some reports cannot be read", tuple(own), (*broken, *foreign))
+        elif error is not None:
+            error = PushError(error.stage, error.reason, tuple(own), broken)
+        return Decoded(own, error, plain)
+
+
+def _raw(report: Report) -> dict[str, Any]:
+    """Return the fields of a report that is not handed out as a report."""
+    return asdict(report, value_serializer=lambda _, __, value: value if _is_plain(value) else repr(value))
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float | dict | list)

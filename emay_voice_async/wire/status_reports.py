@@ -1,0 +1,187 @@
+"""Status reports, many at once: the fast route.
+
+A page is a sequence of rows: the values of the table's fields, for each entry. One loop makes the reports. The
+loop looks at once for the kind that a value usually has, because a function call for each value would take
+longer than the rest (benchmarks: push, reports); other kinds go to the readers of the table. An entry with
+an unreadable value goes through :mod:`emay_voice_async.wire.structuring`. A property test holds both routes
+equal.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import repeat
+from math import isfinite
+from operator import itemgetter
+from typing import Any, Final, cast
+
+from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.model.codes import CallState
+from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
+from emay_voice_async.model.results import Report, ReportDraft, frozen_reports
+from emay_voice_async.wire.fields import (
+    REPORT_FIELDS,
+    UNREADABLE,
+    as_optional_word,
+    as_recording,
+    as_seconds,
+    as_state,
+    as_text,
+    as_time,
+    as_word,
+)
+from emay_voice_async.wire.json_reader import Layout
+from emay_voice_async.wire.structuring import product_of, structure_report
+
+__all__ = ["REPORT_LAYOUTS", "Broken", "read_report_rows", "structure_reports"]
+
+Broken = tuple[object, str]
+"""A raw value that is no report, and the reason."""
+Row = tuple[Any, ...]
+"""The values of one entry in the order of the layout; None where the entry lacks the field."""
+
+
+def _layout(end: Endpoint, *foreign: str) -> Layout:
+    names = dict.fromkeys(field.wire for field in REPORT_FIELDS[end.product])
+    return Layout(tuple(names), end.message_id, foreign)
+
+
+REPORT_LAYOUTS: Final = {
+    Product.VOICE: _layout(VOICE_REPORTS),
+    # An entry with the ids of both products is a voice report.
+    Product.JOIN: _layout(JOIN_REPORTS, VOICE_REPORTS.message_id, VOICE_REPORTS.custom_id),
+}
+"""The layout of an entry, in the order of the table."""
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the times of the wire have no zone
+_BEIJING_EPOCH: Final = _EPOCH.replace(tzinfo=BEIJING)
+_USUAL_TIME: Final = len("2017-03-15 12:00:00")
+
+
+def structure_reports(
+    raw: Sequence[Any], product: Product | None = None
+) -> tuple[tuple[Report, ...], tuple[Broken, ...]]:
+    """Read entries: the reports, and the entries that are no reports, both in the order of the entries.
+
+    Without ``product``, the id fields of each entry tell the product.
+    """
+    objects = [entry for entry in raw if isinstance(entry, dict)]
+    common = product or _common_product(objects)
+    drafts = _mixed_drafts(objects) if common is None else _drafts(_rows(objects, common), common)
+    reports = frozen_reports(filter(None, drafts))
+    if len(reports) == len(raw):
+        return reports, ()
+    return _completed(raw, drafts, product)
+
+
+def read_report_rows(rows: Iterable[Row], product: Product) -> tuple[Report, ...] | None:
+    """Read entries that came as rows; None if one of them must be read from its object."""
+    drafts = _drafts(rows, product)
+    return frozen_reports(cast("list[ReportDraft]", drafts)) if all(drafts) else None
+
+
+def _common_product(objects: Sequence[dict[str, Any]]) -> Product | None:
+    """Tell the product if each entry has a message id of it, and no id of a product that counts more."""
+    for product, layout in REPORT_LAYOUTS.items():
+        with suppress(KeyError):
+            if None not in map(itemgetter(layout.key), objects) and not any(
+                name in entry for name in layout.foreign for entry in objects
+            ):
+                return product
+    return None
+
+
+def _rows(objects: Sequence[dict[str, Any]], product: Product) -> Iterable[Row]:
+    """Take the values of the fields from each entry."""
+    names = REPORT_LAYOUTS[product].names
+    with suppress(KeyError):
+        return list(map(itemgetter(*names), objects))
+    # Some writers leave out what is null, nearly all of them the same fields in each entry.
+    first, number = objects[0].keys(), len(objects)
+    if first <= set(names) and set(map(len, objects)) == {len(first)}:
+        with suppress(KeyError):
+            columns = [
+                list(map(itemgetter(name), objects)) if name in first else repeat(None, number)
+                for name in names
+            ]
+            return zip(*columns, strict=True)
+    return [tuple(map(entry.get, names)) for entry in objects]
+
+
+def _mixed_drafts(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]:
+    """Fill the reports of each product together, and put them in the order of the entries."""
+    drafts: list[ReportDraft | None] = [None] * len(objects)
+    products = list(map(product_of, objects))
+    for product in Product:
+        places = [place for place, found in enumerate(products) if found is product]
+        entries = [objects[place] for place in places]
+        for place, draft in zip(places, _drafts(_rows(entries, product), product), strict=True):
+            drafts[place] = draft
+    return drafts
+
+
+def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
+    """Fill a report for each row; None for a row with an unreadable value, or without a message id."""
+    drafts: list[ReportDraft | None] = []
+    states: dict[str, tuple[CallState, str]] = {}
+    add, time_of = drafts.append, datetime.fromisoformat
+    for (
+        app_id,
+        message_id,
+        custom_id,
+        mobile,
+        raw_state,
+        description,
+        called_at,
+        duration,
+        key,
+        recording,
+    ) in rows:
+        try:
+            if type(raw_state) is str and raw_state in states:
+                state, word = states[raw_state]
+            else:
+                state, word = states[raw_state] = as_state(raw_state), as_word(raw_state)
+            draft = ReportDraft(
+                product,
+                app_id if type(app_id) is str else as_text(app_id),
+                message_id if type(message_id) is str else as_text(message_id),
+                custom_id if type(custom_id) is str else as_text(custom_id),
+                mobile if type(mobile) is str else as_text(mobile),
+                state,
+                word,
+                description if type(description) is str else as_text(description),
+                None
+                if called_at is None
+                # Adding is much faster than datetime.replace; a time with an offset raises TypeError.
+                else _BEIJING_EPOCH + (time_of(called_at) - _EPOCH)
+                if type(called_at) is str and len(called_at) == _USUAL_TIME
+                else as_time(called_at),
+                None
+                if duration is None
+                else duration
+                if type(duration) is float and isfinite(duration)
+                else as_seconds(duration),
+                None if key is None else as_optional_word(key),
+                None if recording is None or recording == "" else as_recording(recording),
+            )
+        except UNREADABLE:
+            draft = None
+        add(draft if message_id else None)
+    return drafts
+
+
+def _completed(
+    raw: Sequence[Any], drafts: Sequence[ReportDraft | None], product: Product | None
+) -> tuple[tuple[Report, ...], tuple[Broken, ...]]:
+    """Read by itself each entry that has no report yet."""
+    reports: list[Report] = []
+    broken: list[Broken] = []
+    following = iter(drafts)
+    for entry in raw:
+        report = next(following) if isinstance(entry, dict) else None
+        try:
+            reports.append(report if isinstance(report, Report) else structure_report(entry, product))
+        except UNREADABLE as error:
+            broken.append((entry, str(error)))
+    return tuple(reports), tuple(broken)
