@@ -122,7 +122,7 @@ def test_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without SQLAlchemy the import names the extra, with a command for a clone as well."""
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     monkeypatch.delitem(sys.modules, "emay_voice_async.sql")
-    with pytest.raises(ImportError, match="a journal in an SQL database needs sqlalchemy") as caught:
+    with pytest.raises(ImportError, match="sqlalchemy is missing") as caught:
         importlib.import_module("emay_voice_async.sql")
     assert 'pip install "emay_voice_async[sql]"' in str(caught.value)
     assert 'pip install ".[sql]"' in str(caught.value)
