@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from datetime import timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from attrs import evolve
 
@@ -41,7 +41,7 @@ from emay_voice_async.sending.sender import Sender
 from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import read_balance
 
-__all__ = ["AsyncEmayVoice"]
+__all__ = ["AsyncEmayVoice", "ClientOptions"]
 
 _BALANCES = {endpoint.product: endpoint for endpoint in (VOICE_BALANCE, JOIN_BALANCE)}
 _PRODUCTS = {endpoint.path: endpoint.product for endpoint in ENDPOINTS}
@@ -50,6 +50,22 @@ _ENVIRONMENT = {
     "app_id": "EMAY_VOICE_APP_ID",
     "secret_key": "EMAY_VOICE_SECRET_KEY",
 }
+
+
+class ClientOptions(TypedDict, total=False):
+    """The arguments of :class:`AsyncEmayVoice`, for functions that pass them on."""
+
+    base_url: str
+    app_id: str
+    secret_key: str
+    http_client: HttpClient | None
+    rate_limits: RateLimits
+    pacer: Pacer | None
+    timeout: float
+    max_concurrency: int
+    cold_start: bool
+    allow_only: Collection[str] | None
+    clock: Callable[[], float]
 
 
 class AsyncEmayVoice:
@@ -118,18 +134,19 @@ class AsyncEmayVoice:
         self._closed = False
 
     @classmethod
-    def from_env(cls, **overrides: Any) -> Self:
+    def from_env(cls, **overrides: Unpack[ClientOptions]) -> Self:
         """Make a client from EMAY_VOICE_BASE_URL, EMAY_VOICE_APP_ID and EMAY_VOICE_SECRET_KEY.
 
         ``overrides`` are arguments of the constructor, and take precedence. A missing or empty variable raises
         :class:`InvalidRequestError` with the name.
         """
+        options: dict[str, Any] = {**overrides}
         for name, variable in _ENVIRONMENT.items():
-            if name not in overrides:
-                overrides[name] = os.environ.get(variable, "")
-                if not overrides[name]:
+            if name not in options:
+                options[name] = os.environ.get(variable, "")
+                if not options[name]:
                     raise InvalidRequestError(variable, "must be set in the environment")
-        return cls(**overrides)
+        return cls(**options)
 
     def __repr__(self) -> str:
         return f"AsyncEmayVoice({self._transport.base_url!r}, app_id={self._app_id!r})"

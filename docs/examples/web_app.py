@@ -6,7 +6,7 @@ Run it with ``uvicorn web_app:app``. The service's address, the appId and the se
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, closing
 
 from fastapi import FastAPI, HTTPException
@@ -19,7 +19,7 @@ DATABASE = os.environ.get("REPORTS_DATABASE", "reports.db")
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     """Have one client for all requests, and close it when the app ends."""
     async with AsyncEmayVoice.from_env() as voice:
         app.state.voice = voice

@@ -29,8 +29,8 @@ class ReportReader:
     """
 
     def __init__(self, exchanges: Exchanges, max_undelivered: int) -> None:
-        self.mailbox = Mailbox()
-        self.requests = ReportRequests(exchanges, self.mailbox)
+        self.mailbox: Mailbox = Mailbox()
+        self.requests: ReportRequests = ReportRequests(exchanges, self.mailbox)
         self._exchanges = exchanges
         self._max_undelivered = max_undelivered
         self._background = BackgroundReader(self.requests)

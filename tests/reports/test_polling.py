@@ -1,4 +1,4 @@
-"""The pauses between requests, and the errors that a follower survives."""
+"""The pauses between requests."""
 
 import pytest
 
@@ -9,9 +9,11 @@ from emay_voice_async.errors import (
     NotSentError,
     OutcomeUnknownError,
     OverSpeedError,
+    RefusedError,
     UsageError,
 )
-from emay_voice_async.reports.polling import backoff, is_transient, jittered
+from emay_voice_async.exchange.transport import CLOSED_CLIENT
+from emay_voice_async.reports.polling import backoff, jittered, may_pass
 
 
 def test_jitter() -> None:
@@ -39,19 +41,22 @@ def test_backoff(interval: float, failures: int, expected: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "transient"),
+    ("error", "at_first", "later"),
     [
-        (NotSentError("ConnectError", "/p"), True),
-        (NotSentError("ALL_PROXY: not a usable proxy", "/p", True), False),
-        (NotSentError("the server does not know this path", "/p", True, 404), False),
-        (NotSentError("the server limits the rate", "/p", False, 429), True),
-        (OutcomeUnknownError("ReadTimeout", "/p"), True),
-        (AnswerError("the HTTP status is not 200", "/p", 502, b""), True),
-        (OverSpeedError("ERROR_OVER_SPEED", "", "/p"), True),
-        (AccountError("ERROR_SIGN", "", "/p"), False),
-        (UsageError("client", "is closed"), False),
+        (NotSentError("refused the connection"), True, True),
+        (NotSentError("too many requests", "", False, 429), True, True),
+        (NotSentError("not found", "", True, 404), False, True),
+        (NotSentError("unknown host", "", True), False, True),
+        (NotSentError(CLOSED_CLIENT, "", True), False, False),
+        (OverSpeedError("ERROR_OVER_SPEED", "", ""), True, True),
+        (OutcomeUnknownError("reset"), True, True),
+        (AnswerError("not JSON", "", 502, b""), True, True),
+        (AccountError("ERROR_SIGN", "", ""), False, False),
+        (RefusedError("ERROR_NEW", "", ""), False, False),
+        (UsageError("client", "is closed"), False, False),
     ],
 )
-def test_transient_errors(error: EmayVoiceError, transient: bool) -> None:
-    """A follower asks again after errors that may pass, and not after a refusal or with a wrong setting."""
-    assert is_transient(error) is transient
+def test_errors_that_may_pass(error: EmayVoiceError, *, at_first: bool, later: bool) -> None:
+    """A wrong setting or address is permanent until the service has answered once; a refusal is always permanent."""
+    assert may_pass(error, proved=False) is at_first
+    assert may_pass(error, proved=True) is later

@@ -105,8 +105,8 @@ class Lists:
 
     def __init__(self, options: SendOptions) -> None:
         self._sources = [_Source.of(text) for text in options.to]
-        self.names = [source.name for source in self._sources]
-        self.uses_standard_input = STANDARD_INPUT in options.to
+        self.names: list[str] = [source.name for source in self._sources]
+        self.uses_standard_input: bool = STANDARD_INPUT in options.to
         self._options = options
         self._files: list[BinaryIO] = []
         self._encodings: dict[str, str] = {}

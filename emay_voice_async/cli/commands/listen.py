@@ -28,8 +28,8 @@ try:
     import h11
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
-except ModuleNotFoundError as error:
-    raise ImportError(missing_extra(error.name, "sandbox")) from error
+except ModuleNotFoundError as _error:
+    raise ImportError(missing_extra(_error.name, "sandbox")) from _error
 
 __all__ = ["listen"]
 
