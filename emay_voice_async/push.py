@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from emay_voice_async.errors import PushError
+from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.encryption import MAX_SIZE, decrypt, gunzip
 from emay_voice_async.wire.json_reader import read_json, read_rows
@@ -17,6 +18,7 @@ _FIELD: Final = "reports"
 _ENVELOPE: Final = frozenset({"code", "data"})
 
 
+@hides_arguments
 def decode_push(body: bytes, secret_key: str | bytes, *, max_size: int = MAX_SIZE) -> list[Report]:
     """Decode the body of an encrypted push: decrypt, inflate to ``max_size`` bytes at most, read.
 
@@ -25,6 +27,7 @@ def decode_push(body: bytes, secret_key: str | bytes, *, max_size: int = MAX_SIZ
     return decode_reports(gunzip(decrypt(body, secret_key), max_size=max_size))
 
 
+@hides_arguments
 def decode_plain_push(body: bytes, content_type: str = "application/json") -> list[Report]:
     """Decode the body of a plain push: JSON, or a form with the JSON in its field ``reports``.
 
@@ -40,6 +43,7 @@ def decode_plain_push(body: bytes, content_type: str = "application/json") -> li
     return decode_reports(text.encode())
 
 
+@hides_arguments
 def decode_reports(data: bytes) -> list[Report]:
     """Read the JSON of a push: the document's object, or a bare list of reports, or one alone.
 
