@@ -19,6 +19,7 @@ from emay_voice_async import (
     AsyncEmayVoice,
     Notice,
     OnKey,
+    RateLimits,
     Recipient,
     Report,
     SendError,
@@ -110,7 +111,7 @@ def collected(main: Callable[[AsyncEmayVoice], Awaitable[object]], *steps: Any, 
     async def living() -> None:
         async with (
             script.client() as http_client,
-            voice_over(script, http_client, secret_key=SECRET, **options) as voice,
+            voice_over(script, http_client, secret_key=SECRET, rate_limits=RateLimits(), **options) as voice,
         ):
             try:
                 await main(voice)
