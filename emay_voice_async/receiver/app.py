@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 from attrs.validators import optional
 
 from emay_voice_async.errors import InvalidRequestError, PushError, UsageError
+from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.results import Report
 from emay_voice_async.receiver.arguments import (
     check_bound,
@@ -155,9 +156,11 @@ class PushReceiver:
         ``headers``: a mapping, or pairs if a header may come twice. ``body``: the whole body, or an async iterable
         of pieces. ``client``: the address of the client.
         """
+        content = Hidden(body)
+        del body
         push = Push(path, _lower(headers), client or "")
         try:
-            response = await self._handle(method, push, body)
+            response = await self._handle(method, push, content)
         except RefusalError as refusal:
             response = refusal.response
         except ClientGoneError:
@@ -170,30 +173,32 @@ class PushReceiver:
             _LOG.info("a push was not confirmed: %s", response.text)
         return response
 
-    async def _handle(self, method: str, push: Push, body: Body) -> PushResponse:
+    async def _handle(self, method: str, push: Push, body: Hidden[Body]) -> PushResponse:
         if method != "POST":
             return NOT_POST
         with self._load.share() as share:
             await self._find_account(push)
             try:
-                data = await read_body(
-                    body,
-                    push.values("content-length"),
-                    share,
-                    partial(self._decoder.is_known, push),
-                    max_body=self._max_body,
-                    body_timeout=self._body_timeout,
+                data = Hidden(
+                    await read_body(
+                        body.value,
+                        push.values("content-length"),
+                        share,
+                        partial(self._decoder.is_known, push),
+                        max_body=self._max_body,
+                        body_timeout=self._body_timeout,
+                    )
                 )
             except StrangerError as stranger:
                 error = PushError("decrypt", "the body is not encrypted with this account's key")
                 await self._reject(Rejected(push.app_id, stranger.read, error, complete=False))
                 return evolve(UNREADABLE, close=True)
-            decoded = await self._decoder.decode(data, push, share)
+            decoded = await self._decoder.decode(data.value, push, share)
             if decoded.reports:
                 await self._deliver(push, decoded)
             if (found := decoded.error) is None:
                 return SUCCESS
-            await self._reject(Rejected(push.app_id, data, found))
+            await self._reject(Rejected(push.app_id, data.value, found))
             if found.broken:
                 return SUCCESS
             return TOO_LARGE if found.stage == "size" else UNREADABLE

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from emay_voice_async.errors import DuplicateError, EmayVoiceError, InvalidRequestError, NotSentError
 from emay_voice_async.journal.protocol import Key
 from emay_voice_async.journal.session import Known, Sorter, as_journal_error
+from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.numbers import is_number
 from emay_voice_async.model.recipients import (
     Recipient,
@@ -58,6 +59,7 @@ class RecipientReader:
     wait for a stream.
     """
 
+    @hides_arguments
     def __init__(
         self,
         to: Recipients,
@@ -137,20 +139,24 @@ class RecipientReader:
             raise NotSentError("the deadline passed before all recipients were read") from None
 
     async def _gather(self) -> Piece | None:
-        if self._iterator is None:
-            async for item in cast("AsyncIterator[object]", self._stream):
-                if (piece := self._add(item)) is not None:
-                    return piece
-        elif self._checked:
-            self._piece.entries = cast("list[str | Recipient]", list(islice(self._iterator, self._size)))
-            first = self._position
-            self._position += len(self._piece.entries)
-            self._piece.positions = list(range(first, self._position))
-        else:
-            for item in self._iterator:
-                if (piece := self._add(item)) is not None:
-                    return piece
-        return self._take_piece() if self._piece.entries else None
+        item: object = None
+        try:
+            if self._iterator is None:
+                async for item in cast("AsyncIterator[object]", self._stream):
+                    if (piece := self._add(item)) is not None:
+                        return piece
+            elif self._checked:
+                self._piece.entries = cast("list[str | Recipient]", list(islice(self._iterator, self._size)))
+                first = self._position
+                self._position += len(self._piece.entries)
+                self._piece.positions = list(range(first, self._position))
+            else:
+                for item in self._iterator:
+                    if (piece := self._add(item)) is not None:
+                        return piece
+            return self._take_piece() if self._piece.entries else None
+        finally:
+            del item  # error trackers show the local variables of a source that fails
 
     def _add(self, item: object) -> Piece | None:
         """Add an entry to the piece; return an invalid entry as its own piece, or the piece once full."""
@@ -164,7 +170,8 @@ class RecipientReader:
                 self._check(recipient, position)
                 check_unique_id(recipient, position, self._custom_ids)
             except InvalidRequestError as error:
-                return Piece([recipient], [position], error)
+                # Without the traceback, whose frames hold the number.
+                return Piece([recipient], [position], error.with_traceback(None))
             self._piece.entries.append(recipient)
         self._piece.positions.append(position)
         return self._take_piece() if len(self._piece.entries) == self._size else None
