@@ -39,6 +39,7 @@ Each line is a JSON object:
   raw_state    the state as it came, description the text that came with it
   called_at    with its zone; duration in seconds; key_pressed
   recording    in base64, or null
+  unreadable_fields   raw values of fields that could not be read, if any
 An unreadable report has its raw value in "unreadable", and a reason.
 """
 

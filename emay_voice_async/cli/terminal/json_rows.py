@@ -46,9 +46,12 @@ def _row(
 
 
 def row_of_report(report: Report) -> Row:
-    """Return the row of a report, the recording in base64: the service hands a recording out once."""
+    """Return the row of a report, the recording in base64: the service hands a recording out once.
+
+    ``unreadable_fields`` has the raw values of the fields that could not be read; a readable report has no such key.
+    """
     recording = report.recording
-    return {
+    row: Row = {
         "product": report.product.value,
         "app_id": report.app_id,
         "message_id": report.message_id,
@@ -62,6 +65,9 @@ def row_of_report(report: Report) -> Row:
         "key_pressed": report.key_pressed,
         "recording": None if recording is None else base64.b64encode(recording).decode(),
     }
+    if report.unreadable:
+        row["unreadable_fields"] = dict(report.unreadable)
+    return row
 
 
 def row_of_unreadable(raw: object, reason: str) -> Row:

@@ -53,12 +53,18 @@ class TestReports:
         assert sorted(row["product"] for row in result.rows) == ["join"] * 3 + ["voice"] * 3
 
     def test_unreadable(self, program: Program) -> None:
-        """The raw value of an unreadable report is printed, because the service keeps no copy."""
+        """The raw value of an unreadable report or field is printed, because the service keeps no copy."""
         raw = {"voiceId": "1", "voiceSign": "!"}
         body = json.dumps({"code": "SUCCESS", "data": [raw]}).encode()
         program.sandbox.fail_next(Fault.answer(body), on="reports")
         result = program("reports")
-        assert [row["unreadable"] for row in result.rows] == [raw]
+        assert [row["message_id"] for row in result.rows] == ["1"]
+        assert result.rows[0]["unreadable_fields"] == {"voiceSign": "!"}
+        body = json.dumps({"code": "SUCCESS", "data": [raw, "x"]}).encode()
+        program.sandbox.fail_next(Fault.answer(body), on="reports")
+        result = program("reports")
+        assert result.rows[0]["message_id"] == "1"
+        assert result.rows[1]["unreadable"] == "x"
         assert "1 report is unreadable" in result.error_line
         program.sandbox.fail_next(Fault.answer(b"<html>\xff"), on="reports")
         result = program("reports")
