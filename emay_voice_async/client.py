@@ -63,8 +63,10 @@ class ClientOptions(TypedDict, total=False):
     pacer: Pacer | None
     timeout: float
     max_concurrency: int
+    max_response_size: int
     cold_start: bool
     allow_only: Collection[str] | None
+    max_undelivered: int
     clock: Callable[[], float]
 
 
