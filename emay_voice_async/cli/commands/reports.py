@@ -39,7 +39,8 @@ Each line is a JSON object:
   raw_state    the state as it came, description the text that came with it
   called_at    with its zone; duration in seconds; key_pressed
   recording    in base64, or null
-An unreadable report has its raw value in "unreadable", and a reason.
+  unreadable   raw values of the fields that could not be read, by name
+A line without product is an unreadable report: the raw value, and a reason.
 """
 
 

@@ -45,8 +45,8 @@ class Output:
 
 def json_lines(rows: Iterable[Mapping[str, object]]) -> bytes:
     """Return the rows as JSON lines in UTF-8; control and bidirectional characters are JSON escapes."""
-    text = "".join(f"{json_escaped(json.dumps(row, ensure_ascii=False))}\n" for row in rows)
-    # A lone surrogate from a report becomes a valid JSON escape.
+    text = "".join(f"{json_escaped(json.dumps(row, ensure_ascii=False, default=str))}\n" for row in rows)
+    # A lone surrogate from a report becomes a valid JSON escape; a raw value without a JSON form becomes its text.
     return text.encode("utf-8", "backslashreplace")
 
 

@@ -53,13 +53,18 @@ class TestReports:
         assert sorted(row["product"] for row in result.rows) == ["join"] * 3 + ["voice"] * 3
 
     def test_unreadable(self, program: Program) -> None:
-        """The raw value of an unreadable report is printed, because the service keeps no copy."""
+        """The raw value of an unreadable report or field is printed, because the service keeps no copy."""
         raw = {"voiceSign": "!"}
         body = json.dumps({"code": "SUCCESS", "data": [raw]}).encode()
         program.sandbox.fail_next(Fault.answer(body), on="reports")
         result = program("reports")
         assert [row["unreadable"] for row in result.rows] == [raw]
         assert "1 report is unreadable" in result.error_line
+        body = json.dumps({"code": "SUCCESS", "data": [{**raw, "voiceId": "1"}]}).encode()
+        program.sandbox.fail_next(Fault.answer(body), on="reports")
+        result = program("reports")
+        assert (result.code, result.text) == (0, "1 report.")
+        assert [(row["message_id"], row["unreadable"]) for row in result.rows] == [("1", raw)]
         program.sandbox.fail_next(Fault.answer(b"<html>\xff"), on="reports")
         result = program("reports")
         assert result.code == 3
