@@ -73,9 +73,15 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types strictly with mypy: the package, the tests, the examples, the benchmarks."""
-    session.install(".[test]", "mypy>=1.11", "nox", "types-docutils", "types-pygments")
+    """Check types strictly: all files with mypy, the examples and the use of the whole API with pyright and ty."""
+    session.install(
+        ".[test]", "mypy>=1.11", "nox", "pyright[nodejs]>=1.1.400", "ty", "types-docutils", "types-pygments"
+    )
     session.run("mypy")
+    session.run("pyright")
+    # Fails unless the types of all public names are known.
+    session.run("pyright", "--verifytypes", "emay_voice_async", "--ignoreexternal")
+    session.run("ty", "check", "--python", session.virtualenv.location)
 
 
 @nox.session(python=PYTHONS)

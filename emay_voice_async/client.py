@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from datetime import timedelta
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from attrs import evolve
 
@@ -41,7 +41,7 @@ from emay_voice_async.sending.sender import Sender
 from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import read_balance
 
-__all__ = ["AsyncEmayVoice"]
+__all__ = ["AsyncEmayVoice", "ClientOptions"]
 
 _BALANCES = {endpoint.product: endpoint for endpoint in (VOICE_BALANCE, JOIN_BALANCE)}
 _PRODUCTS = {endpoint.path: endpoint.product for endpoint in ENDPOINTS}
@@ -50,6 +50,22 @@ _ENVIRONMENT = {
     "app_id": "EMAY_VOICE_APP_ID",
     "secret_key": "EMAY_VOICE_SECRET_KEY",
 }
+
+
+class ClientOptions(TypedDict, total=False):
+    """The arguments of :class:`AsyncEmayVoice`, for functions that pass them on."""
+
+    base_url: str
+    app_id: str
+    secret_key: str
+    http_client: HttpClient | None
+    rate_limits: RateLimits
+    pacer: Pacer | None
+    timeout: float
+    max_concurrency: int
+    cold_start: bool
+    allow_only: Collection[str] | None
+    clock: Callable[[], float]
 
 
 class AsyncEmayVoice:
@@ -121,18 +137,19 @@ class AsyncEmayVoice:
         self._closed = False
 
     @classmethod
-    def from_env(cls, **overrides: Any) -> Self:
+    def from_env(cls, **overrides: Unpack[ClientOptions]) -> Self:
         """Make a client from EMAY_VOICE_BASE_URL, EMAY_VOICE_APP_ID and EMAY_VOICE_SECRET_KEY.
 
         ``overrides`` are arguments of the constructor, and take precedence. A missing or empty variable raises
         :class:`InvalidRequestError` with the name.
         """
+        options: dict[str, Any] = {**overrides}
         for name, variable in _ENVIRONMENT.items():
-            if name not in overrides:
-                overrides[name] = os.environ.get(variable, "")
-                if not overrides[name]:
+            if name not in options:
+                options[name] = os.environ.get(variable, "")
+                if not options[name]:
                     raise InvalidRequestError(variable, "must be set in the environment")
-        return cls(**overrides)
+        return cls(**options)
 
     def __repr__(self) -> str:
         return f"AsyncEmayVoice({self._transport.base_url!r}, app_id={self._app_id!r})"
@@ -349,8 +366,9 @@ class AsyncEmayVoice:
         the products that this client has made calls of. Reports given
         to :meth:`feed` count as well; with ``poll=False`` only fed reports do.
 
-        Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost), and
-        :class:`RefusedError` when the service does not let this account ask.
+        Raises :class:`ReportTimeoutError` after ``timeout`` seconds (a report that comes later is not lost),
+        :class:`RefusedError` when the service does not let this account ask, and :class:`NotSentError` when a
+        setting or the address is wrong (``permanent``).
         """
         self._enter()
         check_seconds("timeout", timeout)
@@ -376,10 +394,11 @@ class AsyncEmayVoice:
         reports = await self._reports.settle(searches, self._products(product), timeout)
         return dict(zip(unknown.recipients, reports, strict=True))
 
-    def feed(self, reports: Iterable[Report]) -> None:
+    def feed(self, reports: Iterable[Report], *, keep: bool = True) -> None:
         """Hand in reports that came by another way, such as a push; waiting callers get theirs.
 
-        The other reports are stored until they are taken. Call this method in the client's own event loop. Raises
+        The other reports are stored until they are taken; with ``keep=False`` they are not, for an application that
+        has stored them elsewhere. Call this method in the client's own event loop. Raises
         :class:`InvalidRequestError` for a value that is no report, or a report of another account, and
         :class:`~emay_voice_async.errors.TooManyReportsError` if more than ``max_undelivered`` reports would be
         stored. Then no report of this call is stored, and a receiver whose handler raises these errors lets the
@@ -387,7 +406,8 @@ class AsyncEmayVoice:
         """
         if self._loop is not None:
             self._check_loop()
-        self._reports.feed(reports)
+        check_flag("keep", keep)
+        self._reports.feed(reports, keep=keep)
 
     async def get_balance(
         self, *, product: Product = Product.VOICE, deadline: float | None = None

@@ -148,7 +148,7 @@ class NotSentError(EmayVoiceError):
         body: bytes = b"",
     ) -> None:
         super().__init__(reason, path)
-        self.args = (reason, path, permanent, status, body)
+        self.args: tuple[object, ...] = (reason, path, permanent, status, body)
         self.reason = reason
         self.path = path
         self.permanent = permanent
@@ -188,7 +188,7 @@ class AnswerError(OutcomeUnknownError):
 
     def __init__(self, reason: str, path: str, status: int, body: bytes) -> None:
         super().__init__(reason, path)
-        self.args = (reason, path, status, body)
+        self.args: tuple[object, ...] = (reason, path, status, body)
         self.status = status
         self.body = body
 

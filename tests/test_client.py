@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from emay_voice_async import (
     VerificationCode,
     VoiceSms,
 )
+from emay_voice_async.client import ClientOptions
 from emay_voice_async.errors import UsageError
 from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal
@@ -143,6 +145,11 @@ class TestFromEnv:
         run(main())
         assert fields_of(script.requests[0])["appId"] == "env-app"
         assert script.requests[0].extensions["timeout"]["connect"] == 5
+
+    def test_the_options_are_the_arguments(self) -> None:
+        """The type of the overrides lists exactly the arguments of the constructor."""
+        arguments = list(inspect.signature(AsyncEmayVoice).parameters)
+        assert list(ClientOptions.__annotations__) == arguments
 
     def test_overrides_win(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A given argument takes precedence over the environment."""

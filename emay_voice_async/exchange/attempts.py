@@ -26,7 +26,7 @@ from emay_voice_async.wire.statuses import GATEWAY
 
 __all__ = ["Attempts", "CallStep", "CallStoppedError", "Credentials", "InFlight", "Observer", "PendingCall"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @frozen
@@ -64,7 +64,7 @@ class InFlight:
     """An observer that tells whether a request may be at the service."""
 
     def __init__(self) -> None:
-        self.in_flight = False
+        self.in_flight: bool = False
 
     def __call__(self, step: CallStep) -> bool:
         """Follow the call, and never stop the call."""

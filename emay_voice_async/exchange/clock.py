@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["LARGEST_CORRECTION", "SMALLEST_CORRECTION", "ServiceClock", "advice_on", "correction"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 LARGEST_CORRECTION: Final = timedelta(days=1)
 """A Date header that is further off is not believed.
@@ -52,7 +52,7 @@ class ServiceClock:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.offset = timedelta()
+        self.offset: timedelta = timedelta()
         self._clock = clock
 
     def now(self) -> float:

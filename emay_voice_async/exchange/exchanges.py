@@ -28,7 +28,7 @@ from emay_voice_async.wire.envelope import HttpResponse
 
 __all__ = ["MAX_RETRIES", "MAX_RETRY_TIME", "Exchanges"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
@@ -56,9 +56,9 @@ class Exchanges:
         timeout: float,
         clock: Callable[[], float],
     ) -> None:
-        self.app_id = credentials.app_id
-        self.clock = ServiceClock(clock)
-        self.tasks = OwnedTasks()
+        self.app_id: str = credentials.app_id
+        self.clock: ServiceClock = ServiceClock(clock)
+        self.tasks: OwnedTasks = OwnedTasks()
         self.timeout = timeout
         self._counts: dict[str, Any] = {
             figure.name: figure.default for figure in fields(Stats) if figure.name != "limits"

@@ -15,7 +15,7 @@ class OwnedTasks:
     """Owns tasks until they end, and ends waiting callers when the client is closed."""
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._owned: set[asyncio.Task[Any]] = set()
         self._waiting: set[asyncio.Task[Any]] = set()
         self._evicted: set[asyncio.Task[Any]] = set()

@@ -26,7 +26,10 @@ from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import CONTENT_TYPE
 from emay_voice_async.wire.raw_response import is_json_object, salvaged
 
-__all__ = ["HttpClient", "Progress", "Transport"]
+__all__ = ["CLOSED_CLIENT", "HttpClient", "Progress", "Transport"]
+
+CLOSED_CLIENT: Final = "the http_client is closed"
+"""The reason of a NotSentError that no later request can avoid."""
 
 INLINE_SIZE: Final = 1024 * 1024
 """Bytes that are inflated in the event loop; a larger body is inflated in a thread."""
@@ -96,7 +99,7 @@ class Transport:
         timeout: float,
         max_response_size: int = MAX_SIZE,
     ) -> None:
-        self.base_url = checked_base_url(base_url)
+        self.base_url: str = checked_base_url(base_url)
         self._target = target_of(self.base_url)
         self._library = "httpx" if http_client is None else library_of(http_client)
         self._shared = http_client
@@ -124,7 +127,7 @@ class Transport:
         try:
             client = await self._client(path)
             if client.is_closed:
-                raise NotSentError("the http_client is closed", path, True)
+                raise NotSentError(CLOSED_CLIENT, path, True)
             request = self._request(path, body, progress, patience)
             client = detached(client, progress.start)
         except EmayVoiceError:
@@ -167,8 +170,7 @@ class Transport:
         if self._shared is not None:
             return self._shared
         async with self._making:
-            if self._own is None:
-                self._own = await own_client(self.base_url, path)
+            self._own = self._own or await own_client(self.base_url, path)
         return self._own
 
     async def _failed(self, error: Exception, path: str, progress: Progress) -> HttpResponse:

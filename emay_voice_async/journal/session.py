@@ -129,7 +129,9 @@ class JournalSession:
     def __init__(
         self, run: JournalRun, *, allow_duplicates: bool, resend_unknown: bool, lasts: float
     ) -> None:
-        self.sorter = Sorter(run.look, allow_duplicates=allow_duplicates, resend_unknown=resend_unknown)
+        self.sorter: Sorter = Sorter(
+            run.look, allow_duplicates=allow_duplicates, resend_unknown=resend_unknown
+        )
         self._run = run
         self._resend_unknown = resend_unknown
         self._lasts = lasts

@@ -40,7 +40,7 @@ class SqliteJournal(ResourceUser[SharedConnection]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         # Absolute, so that a change of the working directory does not change the file.
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         super().__init__(SharedConnection(self.path, _is_live))
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ from emay_voice_async.model.recipients import Recipient
 
 __all__ = ["FORMATS", "Entries", "Entry", "Recipients", "read_recipients", "recipients_of"]
 
-FORMATS: Final = {
+FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "txt": ("txt",),
     "csv": ("csv", "tsv"),
     "jsonl": ("jsonl", "ndjson"),

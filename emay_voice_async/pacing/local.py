@@ -13,7 +13,7 @@ from emay_voice_async.pacing.window import HOST_TICK, Window
 
 __all__ = ["LocalPacer"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _SERVED_AT_ONCE: Final = 50
 """Waiters served in a turn of the event loop. Each goes on to send a request in the next turn."""

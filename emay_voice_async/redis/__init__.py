@@ -6,10 +6,10 @@ handled reports of all receivers.
 
 try:
     import redis  # noqa: F401
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ImportError(
-        f'sharing over Redis needs {error.name}: pip install "emay_voice_async[redis]"', name=error.name
-    ) from error
+        f'sharing over Redis needs {_error.name}: pip install "emay_voice_async[redis]"', name=_error.name
+    ) from _error
 
 from emay_voice_async.redis.pacer import RedisPacer
 from emay_voice_async.redis.reports import RedisReports

@@ -23,7 +23,7 @@ class Fallback:
 
     def __init__(self, limit: RateLimit | None) -> None:
         self._window = None if limit is None else Window(limit)
-        self.hold = 0.0 if limit is None else limit.period + tolerance(limit.period)
+        self.hold: float = 0.0 if limit is None else limit.period + tolerance(limit.period)
         self._applies_from = math.inf
 
     def start(self, now: float) -> None:

@@ -23,7 +23,7 @@ from emay_voice_async.redis.protocol import SyncRequest, SyncResponse, Terms
 
 __all__ = ["SharedQueue", "SyncServer"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class SyncServer(Protocol):
@@ -45,7 +45,8 @@ class SharedQueue:
     """The waiters of a process for one kind of call, in a single event loop."""
 
     def __init__(self, server: SyncServer, limit: RateLimit, fallback: RateLimit | None = None) -> None:
-        self.limit = self._agreed = RateLimit(limit.requests, server.terms.period / 1e6)
+        self.limit: RateLimit = RateLimit(limit.requests, server.terms.period / 1e6)
+        self._agreed = self.limit
         self._server = server
         self._fallback = Fallback(fallback)
         self._ledger = Ledger("", server.terms)

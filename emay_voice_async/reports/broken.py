@@ -7,7 +7,7 @@ from typing import Any, Final
 
 __all__ = ["BrokenReports"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 MAX_ENTRIES: Final = 10_000
 MAX_BYTES: Final = 64 * 1024 * 1024

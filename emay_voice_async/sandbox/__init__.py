@@ -7,10 +7,10 @@ document in common (endpoints, codes, limits), so that they do not share the cli
 try:
     import starlette  # noqa: F401
     import uvicorn  # noqa: F401
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ImportError(
-        f'the local service needs {error.name}: pip install "emay_voice_async[sandbox]"', name=error.name
-    ) from error
+        f'the local service needs {_error.name}: pip install "emay_voice_async[sandbox]"', name=_error.name
+    ) from _error
 
 from emay_voice_async.sandbox.accounts import Account, ServiceType
 from emay_voice_async.sandbox.facade import Sandbox

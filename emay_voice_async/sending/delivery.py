@@ -34,7 +34,7 @@ from emay_voice_async.wire.tickets import read_tickets
 
 __all__ = ["Batch", "Delivery"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_NAP: Final = 30.0
 """Seconds after which a wait for the calling hours reads the clock again: hosts sleep, clocks are set."""
@@ -97,7 +97,7 @@ class Delivery:
 
     def __init__(self, exchanges: Exchanges, message: Message, options: Options) -> None:
         self.journal: JournalSession | None = None
-        self.proof = AddressProof()
+        self.proof: AddressProof = AddressProof()
         self._exchanges = exchanges
         self._message = message
         self._options = options

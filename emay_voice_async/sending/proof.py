@@ -42,7 +42,7 @@ class AddressProof:
     """The trust of one run in its address. ``stop_reason`` is a sentence once the run must stop."""
 
     def __init__(self) -> None:
-        self.trust = Trust.UNPROVEN
+        self.trust: Trust = Trust.UNPROVEN
         self.stop_reason: str | None = None
         self._failures = 0
         self._turn_of: object | None = None

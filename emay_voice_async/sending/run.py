@@ -19,7 +19,7 @@ from emay_voice_async.sending.options import Options
 
 __all__ = ["OnOutcome", "SendRun"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _AHEAD: Final = 16
 """How many times the requests in flight may be kept behind a slow first batch."""

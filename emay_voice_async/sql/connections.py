@@ -46,7 +46,7 @@ class Connections(ReferenceCounted):
         self._writing = {} if self._given is None else self._isolation
         self._engine: AsyncEngine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.where = f"{campaign!r} in {self._url.set(query={}).render_as_string(hide_password=True)}"
+        self.where: str = f"{campaign!r} in {self._url.set(query={}).render_as_string(hide_password=True)}"
         self.timeout = timeout
 
     async def aclose(self) -> None:

@@ -95,10 +95,10 @@ class Tables:
 
     def __init__(self, prefix: str, dialect: JournalDialect) -> None:
         self.dialect = dialect
-        self.now = dialect.now
-        self.metadata = MetaData()
-        self.version = self._table(f"{prefix}version", Column("number", Integer, primary_key=True))
-        self.campaigns = self._table(
+        self.now: ColumnElement[int] = dialect.now
+        self.metadata: MetaData = MetaData()
+        self.version: Table = self._table(f"{prefix}version", Column("number", Integer, primary_key=True))
+        self.campaigns: Table = self._table(
             f"{prefix}campaigns",
             Column("id", _ID, primary_key=True),
             Column("digest", String(32), nullable=False, unique=True),
@@ -113,7 +113,7 @@ class Tables:
             # Every transaction that claims or records increments it first: a lock until the end of the transaction.
             Column("turns", BigInteger, nullable=False),
         )
-        self.claims = self._table(
+        self.claims: Table = self._table(
             f"{prefix}claims",
             Column("id", _ID, primary_key=True),
             Column("campaign", BigInteger, nullable=False),
@@ -123,7 +123,7 @@ class Tables:
             Column("begun_at", BigInteger, nullable=False),
             Column("over_at", BigInteger, nullable=False),
         )
-        self.calls = self._table(
+        self.calls: Table = self._table(
             f"{prefix}calls",
             Column("key", String(32), primary_key=True),
             Column("campaign", BigInteger, nullable=False),
@@ -136,13 +136,13 @@ class Tables:
             Index(f"{prefix}calls_in_order", "campaign", "position"),
             Index(f"{prefix}calls_by_number", "number"),
         )
-        self.tickets = self._table(
+        self.tickets: Table = self._table(
             f"{prefix}tickets",
             Column("token", String(32), primary_key=True),
             Column("place", Integer, primary_key=True),
             Column("message_id", _Escaped, nullable=False),
         )
-        self.reports = self._table(
+        self.reports: Table = self._table(
             f"{prefix}reports",
             Column("key", String(32), primary_key=True),
             Column("campaign", BigInteger, nullable=False),
@@ -151,7 +151,7 @@ class Tables:
             Column("rest", _LONG, nullable=False),
             Index(f"{prefix}reports_by_campaign", "campaign"),
         )
-        self.state = self._state()
+        self.state: ColumnElement[str] = self._state()
 
     def _table(self, name: str, *parts: Column[Any] | Index) -> Table:
         return Table(name, self.metadata, *parts, **_TABLE)

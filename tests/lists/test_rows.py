@@ -447,7 +447,12 @@ class TestJsonl:
             '"1\0"',
             TWO,
         ]
-        assert told(checked(jsonl_entries(lines))) == [
+        found = told(checked(jsonl_entries(lines)))
+        # The nesting limit: Python 3.14 reports the end of the line.
+        assert found.pop(10) in [
+            (11, f"row: must be JSON (found an error in place {at})") for at in (0, 60_000)
+        ]
+        assert found == [
             (1, ONE),
             (2, f"{MOBILE_RULE} (found 8 characters in scientific notation, which has lost digits)"),
             (3, "mobile: must be a text or a number (found NoneType)"),
@@ -458,7 +463,6 @@ class TestJsonl:
             (8, "row: must be JSON (found an error in place 24)"),
             (9, "mobile: must be a text or a number (found list)"),
             (10, "mobile: must be a text or a number (found NoneType)"),
-            (11, "row: must be JSON (found an error in place 0)"),
             (12, f"{MOBILE_RULE} (found 10000 characters)"),
             (13, f"{MOBILE_RULE} (found 1 characters)"),
             (14, "row: must be JSON (found an error in place 2)"),

@@ -1,10 +1,11 @@
 """The whole public API in use, for the type checker; never executed."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import assert_type
+from types import TracebackType
+from typing import Self, Unpack, assert_type
 
 import httpx
 import httpx2
@@ -16,10 +17,14 @@ from emay_voice_async import (
     AnswerError,
     AsyncEmayVoice,
     BalanceError,
+    Call,
+    CallingHours,
     CallState,
     ContentError,
     EmayVoiceError,
     InvalidRequestError,
+    Journal,
+    Lease,
     Marketing,
     Notice,
     NotSent,
@@ -28,6 +33,8 @@ from emay_voice_async import (
     OnKey,
     OutcomeUnknownError,
     OverSpeedError,
+    Pacer,
+    Plan,
     Product,
     PushError,
     RateLimit,
@@ -45,22 +52,53 @@ from emay_voice_async import (
     VerificationCode,
     VoiceSms,
 )
-from emay_voice_async.journal import Journal, SqliteJournal
-from emay_voice_async.journal.protocol import State
-from emay_voice_async.lists import read_recipients, recipients_of
-from emay_voice_async.model.endpoints import Call
-from emay_voice_async.pacing.protocol import Lease
+from emay_voice_async.client import ClientOptions
+from emay_voice_async.errors import DuplicateError, JournalError, UsageError
+from emay_voice_async.journal import (
+    Claim,
+    JournalRun,
+    Key,
+    Line,
+    Purpose,
+    SqliteJournal,
+    Standing,
+    State,
+    Summary,
+)
+from emay_voice_async.lists import FORMATS, Entry, read_recipients, recipients_of
+from emay_voice_async.pacing import LocalPacer
 from emay_voice_async.push import decode_plain_push, decode_push, decode_reports, decrypt, gunzip
-from emay_voice_async.receiver import PushReceiver, RecentReports, Rejected
+from emay_voice_async.receiver import (
+    ClaimResult,
+    PushReceiver,
+    PushResponse,
+    Receive,
+    RecentReports,
+    Rejected,
+    ReportStore,
+    Scope,
+    Send,
+)
 from emay_voice_async.redis import RedisPacer, RedisReports
-from emay_voice_async.sandbox import Sandbox
-from emay_voice_async.sending.hours import CallingHours
-from emay_voice_async.sending.plan import Plan
+from emay_voice_async.sandbox import (
+    MAGIC_NUMBERS,
+    Account,
+    Delivery,
+    Fault,
+    Faults,
+    Limit,
+    Limits,
+    MadeCall,
+    Outcome,
+    Received,
+    Sandbox,
+    ServiceType,
+)
 from emay_voice_async.sql import SqlJournal
 
 
 class MyPacer:
-    """A pacer of the user's own."""
+    """A pacer of an application."""
 
     async def acquire(self, call: Call, *, again: bool = False) -> Lease:
         raise NotImplementedError
@@ -69,11 +107,78 @@ class MyPacer:
         return None
 
 
-async def clients(http_client: httpx.AsyncClient, http_client2: httpx2.AsyncClient) -> None:
-    """Every way to make a client."""
+class MyStore:
+    """A store of handled reports of an application."""
+
+    async def claim(self, keys: Sequence[str]) -> Sequence[ClaimResult]:
+        return [ClaimResult.CLAIMED for _ in keys]
+
+    async def settle(self, keys: Sequence[str], *, handled: bool) -> None:
+        raise NotImplementedError
+
+    async def wait(self, key: str) -> None:
+        raise NotImplementedError
+
+
+class MyRun:
+    """A journal of an application, opened for one send."""
+
+    async def look(self, keys: Sequence[Key]) -> Sequence[Standing | None]:
+        return [Standing(State.ACCEPTED, "custom", "message") for _ in keys]
+
+    async def begin(self, claim: Claim) -> bool:
+        assert_type(claim.keys, tuple[Key, ...])
+        return claim.resend_unknown
+
+    async def close(
+        self, claim: Claim, state: State, *, reason: str = "", message_ids: Sequence[str] | None = None
+    ) -> None:
+        raise NotImplementedError
+
+    async def end(self) -> None:
+        raise NotImplementedError
+
+
+class MyJournal:
+    """A journal of an application."""
+
+    async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
+        assert_type(purpose.product, Product)
+        return MyRun()
+
+    async def record(self, reports: Iterable[Report]) -> int:
+        raise NotImplementedError
+
+    async def summary(self) -> Summary:
+        raise NotImplementedError
+
+    async def lines(self) -> AsyncIterator[Line]:
+        raise NotImplementedError
+        yield
+
+    async def aclose(self) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        raise NotImplementedError
+
+
+def made_by(**options: Unpack[ClientOptions]) -> AsyncEmayVoice:
+    """Pass the options of a client on."""
+    return AsyncEmayVoice.from_env(**options)
+
+
+async def make_clients(http_client: httpx.AsyncClient, http_client2: httpx2.AsyncClient) -> None:
+    """Each way to make a client."""
     AsyncEmayVoice("http://host:port", app_id="...", secret_key="...")
     AsyncEmayVoice("http://host:port", app_id="...", secret_key="...", http_client=http_client2)
-    AsyncEmayVoice.from_env(timeout=5)
+    assert_type(AsyncEmayVoice.from_env(), AsyncEmayVoice)
+    AsyncEmayVoice.from_env(timeout=5, pacer=MyPacer(), allow_only=["13800000000"])
     async with AsyncEmayVoice(
         "http://host:port",
         app_id="...",
@@ -87,11 +192,11 @@ async def clients(http_client: httpx.AsyncClient, http_client2: httpx2.AsyncClie
         cold_start=True,
     ) as voice:
         assert_type(voice, AsyncEmayVoice)
-        await everything(voice)
+        await use_client(voice)
     await voice.aclose()
 
 
-async def everything(voice: AsyncEmayVoice) -> None:
+async def use_client(voice: AsyncEmayVoice) -> None:
     """Every call."""
 
     def stream() -> Iterator[str | Recipient]:
@@ -123,13 +228,24 @@ async def everything(voice: AsyncEmayVoice) -> None:
                     assert_type(unknown, OutcomeUnknownError)
                 case NotSent(error=error):
                     assert_type(error, EmayVoiceError)
+    except (DuplicateError, UsageError):
+        raise
     except InvalidRequestError as error:
         assert_type(error.position, int | None)
+    except JournalError as error:
+        assert_type(error.where, str)
     except ReportTimeoutError as error:
         assert_type(error.seconds, float)
     except AnswerError as error:
         assert_type(error.body, bytes)
-    except (OverSpeedError, AccountError, BalanceError, ContentError, NotSentError, SendError):
+    except NotSentError as error:
+        assert_type((error.permanent, error.status, error.body), tuple[bool, int | None, bytes])
+    except SendError as error:
+        assert_type(error.result, SendResult)
+        assert_type(error.reason, str)
+    except PushError as error:
+        assert_type(error.reports, tuple[Report, ...])
+    except (OverSpeedError, AccountError, BalanceError, ContentError):
         raise
     assert_type(await voice.take_reports(200), list[Report])
     assert_type(await voice.take_reports(product=Product.JOIN), list[Report])
@@ -142,6 +258,7 @@ async def everything(voice: AsyncEmayVoice) -> None:
     assert_type(await voice.settle(result.unknown[0], timeout=120), dict[Recipient, Report | None])
     voice.feed(voice.undelivered_reports)
     assert_type(voice.undelivered_reports, tuple[Report, ...])
+    assert_type([reason for _, reason in voice.broken_reports], list[str])
 
 
 def reports(report: Report) -> None:
@@ -168,7 +285,7 @@ def pushes(body: bytes) -> list[Report]:
 
 
 async def receiving() -> None:
-    """A receiver of pushes, for one account and for many."""
+    """A receiver of pushes, for an account and for many."""
 
     async def on_reports(reports: list[Report]) -> None:
         assert_type(reports[0].succeeded, bool)
@@ -179,7 +296,9 @@ async def receiving() -> None:
     async def key_of(app_id: str) -> str | None:
         return None
 
-    PushReceiver({"app_id": "secret_key"}, on_reports, allow_plain=False)
+    stores: list[ReportStore] = [RecentReports(), MyStore()]
+    receiver = PushReceiver({"app_id": "secret_key"}, on_reports, allow_plain=False, deduplicate=stores[0])
+    assert_type(await receiver.handle("POST", "/", {}, b"...", None), PushResponse)
     PushReceiver(
         key_of,
         on_reports,
@@ -191,8 +310,13 @@ async def receiving() -> None:
     )
 
 
+async def application(receiver: PushReceiver, scope: Scope, receive: Receive, send: Send) -> None:
+    """The receiver as an ASGI application."""
+    await receiver(scope, receive, send)
+
+
 async def shared(client: redis.asyncio.Redis) -> None:
-    """Several processes on one account, and receivers on many machines."""
+    """Several processes on an account, and receivers on many machines."""
 
     async def on_reports(reports: list[Report]) -> None:
         assert_type(reports[0].succeeded, bool)
@@ -214,7 +338,12 @@ async def shared(client: redis.asyncio.Redis) -> None:
 
 async def campaign(voice: AsyncEmayVoice) -> None:
     """A send that may be killed: planned, bounded, with a journal in a file or in a database."""
+    assert_type(FORMATS["csv"], tuple[str, ...])
+    for entry in read_recipients("people.txt"):
+        assert_type(entry, Entry)
+        assert_type(entry.problem, InvalidRequestError | None)
     journals: list[Journal] = [
+        MyJournal(),
         SqliteJournal(Path("run.db")),
         SqlJournal("postgresql+asyncpg://host/database", "spring", create=True),
     ]
@@ -244,7 +373,26 @@ async def campaign(voice: AsyncEmayVoice) -> None:
 
 async def sandbox() -> None:
     """The local service, in process and over a socket."""
-    local = Sandbox()
+    local = Sandbox(
+        accounts=[Account(app_id="app", secret_key="0123456789ABCDEF", services={ServiceType.NOTICE})],
+        rate_limits=Limits(send=Limit(10, 1.0)),
+    )
     httpx.ASGITransport(app=local.app)
+    local.fail_next(Fault.reset(acts=True), on="send", skip=1)
+    assert_type(local.faults, Faults)
     async with local.serve() as url:
         assert_type(url, str)
+        assert_type(await local.push(url), list[Delivery])
+    assert_type(local.received, Sequence[Received])
+    assert_type(local.calls, Sequence[MadeCall])
+    assert_type(MAGIC_NUMBERS["0000"], Outcome | None)
+
+
+async def paced() -> None:
+    """The limit of several clients in a process."""
+    pacers: list[Pacer] = [LocalPacer(RateLimits(), cold_start=True), MyPacer()]
+    for pacer in pacers:
+        lease = await pacer.acquire(Call.SEND, again=True)
+        assert_type(lease, Lease)
+        lease.end(after=30.0, over_speed=True)
+        lease.give_back()

@@ -104,8 +104,8 @@ class Lists:
 
     def __init__(self, options: SendOptions) -> None:
         self._sources = [_Source.of(path) for path in options.paths]
-        self.names = [source.name for source in self._sources]
-        self.uses_standard_input = STANDARD_INPUT in options.paths
+        self.names: list[str] = [source.name for source in self._sources]
+        self.uses_standard_input: bool = STANDARD_INPUT in options.paths
         self._options = options
         self._files: list[BinaryIO] = []
         self._encodings: dict[str, str] = {}

@@ -121,7 +121,7 @@ def _page(path: Path, summary: Summary) -> str:
             table.add_row(f"{number:,}", state.value, _MEANINGS[state])
         if state is State.UNKNOWN:
             for reason, count in summary.reasons.items():
-                table.add_row("", "", f"{count:,}: {reason}")
+                table.add_row("", "", escaped(f"{count:,}: {reason or 'no reason recorded'}"))
     table.add_row(f"{sum(summary.states.values()):,}", "in all", "")
     if summary.reported:
         table.add_row()

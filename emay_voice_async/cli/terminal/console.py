@@ -51,12 +51,6 @@ class _ErrorStream:
         self.stream = stream
         self.encoding = stream.encoding
 
-    def isatty(self) -> bool:
-        return self.stream.isatty()
-
-    def fileno(self) -> int:
-        return self.stream.fileno()
-
     def write(self, text: str) -> int:
         with suppress(OSError):
             self.stream.write(text)
@@ -83,8 +77,8 @@ class Console:
 
     def __init__(self, verbosity: int = 0) -> None:
         self.verbosity = verbosity
-        self.is_terminal = sys.stderr.isatty()
-        self.rich = SafeConsole(file=_ErrorStream(sys.stderr), force_terminal=self.is_terminal)
+        self.is_terminal: bool = sys.stderr.isatty()
+        self.rich: SafeConsole = SafeConsole(file=_ErrorStream(sys.stderr), force_terminal=self.is_terminal)
 
     @property
     def is_quiet(self) -> bool:
