@@ -106,10 +106,12 @@ class PushError(EmayVoiceError):
     reason: str
     reports: tuple[Report, ...]
     broken: tuple[tuple[Any, str], ...]
+    broken_count: int
     def __init__(
         self,
         stage: str,
         reason: str,
         reports: tuple[Report, ...] = (),
         broken: tuple[tuple[Any, str], ...] = (),
+        broken_count: int = 0,
     ) -> None: ...

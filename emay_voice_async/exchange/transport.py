@@ -1,6 +1,7 @@
 """One POST over an HTTP client, from the request to the raw response or the matching error."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from functools import partial
@@ -143,6 +144,10 @@ class Transport:
             except Exception as error:
                 return await self._failed(error, path, progress)
             return await self._read(response, progress, end)
+
+    def where(self, progress: Progress) -> str:
+        """Return the address of a request for a sentence: of the service, or of a proxy."""
+        return Place(self._target, progress.address).shown(os.environ)
 
     async def aclose(self) -> None:
         """Close our own client; a shared client stays open."""

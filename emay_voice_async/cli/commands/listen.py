@@ -12,7 +12,6 @@ import click
 from attrs import field, frozen
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode, exit_code_of, worst
-from emay_voice_async.cli.terminal.extras import missing_extra
 from emay_voice_async.cli.terminal.json_rows import row_of_report, row_of_unreadable
 from emay_voice_async.cli.terminal.listening import address, listening_socket
 from emay_voice_async.cli.terminal.option_types import FILE, PORT
@@ -21,6 +20,7 @@ from emay_voice_async.cli.terminal.settings import Session, read_secret
 from emay_voice_async.cli.terminal.signals import StopRequest
 from emay_voice_async.errors import EmayVoiceError, InvalidRequestError
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.extras import missing_extra
 from emay_voice_async.model.results import Report
 from emay_voice_async.receiver import PushReceiver, Receive, RecentReports, Rejected, Scope, Send
 
