@@ -22,6 +22,7 @@ from emay_voice_async.journal.protocol import Journal
 from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.checks import check_count, check_flag, check_object, check_seconds, check_text
 from emay_voice_async.model.endpoints import ENDPOINTS, JOIN_BALANCE, VOICE_BALANCE, Call, Product
+from emay_voice_async.model.hidden import Hidden, hides_arguments
 from emay_voice_async.model.limits import RateLimits
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.recipients import Recipient, check_recipient
@@ -63,8 +64,10 @@ class ClientOptions(TypedDict, total=False):
     pacer: Pacer | None
     timeout: float
     max_concurrency: int
+    max_response_size: int
     cold_start: bool
     allow_only: Collection[str] | None
+    max_undelivered: int
     clock: Callable[[], float]
 
 
@@ -95,6 +98,7 @@ class AsyncEmayVoice:
     loop; a call in another loop raises :class:`UsageError`.
     """
 
+    @hides_arguments
     def __init__(
         self,
         base_url: str,
@@ -137,6 +141,7 @@ class AsyncEmayVoice:
         self._closed = False
 
     @classmethod
+    @hides_arguments
     def from_env(cls, **overrides: Unpack[ClientOptions]) -> Self:
         """Make a client from EMAY_VOICE_BASE_URL, EMAY_VOICE_APP_ID and EMAY_VOICE_SECRET_KEY.
 
@@ -201,9 +206,12 @@ class AsyncEmayVoice:
         numbers are called all the same. A duplicate number that is called once is no reason to raise. An error of
         the input itself is the ``__cause__`` of the SendError.
         """
+        entries = Hidden(to)
+        del to
         options = self._options(deadline, journal, resend_unknown, allow_duplicates, max_calls, hours)
-        return await self._sender.send(message, to, options, on_outcome)
+        return await self._sender.send(message, entries, options, on_outcome)
 
+    @hides_arguments
     def send_batches(
         self,
         message: Message,
@@ -270,10 +278,12 @@ class AsyncEmayVoice:
         ``ask_balance``, and raises the errors of :meth:`get_balance`. Raises :class:`JournalError` if this send
         cannot use the journal.
         """
+        entries = Hidden(to)
+        del to
         options = self._options(None, journal, resend_unknown, allow_duplicates, max_calls, hours)
         if not (price is None or (isinstance(price, Decimal) and price.is_finite() and price >= 0)):
             raise InvalidRequestError("price", "must be a Decimal of at least 0", 0, type(price).__name__)
-        reader = self._sender.read(message, to, options, tolerant=True)
+        reader = self._sender.read(message, entries.value, options, tolerant=True)
         found = await count_entries(reader, options, Purpose(self._app_id, message, allow_duplicates))
         endpoint = message.endpoint
         return plan_of(

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 from emay_voice_async.errors import PushError
 from emay_voice_async.model.checks import check_count
+from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.damaged_json import read_damaged_json
 from emay_voice_async.wire.encryption import MAX_SIZE, decrypt, gunzip
@@ -25,12 +26,13 @@ _KEPT: Final = 100
 """Broken entries that an error holds; the others are counted."""
 _BRACKETS: Final = 10
 """Opening brackets for each entry, on average, beyond which a push is refused before it is parsed."""
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 19
 _FORM: Final = "application/x-www-form-urlencoded"
 _FIELD: Final = "reports"
 _ENVELOPE: Final = frozenset({"code", "data"})
 
 
+@hides_arguments
 def decode_push(
     body: bytes, secret_key: str | bytes, *, max_size: int = MAX_SIZE, max_reports: int = MAX_REPORTS
 ) -> list[Report]:
@@ -41,6 +43,7 @@ def decode_push(
     return decode_reports(gunzip(decrypt(body, secret_key), max_size=max_size), max_reports=max_reports)
 
 
+@hides_arguments
 def decode_plain_push(
     body: bytes, content_type: str = "application/json", *, max_reports: int = MAX_REPORTS
 ) -> list[Report]:
@@ -55,6 +58,7 @@ def decode_plain_push(
     return decode_reports(body, max_reports=max_reports)
 
 
+@hides_arguments
 def decode_reports(data: bytes, *, max_reports: int = MAX_REPORTS) -> list[Report]:
     """Read the JSON of a push: the document's object, a bare list of reports, or a single report.
 
@@ -71,12 +75,11 @@ def decode_reports(data: bytes, *, max_reports: int = MAX_REPORTS) -> list[Repor
     for product, layout in REPORT_LAYOUTS.items():
         found = read_rows(data, layout)
         if found is not None:
-            rows = list(found.rows)
-            _check_number(rows, max_reports)
-            if (alike := read_report_rows(rows, product)) is not None:
+            _check_number(found.count, max_reports)
+            if (alike := read_report_rows(found.rows, product)) is not None:
                 return list(alike)
     entries, rest = _read(data)
-    _check_number(entries, max_reports)
+    _check_number(len(entries), max_reports)
     reports, broken = structure_reports(entries)
     _check_broken(reports, (*broken, *rest))
     return list(reports)
@@ -111,7 +114,9 @@ def _entries(document: object) -> Sequence[object]:
 
 
 def _check_brackets(data: bytes, max_reports: int) -> None:
-    """Refuse a text of many small values before they are objects in memory."""
+    """Refuse a large text of many small values before they are objects in memory."""
+    if len(data) < _CHUNK:
+        return
     most, found = _BRACKETS * max_reports + 1000, 0
     for start in range(0, len(data), _CHUNK):
         end = start + _CHUNK
@@ -120,8 +125,8 @@ def _check_brackets(data: bytes, max_reports: int) -> None:
             raise PushError("decode", "the push has too many entries")
 
 
-def _check_number(entries: Sequence[object], max_reports: int) -> None:
-    if len(entries) > max_reports:
+def _check_number(count: int, max_reports: int) -> None:
+    if count > max_reports:
         raise PushError("decode", "the push has too many entries")
 
 

@@ -21,6 +21,7 @@ from emay_voice_async.exchange.http_client import (
     target_of,
 )
 from emay_voice_async.exchange.recording import Recording, tap
+from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.wire.content import TOO_LARGE, decoded
 from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import HttpResponse
@@ -123,13 +124,15 @@ class Transport:
         any failure before the first byte of the request; otherwise :class:`OutcomeUnknownError`;
         :class:`TimeoutError` without response headers in time.
         """
+        content = Hidden(body)
+        del body
         # Twice the caller's timeout: a late response may hold reports.
         end = asyncio.get_running_loop().time() + 2 * self._timeout
         try:
             client = await self._client(path)
             if client.is_closed:
                 raise NotSentError(CLOSED_CLIENT, path, True)
-            request = self._request(path, body, progress, patience)
+            request = self._request(path, content, progress, patience)
             client = detached(client, progress.start)
         except EmayVoiceError:
             raise
@@ -154,12 +157,12 @@ class Transport:
         if self._own is not None:
             await self._own.aclose()
 
-    def _request(self, path: str, body: bytes, progress: Progress, patience: float | None) -> Any:
+    def _request(self, path: str, content: Hidden[bytes], progress: Progress, patience: float | None) -> Any:
         return request_of(self._library)(
             "POST",
             self.base_url + path,
             headers=_HEADERS,
-            content=body,
+            content=content.value,
             extensions={
                 "timeout": {
                     "connect": self._timeout,

@@ -8,6 +8,7 @@ from typing import Final, cast
 from attrs import define, field
 
 from emay_voice_async.errors import InvalidRequestError, NotSentError
+from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.numbers import is_number
 from emay_voice_async.model.recipients import (
     Recipient,
@@ -53,6 +54,7 @@ class RecipientReader:
     wait for a stream.
     """
 
+    @hides_arguments
     def __init__(
         self,
         to: Recipients,
@@ -79,8 +81,8 @@ class RecipientReader:
             to = tuple(to)
             self.length = len(to)
             if not tolerant:
-                self._check_part(to, 0)
                 self._unchecked = to
+                self._check_part(0)
         if isinstance(to, AsyncIterable):
             self._stream = aiter(to)
         elif isinstance(to, Iterable) and not isinstance(to, bytes | bytearray):
@@ -133,34 +135,40 @@ class RecipientReader:
                 raise
             raise NotSentError("the deadline passed before all recipients were read") from None
 
-    def _check_part(self, entries: tuple[object, ...], start: int) -> None:
+    @hides_arguments
+    def _check_part(self, start: int) -> None:
+        entries = self._unchecked
         check = check_recipient if self._allow_only is None else self._check
         places = range(start, min(start + _CHECKED_AT_ONCE, len(entries)))
         check_all(entries, check, places=places, custom_ids=self._custom_ids)
 
     async def _check_rest(self) -> None:
         """Check the rest of a sized list before the first piece, a part in each turn of the event loop."""
-        entries, self._unchecked = self._unchecked, ()
-        for start in range(_CHECKED_AT_ONCE, len(entries), _CHECKED_AT_ONCE):
+        for start in range(_CHECKED_AT_ONCE, len(self._unchecked), _CHECKED_AT_ONCE):
             await asyncio.sleep(0)
-            self._check_part(entries, start)
+            self._check_part(start)
+        self._unchecked = ()
 
     async def _gather(self) -> Piece | None:
         await self._check_rest()
-        if self._iterator is None:
-            async for item in cast("AsyncIterator[object]", self._stream):
-                if (piece := self._add(item)) is not None:
-                    return piece
-        elif self._checked:
-            self._piece.entries = cast("list[str | Recipient]", list(islice(self._iterator, self._size)))
-            first = self._position
-            self._position += len(self._piece.entries)
-            self._piece.positions = list(range(first, self._position))
-        else:
-            for item in self._iterator:
-                if (piece := self._add(item)) is not None:
-                    return piece
-        return self._take_piece() if self._piece.entries else None
+        item: object = None
+        try:
+            if self._iterator is None:
+                async for item in cast("AsyncIterator[object]", self._stream):
+                    if (piece := self._add(item)) is not None:
+                        return piece
+            elif self._checked:
+                self._piece.entries = cast("list[str | Recipient]", list(islice(self._iterator, self._size)))
+                first = self._position
+                self._position += len(self._piece.entries)
+                self._piece.positions = list(range(first, self._position))
+            else:
+                for item in self._iterator:
+                    if (piece := self._add(item)) is not None:
+                        return piece
+            return self._take_piece() if self._piece.entries else None
+        finally:
+            del item  # error trackers show the local variables of a source that fails
 
     def _add(self, item: object) -> Piece | None:
         """Add an entry to the piece; return an invalid entry as its own piece, or the piece once full."""
@@ -174,7 +182,8 @@ class RecipientReader:
                 self._check(recipient, position)
                 check_unique_id(recipient, position, self._custom_ids)
             except InvalidRequestError as error:
-                return Piece([recipient], [position], error)
+                # Without the traceback, whose frames hold the number.
+                return Piece([recipient], [position], error.with_traceback(None))
             self._piece.entries.append(recipient)
         self._piece.positions.append(position)
         return self._take_piece() if len(self._piece.entries) == self._size else None

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from emay_voice_async.errors import DuplicateError, EmayVoiceError, InvalidRequestError, SendError
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.model.endpoints import Product
+from emay_voice_async.model.hidden import Hidden, hides_arguments
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, Outcome, SendResult
 from emay_voice_async.sending.options import Options
@@ -31,10 +32,10 @@ class Sender:
         self._allow_only = allow_only
 
     async def send(
-        self, message: Message, to: Recipients, options: Options, on_outcome: OnOutcome | None
+        self, message: Message, to: Hidden[Recipients], options: Options, on_outcome: OnOutcome | None
     ) -> SendResult:
         """Send to all recipients; raise :class:`SendError` unless each of them is called."""
-        stream = self.outcomes(message, to, options, on_outcome)
+        stream = self.outcomes(message, to.value, options, on_outcome)
         outcomes: list[Outcome] = []
         cause: Exception | None = None
         try:
@@ -53,6 +54,7 @@ class Sender:
             raise SendError(result) from cause
         return result
 
+    @hides_arguments
     def outcomes(
         self, message: Message, to: Recipients, options: Options, on_outcome: OnOutcome | None = None
     ) -> AsyncGenerator[Outcome, None]:
@@ -79,6 +81,7 @@ class Sender:
         run = SendRun(self._exchanges, self.products, message, reader, options, on_outcome)
         return run.outcomes(self._max_concurrency)
 
+    @hides_arguments
     def read(
         self, message: Message, to: Recipients, options: Options, *, tolerant: bool = False
     ) -> RecipientReader:
