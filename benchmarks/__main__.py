@@ -22,6 +22,7 @@ QUESTIONS: Final = (
     "limiter",
     "importing",
     "memory",
+    "loop",
     "fast",
 )
 PACKAGES: Final = (

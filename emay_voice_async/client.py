@@ -34,10 +34,10 @@ from emay_voice_async.reports.polling import Streaming
 from emay_voice_async.reports.reader import ReportReader
 from emay_voice_async.reports.searches import search_for
 from emay_voice_async.reports.spool import Spool
-from emay_voice_async.sending.batches import Recipients
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.plan import Plan, count_entries, plan_of
+from emay_voice_async.sending.reading import Recipients
 from emay_voice_async.sending.sender import Sender
 from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import read_balance
@@ -226,7 +226,8 @@ class AsyncEmayVoice:
     ) -> AsyncGenerator[Outcome, None]:
         """Send to any number of recipients; yield the outcome of each batch, in input order.
 
-        A sized list is checked whole in this call, before the first request (:class:`InvalidRequestError`).
+        A sized list is checked whole before the first request: the first 5,000 entries in this call, the others on the
+        first iteration, so that the event loop is not kept (:class:`InvalidRequestError`).
         A stream is checked while being read, and an invalid entry becomes a separate ``NotSent``, in front of the
         batch that is being gathered.
         No request is sent before the first iteration, and at most ``max_concurrency`` batches are read ahead.

@@ -97,11 +97,21 @@ def _described(mobile: object) -> str:
     return found
 
 
-def check_all(items: Sequence[object], check: Callable[[Recipient, int], None] = check_recipient) -> None:
-    """Check a whole list: every recipient, and that no custom id occurs twice."""
-    custom_ids: dict[str, int] = {}
-    for start in range(0, len(items), MAX_BATCH):
-        part = items[start : start + MAX_BATCH]
+def check_all(
+    items: Sequence[object],
+    check: Callable[[Recipient, int], None] = check_recipient,
+    *,
+    places: range | None = None,
+    custom_ids: dict[str, int] | None = None,
+) -> None:
+    """Check a list: every recipient, and that no custom id occurs twice.
+
+    ``places``: check this part only; ``custom_ids`` then holds the ids of the parts before (id -> position).
+    """
+    places = range(len(items)) if places is None else places
+    custom_ids = {} if custom_ids is None else custom_ids
+    for start in range(places.start, places.stop, MAX_BATCH):
+        part = items[start : min(start + MAX_BATCH, places.stop)]
         if check is check_recipient and are_numbers(part):
             continue
         for position, item in enumerate(part, start):

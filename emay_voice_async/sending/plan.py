@@ -14,9 +14,9 @@ from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.pacing.window import tolerance
-from emay_voice_async.sending.batches import RecipientReader
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
+from emay_voice_async.sending.reading import RecipientReader
 
 __all__ = ["Count", "Plan", "count", "count_entries", "plan_of", "seconds_under"]
 

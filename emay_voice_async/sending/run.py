@@ -12,10 +12,11 @@ from emay_voice_async.exchange.tasks import retrieve
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
-from emay_voice_async.sending.batches import Batcher, RecipientReader
+from emay_voice_async.sending.batches import Batcher
 from emay_voice_async.sending.delivery import Batch, Delivery
 from emay_voice_async.sending.duplicates import SeenNumbers
 from emay_voice_async.sending.options import Options
+from emay_voice_async.sending.reading import RecipientReader
 
 __all__ = ["OnOutcome", "SendRun"]
 

@@ -10,8 +10,8 @@ from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.hidden import Hidden, hides_arguments
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, Outcome, SendResult
-from emay_voice_async.sending.batches import RecipientReader, Recipients
 from emay_voice_async.sending.options import Options
+from emay_voice_async.sending.reading import RecipientReader, Recipients
 from emay_voice_async.sending.run import OnOutcome, SendRun
 
 __all__ = ["Sender"]

@@ -31,9 +31,9 @@ from emay_voice_async.journal.null_journal import NullRun
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.pacing.window import tolerance
-from emay_voice_async.sending.batches import RecipientReader
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.plan import SHOWN, Count, count, plan_of
+from emay_voice_async.sending.reading import RecipientReader
 
 
 def planned(found: Count, **options: Any) -> Any:
