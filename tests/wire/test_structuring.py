@@ -386,7 +386,9 @@ class TestUnstructure:
         found = json.loads(json.dumps(unstructure(report), allow_nan=False))
         assert (found["message_id"], found["mobile"]) == (report.message_id, report.mobile)
 
-    @pytest.mark.parametrize("value", [object(), 1j, print, [object()]], ids=repr)
+    @pytest.mark.parametrize(
+        "value", [object(), 1j, print, [object()]], ids=lambda value: type(value).__name__
+    )
     def test_other_classes(self, value: object) -> None:
         """A value of a class without plain JSON values is a TypeError that names the class."""
         with pytest.raises(TypeError, match="has no plain JSON values"):
