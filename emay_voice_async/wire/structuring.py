@@ -130,7 +130,7 @@ def _json_converter() -> Converter:
     converter.register_unstructure_hook(Decimal, str)
     # JSON has no infinity and no NaN.
     converter.register_unstructure_hook(float, lambda number: number if isfinite(number) else str(number))
-    # A StrEnum is a text to cattrs unless it has a hook of its own.
+    # Without a hook, cattrs leaves a StrEnum as a text.
     converter.register_unstructure_hook(ResultCode, attrgetter("value"))
     converter.register_unstructure_hook_func(_is_error, _json_of_error)
     for kind in get_args(Outcome):
