@@ -20,8 +20,9 @@ from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.transport import HttpClient, Transport
 from emay_voice_async.journal.protocol import Journal
 from emay_voice_async.journal.purpose import Purpose
-from emay_voice_async.model.checks import check_count, check_flag, check_seconds, check_text
+from emay_voice_async.model.checks import check_count, check_flag, check_object, check_seconds, check_text
 from emay_voice_async.model.endpoints import ENDPOINTS, JOIN_BALANCE, VOICE_BALANCE, Call, Product
+from emay_voice_async.model.hidden import Hidden, hides_arguments
 from emay_voice_async.model.limits import RateLimits
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.recipients import Recipient, check_recipient
@@ -63,8 +64,10 @@ class ClientOptions(TypedDict, total=False):
     pacer: Pacer | None
     timeout: float
     max_concurrency: int
+    max_response_size: int
     cold_start: bool
     allow_only: Collection[str] | None
+    max_undelivered: int
     clock: Callable[[], float]
 
 
@@ -95,6 +98,7 @@ class AsyncEmayVoice:
     loop; a call in another loop raises :class:`UsageError`.
     """
 
+    @hides_arguments
     def __init__(
         self,
         base_url: str,
@@ -119,7 +123,10 @@ class AsyncEmayVoice:
         check_count("max_response_size", max_response_size, " of bytes")
         check_count("max_undelivered", max_undelivered)
         if not isinstance(rate_limits, RateLimits):
-            raise InvalidRequestError("rate_limits", "must be RateLimits", None, type(rate_limits).__name__)
+            rule = "must be RateLimits, such as RateLimits(send=RateLimit(10, 1.0))"
+            raise InvalidRequestError("rate_limits", rule, None, type(rate_limits).__name__)
+        if pacer is not None:
+            check_object("pacer", pacer, ("acquire", "limit"), "a Pacer such as RedisPacer(...)")
         self._app_id = app_id
         self._transport = Transport(base_url, http_client, timeout, max_response_size)
         self._pacer = LocalPacer(rate_limits, cold_start=cold_start) if pacer is None else pacer
@@ -134,6 +141,7 @@ class AsyncEmayVoice:
         self._closed = False
 
     @classmethod
+    @hides_arguments
     def from_env(cls, **overrides: Unpack[ClientOptions]) -> Self:
         """Make a client from EMAY_VOICE_BASE_URL, EMAY_VOICE_APP_ID and EMAY_VOICE_SECRET_KEY.
 
@@ -198,9 +206,12 @@ class AsyncEmayVoice:
         numbers are called all the same. A duplicate number that is called once is no reason to raise. An error of
         the input itself is the ``__cause__`` of the SendError.
         """
+        entries = Hidden(to)
+        del to
         options = self._options(deadline, journal, resend_unknown, allow_duplicates, max_calls, hours)
-        return await self._sender.send(message, to, options, on_outcome)
+        return await self._sender.send(message, entries, options, on_outcome)
 
+    @hides_arguments
     def send_batches(
         self,
         message: Message,
@@ -215,8 +226,9 @@ class AsyncEmayVoice:
     ) -> AsyncGenerator[Outcome, None]:
         """Send to any number of recipients; yield the outcome of each batch, in input order.
 
-        A sized list is checked whole in this call (:class:`InvalidRequestError`). A stream is checked while
-        being read, and an invalid entry becomes a separate ``NotSent``, in front of the batch that is being gathered.
+        A sized list is checked whole in this call, before the first request (:class:`InvalidRequestError`).
+        A stream is checked while being read, and an invalid entry becomes a separate ``NotSent``, in front of the
+        batch that is being gathered.
         No request is sent before the first iteration, and at most ``max_concurrency`` batches are read ahead.
         After a refusal of the account or the balance, the remaining batches come out as ``NotSent``.
 
@@ -225,10 +237,18 @@ class AsyncEmayVoice:
         ``journal``: remembers every number, so that after a crash the same call makes the same send again. The
         calls of an earlier run come out without being sent, marked ``recorded``: as ``Accepted``, or as
         ``Unknown`` if they were in flight when the process ended. With ``resend_unknown`` unknown calls are sent
-        again: those people may be called twice. Refused and unsent calls are sent. A number that comes again in
-        the same input is called once, and is a ``NotSent`` with a :class:`DuplicateError` the second time;
-        ``allow_duplicates`` calls it each time. Raises :class:`JournalError` on the first iteration if the journal
-        cannot be used; after a later failure of the journal the remaining batches are not sent.
+        again: those people may be called twice. Refused and unsent calls are sent. Raises :class:`JournalError`
+        on the first iteration if the journal cannot be used; after a later failure the remaining batches are not sent.
+
+        A number that comes again in the same input is called once, and is a ``NotSent`` with a
+        :class:`DuplicateError` the second time; ``allow_duplicates`` calls the number each time. Finding duplicates
+        takes about 70 bytes of memory for each of the first 250,000 numbers; further numbers, and the numbers of a
+        send with a journal, go to a temporary file. With ``allow_duplicates`` the memory of a stream is flat.
+
+        Until the service has answered a request of this run as documented (success or refusal), a single request is
+        in flight, and a response outside the API document, a timeout or a broken connection stops the run: at most
+        one batch is ``Unknown``, the rest is ``NotSent``. Later such a failure costs the one batch; then a single
+        request is in flight until the next documented response, and five failures in a row stop the run.
 
         ``max_calls``: without a journal, a sized list with more numbers is refused at once; of other inputs no
         more numbers are sent to, and the rest comes out as ``NotSent``. ``hours``: batches wait for the calling
@@ -257,16 +277,18 @@ class AsyncEmayVoice:
         ``ask_balance``, and raises the errors of :meth:`get_balance`. Raises :class:`JournalError` if this send
         cannot use the journal.
         """
+        entries = Hidden(to)
+        del to
         options = self._options(None, journal, resend_unknown, allow_duplicates, max_calls, hours)
         if not (price is None or (isinstance(price, Decimal) and price.is_finite() and price >= 0)):
             raise InvalidRequestError("price", "must be a Decimal of at least 0", 0, type(price).__name__)
-        reader = self._sender.read(message, to, options, tolerant=True)
+        reader = self._sender.read(message, entries.value, options, tolerant=True)
         found = await count_entries(reader, options, Purpose(self._app_id, message, allow_duplicates))
         endpoint = message.endpoint
         return plan_of(
             found,
             size=endpoint.max_batch,
-            duplicates_are_sent=journal is None,
+            duplicates_are_sent=allow_duplicates,
             max_calls=max_calls,
             limit=self._pacer.limit(endpoint.call),
             hours=hours,

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 from emay_voice_async.errors import PushError
 from emay_voice_async.model.checks import check_count
+from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.damaged_json import read_damaged_json
 from emay_voice_async.wire.encryption import MAX_SIZE, decrypt, gunzip
@@ -31,6 +32,7 @@ _FIELD: Final = "reports"
 _ENVELOPE: Final = frozenset({"code", "data"})
 
 
+@hides_arguments
 def decode_push(
     body: bytes, secret_key: str | bytes, *, max_size: int = MAX_SIZE, max_reports: int = MAX_REPORTS
 ) -> list[Report]:
@@ -41,6 +43,7 @@ def decode_push(
     return decode_reports(gunzip(decrypt(body, secret_key), max_size=max_size), max_reports=max_reports)
 
 
+@hides_arguments
 def decode_plain_push(
     body: bytes, content_type: str = "application/json", *, max_reports: int = MAX_REPORTS
 ) -> list[Report]:
@@ -55,6 +58,7 @@ def decode_plain_push(
     return decode_reports(body, max_reports=max_reports)
 
 
+@hides_arguments
 def decode_reports(data: bytes, *, max_reports: int = MAX_REPORTS) -> list[Report]:
     """Read the JSON of a push: the document's object, a bare list of reports, or a single report.
 

@@ -19,6 +19,7 @@ from emay_voice_async.exchange.tasks import OwnedTasks
 from emay_voice_async.exchange.transport import Progress, Transport
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Endpoint
+from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.pacing.protocol import Lease
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import signed
@@ -77,7 +78,7 @@ class PendingCall:
     """A call of an endpoint: the arguments (see ``Exchanges.call``), and the retries so far."""
 
     endpoint: Endpoint
-    form: bytes
+    form: Hidden[bytes]
     read: Callable[[HttpResponse], Any]
     first: Callable[[HttpResponse], Awaitable[object]] | None = None
     prepare: Callable[[], Awaitable[object]] | None = None
@@ -130,7 +131,8 @@ class Attempts:
         path = call.endpoint.path
         if progress.written:
             raise OutcomeUnknownError(f"no answer came within {patience:.3g} seconds", path)
-        raise NotSentError(f"there was no connection within {patience:.3g} seconds", path)
+        where = self._transport.where(progress)
+        raise NotSentError(f"there was no connection to {where} within {patience:.3g} seconds", path)
 
     async def _run(self, call: PendingCall, lease: Lease, progress: Progress) -> Any:
         """Post once, read the response, and end the lease at the right moment however the attempt ends."""
@@ -156,9 +158,9 @@ class Attempts:
         endpoint, credentials = call.endpoint, self._credentials
         try:
             at = self._clock.now()
-            body = signed(endpoint, credentials.app_id, credentials.secret_key, at, call.form)
+            body = Hidden(signed(endpoint, credentials.app_id, credentials.secret_key, at, call.form.value))
             self._count("requests")
-            response = await self._transport.post(endpoint.path, body, progress, self._patience(call))
+            response = await self._transport.post(endpoint.path, body.value, progress, self._patience(call))
         except OutcomeUnknownError:
             # The connection is over, so that the request cannot arrive any more.
             lease.end()

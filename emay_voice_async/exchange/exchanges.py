@@ -22,6 +22,7 @@ from emay_voice_async.exchange.retries import Retry, retry_for
 from emay_voice_async.exchange.tasks import OwnedTasks
 from emay_voice_async.exchange.transport import Transport
 from emay_voice_async.model.endpoints import Endpoint
+from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.pacing.protocol import Lease, Pacer
 from emay_voice_async.wire.envelope import HttpResponse
@@ -100,7 +101,8 @@ class Exchanges:
         acted on), or :class:`CallStoppedError` if ``observe`` returned False before posting. When the caller is
         cancelled after the request may have left, ``first`` and ``read`` are still called with the response.
         """
-        call = PendingCall(endpoint, form, read, first, prepare, deadline)
+        call = PendingCall(endpoint, Hidden(form), read, first, prepare, deadline)
+        del form
         if observe is not None:
             call.observe = observe
         started: float | None = None

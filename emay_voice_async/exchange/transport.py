@@ -1,6 +1,7 @@
 """One POST over an HTTP client, from the request to the raw response or the matching error."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from functools import partial
@@ -20,6 +21,7 @@ from emay_voice_async.exchange.http_client import (
     target_of,
 )
 from emay_voice_async.exchange.recording import Recording, tap
+from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.wire.content import TOO_LARGE, decoded
 from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import HttpResponse
@@ -122,13 +124,15 @@ class Transport:
         any failure before the first byte of the request; otherwise :class:`OutcomeUnknownError`;
         :class:`TimeoutError` without response headers in time.
         """
+        content = Hidden(body)
+        del body
         # Twice the caller's timeout: a late response may hold reports.
         end = asyncio.get_running_loop().time() + 2 * self._timeout
         try:
             client = await self._client(path)
             if client.is_closed:
                 raise NotSentError(CLOSED_CLIENT, path, True)
-            request = self._request(path, body, progress, patience)
+            request = self._request(path, content, progress, patience)
             client = detached(client, progress.start)
         except EmayVoiceError:
             raise
@@ -144,17 +148,21 @@ class Transport:
                 return await self._failed(error, path, progress)
             return await self._read(response, progress, end)
 
+    def where(self, progress: Progress) -> str:
+        """Return the address of a request for a sentence: of the service, or of a proxy."""
+        return Place(self._target, progress.address).shown(os.environ)
+
     async def aclose(self) -> None:
         """Close our own client; a shared client stays open."""
         if self._own is not None:
             await self._own.aclose()
 
-    def _request(self, path: str, body: bytes, progress: Progress, patience: float | None) -> Any:
+    def _request(self, path: str, content: Hidden[bytes], progress: Progress, patience: float | None) -> Any:
         return request_of(self._library)(
             "POST",
             self.base_url + path,
             headers=_HEADERS,
-            content=body,
+            content=content.value,
             extensions={
                 "timeout": {
                     "connect": self._timeout,

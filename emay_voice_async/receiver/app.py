@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 from attrs.validators import optional
 
 from emay_voice_async.errors import InvalidRequestError, PushError, UsageError
+from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.results import Report
 from emay_voice_async.receiver.arguments import (
     check_bound,
@@ -76,7 +77,7 @@ class PushReceiver:
       in the ASGI scope: configure the server for its own proxies only, because a server that believes any
       ``X-Forwarded-For`` (uvicorn's ``--forwarded-allow-ips=*``) makes ``plain_networks`` worthless. The token ends
       the path, after a ``/``, or stands in the header ``X-Emay-Plain-Token``: paths are written to access logs.
-    - Bounds of a push: ``max_body`` bytes, ``max_size`` bytes when inflated, ``max_entries`` reports. Bounds of all
+    - Bounds of a push: ``max_body`` bytes, ``max_size`` bytes when inflated, ``max_reports`` entries. Bounds of all
       pushes together: ``max_requests`` at once and ``max_held`` bytes of bodies. A body in pieces is refused after
       its first block if the sender does not know the key.
     """
@@ -96,7 +97,7 @@ class PushReceiver:
     )
     _max_body: int = field(default=16 * 1024 * 1024, kw_only=True, validator=check_bound, alias="max_body")
     _max_size: int = field(default=MAX_SIZE, kw_only=True, validator=check_bound, alias="max_size")
-    _max_entries: int = field(default=10_000, kw_only=True, validator=check_bound, alias="max_entries")
+    _max_reports: int = field(default=10_000, kw_only=True, validator=check_bound, alias="max_reports")
     _max_requests: int = field(default=100, kw_only=True, validator=check_bound, alias="max_requests")
     _max_held: int = field(default=256 * 1024 * 1024, kw_only=True, validator=check_bound, alias="max_held")
     _body_timeout: float | None = field(
@@ -111,7 +112,7 @@ class PushReceiver:
 
     def __attrs_post_init__(self) -> None:
         plain = plain_rule(self._allow_plain, self._plain_networks, self._plain_token)
-        self._decoder = Decoder(self._max_size, self._max_entries, plain)
+        self._decoder = Decoder(self._max_size, self._max_reports, self._handler_timeout, plain)
         if self._max_held < self._max_body:
             raise InvalidRequestError("max_held", "must be at least max_body", self._max_body, self._max_held)
         self._load = Load(self._max_requests, self._max_held)
@@ -155,9 +156,11 @@ class PushReceiver:
         ``headers``: a mapping, or pairs if a header may come twice. ``body``: the whole body, or an async iterable
         of pieces. ``client``: the address of the client.
         """
+        content = Hidden(body)
+        del body
         push = Push(path, _lower(headers), client or "")
         try:
-            response = await self._handle(method, push, body)
+            response = await self._handle(method, push, content)
         except RefusalError as refusal:
             response = refusal.response
         except ClientGoneError:
@@ -170,42 +173,45 @@ class PushReceiver:
             _LOG.info("a push was not confirmed: %s", response.text)
         return response
 
-    async def _handle(self, method: str, push: Push, body: Body) -> PushResponse:
+    async def _handle(self, method: str, push: Push, body: Hidden[Body]) -> PushResponse:
         if method != "POST":
             return NOT_POST
         with self._load.share() as share:
-            push = await self._with_account(push)
+            await self._find_account(push)
             try:
-                data = await read_body(
-                    body,
-                    push.values("content-length"),
-                    share,
-                    partial(self._decoder.is_known, push),
-                    max_body=self._max_body,
-                    body_timeout=self._body_timeout,
+                data = Hidden(
+                    await read_body(
+                        body.value,
+                        push.values("content-length"),
+                        share,
+                        partial(self._decoder.is_known, push),
+                        max_body=self._max_body,
+                        body_timeout=self._body_timeout,
+                    )
                 )
             except StrangerError as stranger:
                 error = PushError("decrypt", "the body is not encrypted with this account's key")
                 await self._reject(Rejected(push.app_id, stranger.read, error, complete=False))
                 return evolve(UNREADABLE, close=True)
-            decoded = await self._bounded(self._decoder.decode(data, push, share))
+            decoded = await self._decoder.decode(data.value, push, share)
             if decoded.reports:
                 await self._deliver(push, decoded)
             if (found := decoded.error) is None:
                 return SUCCESS
-            await self._reject(Rejected(push.app_id, data, found))
+            await self._reject(Rejected(push.app_id, data.value, found))
             if found.broken:
                 return SUCCESS
             return TOO_LARGE if found.stage == "size" else UNREADABLE
 
-    async def _with_account(self, push: Push) -> Push:
-        """Return the request with the account in the header and the key of this account."""
+    async def _find_account(self, push: Push) -> None:
+        """Set the account of the header, and the key of this account."""
         names = push.values("appid")
         if len(names) == 1 and (app_id := names[0]):
             keys = self._keys
             key = keys.get(app_id) if isinstance(keys, Mapping) else await self._bounded(keys(app_id))
             if key is not None:
-                return evolve(push, app_id=app_id, key=key)
+                push.app_id, push.key = app_id, key
+                return
         raise RefusalError(FORBIDDEN)
 
     async def _deliver(self, push: Push, decoded: Decoded) -> None:
@@ -228,7 +234,7 @@ class PushReceiver:
         """Log the number of broken entries, without their content, and hand them over or keep them."""
         app_id, error = rejected.app_id, rejected.error
         _LOG.warning(
-            "a push to %r cannot be decoded (%s): %d broken entries", app_id, error, len(error.broken)
+            "a push to %r cannot be decoded (%s): %d broken entries", app_id, error, error.broken_count
         )
         if self._on_rejected is not None:
             await self._bounded(self._on_rejected(rejected))

@@ -9,6 +9,7 @@ from attrs import Attribute
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import check_count, check_text
+from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.receiver.deduplication import ReportStore
 from emay_voice_async.wire.encryption import encrypt
 
@@ -40,6 +41,7 @@ def check_function(_: object, attribute: "Attribute[Any]", value: object) -> Non
         return  # A compiled function may have no signature.
 
 
+@hides_arguments
 def check_keys(_: object, attribute: "Attribute[Any]", keys: object) -> None:
     """Check for a mapping of app_ids to secret keys, or an async function."""
     if not isinstance(keys, Mapping):

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from attrs import asdict, define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from emay_voice_async.errors import PushError
 from emay_voice_async.exchange.tasks import retrieve
@@ -15,6 +15,7 @@ from emay_voice_async.receiver.load import Share
 from emay_voice_async.receiver.plain_rule import PlainRule, looks_plain
 from emay_voice_async.receiver.responses import FORBIDDEN, RefusalError
 from emay_voice_async.wire.encryption import opens_gzip
+from emay_voice_async.wire.structuring import unstructure
 
 __all__ = ["Decoded", "Decoder", "Push", "SecretKey"]
 
@@ -22,12 +23,14 @@ SecretKey = str | bytes
 
 # A thread costs more than decoding so much (``benchmarks -- push``).
 _BODY_IN_PLACE: Final = 4 * 1024
-_SIZE_IN_PLACE: Final = 16 * 1024
+_SIZE_IN_PLACE: Final = 32 * 1024
+_KEPT: Final = 100
+"""Broken entries that an error holds; the others are counted."""
 _THREADS: Final = 4
 """Pushes that are decoded in threads at once; each may take ``max_size`` bytes and more."""
 
 
-@frozen
+@define
 class Push:
     """A request: path, headers, address of the client, and the account with the secret key."""
 
@@ -42,7 +45,7 @@ class Push:
         return [value for key, value in self.headers if key == name]
 
 
-@frozen
+@define
 class Decoded:
     """The readable reports of a push, the error of the others, and whether the push was plain."""
 
@@ -53,10 +56,14 @@ class Decoded:
 
 @define(eq=False)
 class Decoder:
-    """Decodes pushes of up to ``max_size`` bytes when inflated, and up to ``max_entries`` reports."""
+    """Decodes pushes of up to ``max_size`` bytes when inflated, and up to ``max_reports`` reports.
+
+    Decoding in a thread raises :class:`TimeoutError` after ``timeout`` seconds; None: no timeout.
+    """
 
     max_size: int
-    max_entries: int
+    max_reports: int
+    timeout: float | None
     plain: PlainRule | None
     _threads: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(_THREADS), init=False)
 
@@ -79,7 +86,8 @@ class Decoder:
             decoded = self._decode(body, push, min(self.max_size, _SIZE_IN_PLACE))
             if decoded.error is None or decoded.error.stage != "size" or self.max_size <= _SIZE_IN_PLACE:
                 return decoded
-        return await self._in_thread(partial(self._decode, body, push, self.max_size), share)
+        async with asyncio.timeout(self.timeout):
+            return await self._in_thread(partial(self._decode, body, push, self.max_size), share)
 
     async def _in_thread(self, decode: Callable[[], Decoded], share: Share) -> Decoded:
         """Decode in a thread. After a cancellation the thread goes on, and keeps its place and its share."""
@@ -102,7 +110,7 @@ class Decoder:
         plain = False
         try:
             try:
-                reports = decode_push(body, push.key, max_size=max_size)
+                reports = decode_push(body, push.key, max_size=max_size, max_reports=self.max_reports)
             except PushError as error:
                 # A plain body decrypts to a valid padding by chance (1 in 4,096), but then not to gzip.
                 may_be_plain = self.plain is not None and error.stage in ("decrypt", "inflate")
@@ -120,7 +128,8 @@ class Decoder:
             raise RefusalError(FORBIDDEN)
         if len(body) > self.max_size:
             raise PushError("size", "the data is too large")
-        return decode_plain_push(body, "".join(push.values("content-type")[:1]))
+        content_type = "".join(push.values("content-type")[:1])
+        return decode_plain_push(body, content_type, max_reports=self.max_reports)
 
     def _checked(
         self, reports: Sequence[Report], error: PushError | None, push: Push, plain: bool
@@ -129,28 +138,21 @@ class Decoder:
 
         The key that opened the push proves this account only.
         """
-        broken: tuple[tuple[Any, str], ...] = () if error is None else error.broken
-        if len(reports) + len(broken) > self.max_entries:
-            return Decoded((), PushError("size", f"the push has more than {self.max_entries} entries"), plain)
+        if {report.app_id for report in reports} <= {push.app_id}:
+            return Decoded(reports, error, plain)
         own, foreign = [], []
         for report in reports:
             if report.app_id == push.app_id:
                 own.append(report)
-            elif not report.app_id.strip():
+            elif report.app_id.strip() in ("", push.app_id):
                 own.append(evolve(report, app_id=push.app_id))
             else:
-                foreign.append((_raw(report), "the report names another account than the push"))
-        if foreign:
-            error = PushError("decode", "some reports cannot be read", tuple(own), (*broken, *foreign))
-        elif error is not None:
-            error = PushError(error.stage, error.reason, tuple(own), broken)
+                foreign.append(report)
+        if error is None and not foreign:
+            return Decoded(own, None, plain)
+        reason = "the report names another account than the push"
+        broken = () if error is None else error.broken
+        count = len(foreign) + (0 if error is None else error.broken_count)
+        raw = [(unstructure(report), reason) for report in foreign[: max(0, _KEPT - len(broken))]]
+        error = PushError("decode", "some reports cannot be read", tuple(own), (*broken, *raw), count)
         return Decoded(own, error, plain)
-
-
-def _raw(report: Report) -> dict[str, Any]:
-    """Return the fields of a report that is not handed out as a report."""
-    return asdict(report, value_serializer=lambda _, __, value: value if _is_plain(value) else repr(value))
-
-
-def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float | dict | list)

@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import check_flag, check_text
+from emay_voice_async.model.hidden import hides_arguments
 
 __all__ = ["TOKEN_HEADER", "PlainRule", "looks_plain", "plain_rule"]
 
@@ -69,6 +70,7 @@ def looks_plain(body: bytes) -> bool:
     return body.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"[") or b"reports=" in body
 
 
+@hides_arguments
 def plain_rule(allow: bool, networks: Iterable[str] | None, token: str | None) -> PlainRule | None:
     """Make the rule from the receiver's arguments; None: no plain push is accepted.
 

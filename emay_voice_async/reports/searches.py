@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.endpoints import Product
+from emay_voice_async.model.numbers import mask
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Report, Ticket
 
@@ -33,7 +34,7 @@ class Search:
     """
 
     ids: tuple[ReportId, ...]
-    mobile: str = ""
+    mobile: str = field(default="", repr=mask)
     product: Product | None = None
 
     def accepts(self, key: ReportId, report: Report) -> bool:

@@ -22,6 +22,7 @@ from emay_voice_async.journal.protocol import Claim
 from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.session import JournalSession, as_journal_error
 from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, Outcome, Refused, Ticket
 from emay_voice_async.sending.batches import PreparedBatch
@@ -157,7 +158,7 @@ class Delivery:
     async def _post(self, batch: Batch) -> tuple[Ticket, ...]:
         """Post a batch within the calling hours, when the proof of the address allows it."""
         endpoint = self._message.endpoint
-        form = send_form(self._message, batch.prepared.recipients)
+        form = Hidden(send_form(self._message, batch.prepared.recipients))
         while batch.state is BatchState.WAITING:
             await self._wait_for_hours()
             try:
@@ -166,7 +167,7 @@ class Delivery:
                     await self._exchanges.tasks.pause(turn, endpoint.path, self._options.deadline)
                 return await self._exchanges.call(
                     endpoint,
-                    form,
+                    form.value,
                     lambda response: self._read(batch, response),
                     prepare=self._prepare_for(batch),
                     deadline=self._options.deadline,

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from emay_voice_async.errors import InvalidRequestError, PushError
 from emay_voice_async.model.checks import check_text
+from emay_voice_async.model.hidden import hides_arguments
 
 __all__ = ["BLOCK_SIZE", "MAX_SIZE", "compress", "decrypt", "encrypt", "gunzip", "inflate", "opens_gzip"]
 
@@ -28,6 +29,7 @@ _CHUNK: Final = 16 * 1024
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
+@hides_arguments
 def encrypt(data: bytes, secret_key: str | bytes) -> bytes:
     """Encrypt ``data`` as the service does: AES/ECB with PKCS#7 padding.
 
@@ -38,6 +40,7 @@ def encrypt(data: bytes, secret_key: str | bytes) -> bytes:
     return encryptor.update(padder.update(data) + padder.finalize()) + encryptor.finalize()
 
 
+@hides_arguments
 def decrypt(body: bytes, secret_key: str | bytes) -> bytes:
     """Decrypt the body of an encrypted push; the result is still compressed.
 
@@ -54,6 +57,7 @@ def decrypt(body: bytes, secret_key: str | bytes) -> bytes:
         raise PushError("decrypt", "the body is not encrypted with this account's key") from None
 
 
+@hides_arguments
 def opens_gzip(body: bytes, secret_key: str | bytes) -> bool:
     """Tell whether the first block (16 bytes) of an encrypted body decrypts to the beginning of gzip data.
 
@@ -67,6 +71,7 @@ def compress(data: bytes) -> bytes:
     return _gzip.compress(data, mtime=0)
 
 
+@hides_arguments
 def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
     """Inflate one or more gzip members, never holding more than ``max_size`` bytes of output.
 
@@ -86,6 +91,7 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
     return bytes(output)
 
 
+@hides_arguments
 def inflate(data: bytes, *, window: int, max_size: int) -> tuple[bytes, bool]:
     """Inflate a single stream, never holding more than ``max_size`` bytes of output.
 
@@ -97,7 +103,7 @@ def inflate(data: bytes, *, window: int, max_size: int) -> tuple[bytes, bool]:
 
 
 def _inflated(data: bytes, position: int, window: int, max_size: int) -> tuple[bytearray, int, bool]:
-    """Inflate the stream at ``position``: its output, the position after it, and whether it was whole."""
+    """Inflate the stream at ``position``; return output, end position, and whether the stream was whole."""
     output = bytearray()
     inflater = zlib.decompressobj(window)
     while not inflater.eof:

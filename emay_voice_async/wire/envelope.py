@@ -26,6 +26,7 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.model.codes import ResultCode, result_code
 from emay_voice_async.model.endpoints import Call, Endpoint
+from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.damaged_json import read_damaged_json
 from emay_voice_async.wire.json_reader import Layout, read_json, read_rows
@@ -86,6 +87,7 @@ def refusal(code: ResultCode | str, path: str) -> RefusedError:
     return REFUSALS.get(code, RefusedError)(code, meaning, path)
 
 
+@hides_arguments
 def read_reports(endpoint: Endpoint, response: HttpResponse) -> tuple[tuple[Report, ...], tuple[Broken, ...]]:
     """Read the response to a getReport: the reports, and (raw value, reason) of each unreadable report.
 
@@ -104,6 +106,7 @@ def read_reports(endpoint: Endpoint, response: HttpResponse) -> tuple[tuple[Repo
     return found, (*broken, (rest, "the text after the JSON is not JSON")) if rest else broken
 
 
+@hides_arguments
 def read_balance(endpoint: Endpoint, response: HttpResponse) -> Decimal:
     """Read the response to a getBalance, in any of its three shapes (sections 2.1.3.2 and 2.4.3.2).
 

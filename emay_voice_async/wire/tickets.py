@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from emay_voice_async.model.endpoints import JOIN_SEND, VOICE_SEND, Endpoint, Product
+from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Ticket, make_tickets
 from emay_voice_async.wire.envelope import (
@@ -38,6 +39,7 @@ _KEYS: Final[tuple[Callable[[Ticket | Recipient], object], ...]] = (
 """Keys of a call, the most exact first: the document's own example gives the same custom id to two numbers."""
 
 
+@hides_arguments
 def read_tickets(
     endpoint: Endpoint, response: HttpResponse, recipients: Sequence[Recipient]
 ) -> tuple[Ticket, ...]:

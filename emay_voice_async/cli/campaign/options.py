@@ -46,10 +46,10 @@ def _option(name: str, **settings: Any) -> dict[str, tuple[str, dict[str, Any]]]
 class SendOptions:
     """The options of every kind of ``send``."""
 
-    paths: tuple[Path, ...] = field(
+    to: tuple[str, ...] = field(
         metadata=_option(
             "--to",
-            type=FILE,
+            type=click.Path(),
             multiple=True,
             required=True,
             metavar="FILE|NUMBER",
@@ -79,7 +79,7 @@ class SendOptions:
     )
     encoding: str | None = field(
         metadata=_option(
-            "--encoding", help="Encoding of the lists, such as gb18030.  [default: UTF-8 or by BOM]"
+            "--encoding", help="Encoding of the lists, such as gb18030.  [default: UTF-8, GB18030 or by BOM]"
         )
     )
     skip_invalid: bool = field(

@@ -160,7 +160,8 @@ def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tup
     yield from _left_out_rows(order, planned)
     limit = settings.limit
     speed = "without a limit" if limit is None else f"{requests(limit.requests)} in {limit.period:g} s"
-    yield "Duration", f"at least {duration(plan.seconds)}, at {speed}", ""
+    least = "at least " if plan.requests > 1 else ""
+    yield "Duration", f"{least}{duration(plan.seconds)}, at {speed}", ""
     if options.hours is not None:
         yield "Hours", str(options.hours), ""
     yield "Balance", *_balance(planned)

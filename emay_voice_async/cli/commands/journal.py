@@ -90,7 +90,7 @@ def export(
     states: tuple[str, ...],
     output: Path | None,
 ) -> ExitCode:
-    """Write every call of a journal, with its report."""
+    """Write every call of a journal, with the report."""
     chosen = frozenset(_STATES[state] for state in states) or frozenset(State)
     number = export_calls(SqliteJournal(path), chosen, format, output)
     session.console.say(f"{calls(number)}.")
@@ -128,7 +128,9 @@ def _page(path: Path, summary: Summary) -> str:
         table.add_row(f"{sum(summary.reported.values()):,}", "reported", "")
     for raw, number in summary.reported.items():
         known = VOICE_STATES.get(raw) or JOIN_STATES.get(raw)
-        table.add_row(f"{number:,}", escaped(raw), "" if known is None else known.english)
+        table.add_row(
+            f"{number:,}", escaped(raw), "not in the API document" if known is None else known.english
+        )
     title = Text(escaped(str(path)), style="bold")
     account = escaped(f"{summary.kind} of {summary.app_id}{duplicates}")
     begun = f"begun on {summary.made_at:%Y-%m-%d at %H:%M:%S} (Beijing time)\n"

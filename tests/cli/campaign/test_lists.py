@@ -109,7 +109,14 @@ class TestLists:
 
     @pytest.mark.parametrize(
         "number",
-        ["13800000000", "+86 138-0000-0000", "138 0000 0000", "１３８００００００００", "008613800000000"],
+        [
+            "13800000000",
+            "+86 138-0000-0000",
+            "138 0000 0000",
+            "１３８００００００００",
+            "008613800000000",
+            "(138)0000-0000",
+        ],
     )
     def test_number(
         self, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
@@ -126,13 +133,22 @@ class TestLists:
         assert program.called[1:] == ["13800000001", "13800000000"]
 
     @pytest.mark.parametrize(
-        "number", ["1380000000", "23800000000", "138000000001", "+1 202 555 0100", "20240101"]
+        "number",
+        [
+            "1380000000",
+            "23800000000",
+            "138000000001",
+            "+1 202 555 0100",
+            "20240101",
+            "13800000000,13900000000",
+            "13800000000、13900000000",
+        ],
     )
     def test_wrong_number(self, program: Program, number: str) -> None:
         """A text that is neither a file nor a mobile number says so, and hides the number."""
         result = program(*notice(number, "--yes"))
         assert result.code == 2
-        assert "neither a file nor a number of 11 digits" in result.error_line
+        assert "neither a file nor one number of 11 digits" in result.error_line
         assert number not in result.error_line
 
     def test_file_named_like_a_number(
@@ -143,6 +159,9 @@ class TestLists:
         Path("13800000000").write_text("13900000000\n")
         assert program(*notice("13800000000", "--format", "txt", "--yes")).code == 0
         assert program.called == ["13900000000"]
+        result = program(*notice("./13800000001", "--format", "txt", "--yes"))
+        assert result.code == 2
+        assert "./13800000001: No such file" in result.error_line
 
     def test_encoding_in_the_plan(self, program: Program, tmp_path: Path) -> None:
         """The plan names an encoding other than UTF-8."""

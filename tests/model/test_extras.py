@@ -1,6 +1,6 @@
 """The sentence for a missing extra."""
 
-from emay_voice_async.cli.terminal.extras import missing_extra
+from emay_voice_async.model.extras import missing_extra
 
 
 def test_sentence() -> None:
