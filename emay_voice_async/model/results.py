@@ -117,7 +117,7 @@ class Accepted:
     index: int
     recipients: tuple[Recipient, ...] = field(repr=_count)
     tickets: tuple[Ticket, ...] = field(repr=_count)
-    """One for each recipient, in the order of the recipients."""
+    """A ticket for each recipient, in the order of the recipients."""
     recorded: bool = field(default=False, kw_only=True)
 
 

@@ -59,12 +59,12 @@ def as_text(value: object) -> str:
 
 
 def as_word(value: object) -> str:
-    """Read a text without the blanks around it."""
+    """Read a text without blanks around."""
     return value.strip() if type(value) is str else as_text(value).strip()
 
 
 def as_optional_word(value: object) -> str | None:
-    """Read a text without the blanks around it; None for a missing one."""
+    """Read a text without blanks around; None for a missing text."""
     text = value.strip() if type(value) is str else as_text(value).strip()
     return None if text.lower() in NULL_WORDS else text
 
@@ -75,12 +75,12 @@ def as_state(value: object) -> CallState:
 
 
 def as_time(value: object) -> datetime | None:
-    """Read a time of 2000 to 2099 as an aware one in Beijing's zone; None for a missing one."""
+    """Read a time of 2000 to 2099 as an aware datetime in Beijing's zone; None for a missing time."""
     return read_time(value)
 
 
 def as_seconds(value: object) -> float | None:
-    """Read a finite number of seconds, or the text of one; None for a missing one."""
+    """Read a finite number of seconds, or its text; None for a missing duration."""
     if type(value) is str:
         try:
             seconds = float(value)
@@ -135,7 +135,7 @@ def as_money(value: object) -> Decimal:
 
 @frozen
 class Field:
-    """One field: its attribute in the class, its name in the JSON, and the reader of its value."""
+    """A field: the attribute of the class, the name in the JSON, and the reader of the value."""
 
     name: str
     wire: str

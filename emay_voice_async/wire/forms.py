@@ -18,7 +18,7 @@ CONTENT_TYPE = "application/x-www-form-urlencoded;charset=UTF-8"
 
 
 def send_form(message: Message, recipients: Sequence[Recipient]) -> bytes:
-    """Encode what is said to whom; every recipient must have its custom id by now."""
+    """Encode a message and its recipients; every recipient must have a custom id."""
     endpoint = message.endpoint
     mobiles = [one.mobile for one in recipients]
     custom_ids = [one.custom_id or "" for one in recipients]
@@ -27,12 +27,12 @@ def send_form(message: Message, recipients: Sequence[Recipient]) -> bytes:
 
 
 def message_form(message: Message) -> bytes:
-    """Encode what is said, without the recipients."""
+    """Encode a message without recipients."""
     return _encode(_spoken(message))
 
 
 def reports_form(number: int) -> bytes:
-    """Encode how many reports are asked for."""
+    """Encode the number of wanted reports."""
     return _encode({"number": str(number)})
 
 

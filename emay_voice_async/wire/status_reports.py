@@ -75,7 +75,7 @@ def structure_reports(
 
 
 def read_report_rows(rows: Iterable[Row], product: Product) -> tuple[Report, ...] | None:
-    """Read entries that came as rows; None if one of them must be read from its object."""
+    """Read entries that came as rows; None if an entry must be read from its object."""
     drafts = _drafts(rows, product)
     return frozen_reports(cast("list[ReportDraft]", drafts)) if all(drafts) else None
 

@@ -30,6 +30,11 @@ __all__ = ["product_of", "structure_balance", "structure_report", "structure_tic
 
 _PRODUCT: Final = "product"
 _UNREADABLE: Final = "unreadable"
+_NAMELESS: Final = "the report does not name its call"
+_NAMING: Final = {
+    product: [field.wire for field in fields if field.name in ("message_id", "custom_id", "mobile")]
+    for product, fields in REPORT_FIELDS.items()
+}
 _IDS: Final = [(end.product, end.message_id, end.custom_id) for end in (VOICE_REPORTS, JOIN_REPORTS)]
 
 
@@ -47,6 +52,8 @@ def structure_report(raw: object, product: Product | None = None) -> Report:
     """
     values = _object(raw)
     product = product or product_of(values)
+    if all(values.get(name) in (None, "") for name in _NAMING[product]):
+        raise ValueError(_NAMELESS)
     structure = _converter(product).structure
     known = {field.wire: values[field.wire] for field in REPORT_FIELDS[product] if field.wire in values}
     try:
@@ -58,7 +65,7 @@ def structure_report(raw: object, product: Product | None = None) -> Report:
         report = structure(known | {_PRODUCT: product, _UNREADABLE: unreadable}, Report)
     if not (report.message_id or report.custom_id or report.mobile):
         # A blank report belongs to no call; its raw value is kept instead.
-        raise ValueError("the report does not name its call")
+        raise ValueError(_NAMELESS)
     return report
 
 
@@ -123,7 +130,7 @@ def _json_converter() -> Converter:
     converter.register_unstructure_hook(Decimal, str)
     # JSON has no infinity and no NaN.
     converter.register_unstructure_hook(float, lambda number: number if isfinite(number) else str(number))
-    # A StrEnum is a text to cattrs unless it has a hook of its own.
+    # Without a hook, cattrs leaves a StrEnum as a text.
     converter.register_unstructure_hook(ResultCode, attrgetter("value"))
     converter.register_unstructure_hook_func(_is_error, _json_of_error)
     for kind in get_args(Outcome):

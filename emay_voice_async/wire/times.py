@@ -61,9 +61,9 @@ _CLOCKED: Final = re.compile(r"(?P<hours>\d{1,4}):(?P<minutes>[0-5]?\d):(?P<seco
 
 
 def read_time(value: object) -> datetime | None:
-    """Read a time as an aware one in Beijing's zone; None for a missing one.
+    """Read a time as an aware datetime in Beijing's zone; None for a missing time.
 
-    Raises :class:`ValueError`, :class:`TypeError` or :class:`OverflowError` for an unreadable one.
+    Raises :class:`ValueError`, :class:`TypeError` or :class:`OverflowError` for an unreadable time.
     """
     if isinstance(value, dict):
         # java.util.Date as some writers have it: {"time": milliseconds, "year": 117, ...}.
@@ -106,7 +106,7 @@ def read_seconds(text: str) -> float | None:
 
 
 def finite(seconds: float) -> float:
-    """Return a finite number as it is; raise :class:`ValueError` for another one."""
+    """Return a finite number; raise :class:`ValueError` for another number."""
     if not isfinite(seconds):
         raise ValueError("a number of seconds was expected")
     return seconds

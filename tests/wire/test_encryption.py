@@ -92,7 +92,7 @@ class TestDecrypt:
         with pytest.raises(PushError) as caught:
             decrypt(body, KEY)
         error = caught.value
-        assert error.args == ("decrypt", "the body is not encrypted with this account's key", (), ())
+        assert error.args == ("decrypt", "the body is not encrypted with this account's key", (), (), 0)
         assert error.__cause__ is None
         assert error.__suppress_context__
 
