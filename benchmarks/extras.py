@@ -1,7 +1,6 @@
 """Switch the extra ``fast`` on and off within one process."""
 
 import inspect
-import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ _SNIFFIO.current_async_library = lambda: "asyncio"  # type: ignore[attr-defined]
 
 @contextmanager
 def _installed(names: frozenset[str]) -> Iterator[None]:
-    reader = msgspec.json.decode if "msgspec" in names else json.loads
+    reader = msgspec.json.decode if "msgspec" in names else documents._read_with_json  # noqa: SLF001
     # httpcore imports sniffio for every request; without sniffio, each import searches the whole path.
     # Plain assignments, because a patch of unittest.mock takes as long as an exchange.
     before = documents._reader, documents._row_reader  # noqa: SLF001

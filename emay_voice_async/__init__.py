@@ -40,6 +40,7 @@ if _typing.TYPE_CHECKING:
     from emay_voice_async.pacing.protocol import Lease, Pacer
     from emay_voice_async.sending.hours import CallingHours
     from emay_voice_async.sending.plan import Plan
+    from emay_voice_async.wire.structuring import unstructure
 
 __all__ = [
     "Accepted",
@@ -81,6 +82,7 @@ __all__ = [
     "Unknown",
     "VerificationCode",
     "VoiceSms",
+    "unstructure",
 ]
 
 _MODULES = (
@@ -95,6 +97,7 @@ _MODULES = (
     "journal.protocol",
     "sending.hours",
     "sending.plan",
+    "wire.structuring",
     "client",
 )
 """The homes of the names, in the order in which they are searched: pure modules first, the client last."""

@@ -276,18 +276,24 @@ class PushError(EmayVoiceError):
     """A push that could not be decoded. The texts are constant and reveal no detail about the key.
 
     ``stage`` names the failed step: "size", "decrypt", "inflate" or "decode". After "decode",
-    ``reports`` holds the readable reports, and ``broken`` pairs of an unreadable raw value and the
-    reason.
+    ``reports`` holds the readable reports, ``broken`` pairs of an unreadable raw value and the reason, at
+    most 100, and ``broken_count`` the number of unreadable values.
     """
 
     def __init__(
-        self, stage: str, reason: str, reports: tuple[Any, ...] = (), broken: tuple[tuple[Any, str], ...] = ()
+        self,
+        stage: str,
+        reason: str,
+        reports: tuple[Any, ...] = (),
+        broken: tuple[tuple[Any, str], ...] = (),
+        broken_count: int = 0,
     ) -> None:
-        super().__init__(stage, reason, reports, broken)
+        super().__init__(stage, reason, reports, broken, broken_count)
         self.stage = stage
         self.reason = reason
         self.reports = reports
         self.broken = broken
+        self.broken_count = max(broken_count, len(broken))
 
     def __str__(self) -> str:
         return f"{self.stage}: {self.reason}"

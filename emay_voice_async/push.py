@@ -5,63 +5,99 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from emay_voice_async.errors import PushError
+from emay_voice_async.model.checks import check_count
 from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.results import Report
+from emay_voice_async.wire.damaged_json import read_damaged_json
 from emay_voice_async.wire.encryption import MAX_SIZE, decrypt, gunzip
 from emay_voice_async.wire.json_reader import read_json, read_rows
-from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, read_report_rows, structure_reports
+from emay_voice_async.wire.status_reports import (
+    REPORT_LAYOUTS,
+    Broken,
+    read_report_rows,
+    structure_reports,
+)
 
 __all__ = ["decode_plain_push", "decode_push", "decode_reports", "decrypt", "gunzip"]
 
+MAX_REPORTS: Final = 10_000
+"""The most entries of a push, unless told otherwise; the service sends 1,000."""
+_KEPT: Final = 100
+"""Broken entries that an error holds; the others are counted."""
+_BRACKETS: Final = 10
+"""Opening brackets for each entry, on average, beyond which a push is refused before it is parsed."""
+_CHUNK: Final = 1 << 20
 _FORM: Final = "application/x-www-form-urlencoded"
 _FIELD: Final = "reports"
 _ENVELOPE: Final = frozenset({"code", "data"})
 
 
 @hides_arguments
-def decode_push(body: bytes, secret_key: str | bytes, *, max_size: int = MAX_SIZE) -> list[Report]:
+def decode_push(
+    body: bytes, secret_key: str | bytes, *, max_size: int = MAX_SIZE, max_reports: int = MAX_REPORTS
+) -> list[Report]:
     """Decode the body of an encrypted push: decrypt, inflate to ``max_size`` bytes at most, read.
 
-    Raises :class:`PushError`, whose ``stage`` says where it failed.
+    Raises :class:`PushError`; ``stage`` names the failed step. See :func:`decode_reports`.
     """
-    return decode_reports(gunzip(decrypt(body, secret_key), max_size=max_size))
+    return decode_reports(gunzip(decrypt(body, secret_key), max_size=max_size), max_reports=max_reports)
 
 
 @hides_arguments
-def decode_plain_push(body: bytes, content_type: str = "application/json") -> list[Report]:
-    """Decode the body of a plain push: JSON, or a form with the JSON in its field ``reports``.
+def decode_plain_push(
+    body: bytes, content_type: str = "application/json", *, max_reports: int = MAX_REPORTS
+) -> list[Report]:
+    """Decode the body of a plain push: JSON, or a form with the JSON in the field ``reports``.
 
-    Nothing signs a plain push: whoever knows the URL can send one. Raises :class:`PushError`.
+    Plain pushes are not authenticated; accept them by source network or secret path only. Raises
+    :class:`PushError`. See :func:`decode_reports`.
     """
-    # JSON goes under the name of a form, too: Java's HttpURLConnection says so unless told otherwise.
-    if content_type.partition(";")[0].strip().lower() != _FORM or body.lstrip()[:1] in (b"{", b"["):
-        return decode_reports(body)
-    try:
-        [text] = parse_qs(body.decode(), max_num_fields=100)[_FIELD]
-    except (ValueError, KeyError):
-        raise PushError("decode", "the form has no single field of reports") from None
-    return decode_reports(text.encode())
+    # JSON can come under the content type of a form: Java's HttpURLConnection says so by default.
+    if content_type.partition(";")[0].strip().lower() == _FORM and body.lstrip()[:1] not in (b"{", b"["):
+        body = _field_of(body)
+    return decode_reports(body, max_reports=max_reports)
 
 
 @hides_arguments
-def decode_reports(data: bytes) -> list[Report]:
-    """Read the JSON of a push: the document's object, or a bare list of reports, or one alone.
+def decode_reports(data: bytes, *, max_reports: int = MAX_REPORTS) -> list[Report]:
+    """Read the JSON of a push: the document's object, a bare list of reports, or a single report.
 
-    Voice and join reports may stand side by side. When some report cannot be read, the
-    :class:`PushError` (stage "decode") carries the others in ``reports``.
+    Voice and join reports may stand side by side. A damaged text, such as GBK or with a raw line break in a
+    string, is read too, with U+FFFD for what is not UTF-8. A field that cannot be read is None, with its raw
+    value in ``unreadable`` of the report.
+
+    Raises :class:`PushError` (stage "decode"): more than ``max_reports`` entries; no JSON; or an entry that is
+    no report, and then ``reports`` holds the others, ``broken`` the first 100 broken entries with reasons and
+    ``broken_count`` their number.
     """
+    check_count("max_reports", max_reports)
+    _check_brackets(data, max_reports)
     for product, layout in REPORT_LAYOUTS.items():
         found = read_rows(data, layout)
-        if found is not None and (alike := read_report_rows(found.rows, product)) is not None:
-            return list(alike)
+        if found is not None:
+            rows = list(found.rows)
+            _check_number(rows, max_reports)
+            if (alike := read_report_rows(rows, product)) is not None:
+                return list(alike)
+    entries, rest = _read(data)
+    _check_number(entries, max_reports)
+    reports, broken = structure_reports(entries)
+    _check_broken(reports, (*broken, *rest))
+    return list(reports)
+
+
+def _read(data: bytes) -> tuple[Sequence[object], tuple[Broken, ...]]:
+    """Return the entries of a text, and the text that follows the JSON of a damaged one."""
     try:
-        document = read_json(data)
+        return _entries(read_json(data)), ()
+    except (ValueError, RecursionError):
+        pass
+    try:
+        documents, rest = read_damaged_json(data)
     except (ValueError, RecursionError):
         raise PushError("decode", "the data is not JSON") from None
-    reports, broken = structure_reports(_entries(document))
-    if broken:
-        raise PushError("decode", "some reports cannot be read", reports, broken)
-    return list(reports)
+    entries = [entry for document in documents for entry in _entries(document)]
+    return entries, ((rest, "the text after the JSON is not JSON"),) if rest else ()
 
 
 def _entries(document: object) -> Sequence[object]:
@@ -76,3 +112,33 @@ def _entries(document: object) -> Sequence[object]:
     if not isinstance(document, list):
         raise PushError("decode", "the JSON holds no list of reports")
     return document
+
+
+def _check_brackets(data: bytes, max_reports: int) -> None:
+    """Refuse a text of many small values before they are objects in memory."""
+    most, found = _BRACKETS * max_reports + 1000, 0
+    for start in range(0, len(data), _CHUNK):
+        end = start + _CHUNK
+        found += data.count(b"[", start, end) + data.count(b"{", start, end)
+        if found > most:
+            raise PushError("decode", "the push has too many entries")
+
+
+def _check_number(entries: Sequence[object], max_reports: int) -> None:
+    if len(entries) > max_reports:
+        raise PushError("decode", "the push has too many entries")
+
+
+def _check_broken(reports: tuple[Report, ...], broken: tuple[Broken, ...]) -> None:
+    if broken:
+        reason = "some reports cannot be read"
+        raise PushError("decode", reason, reports, broken[:_KEPT], len(broken))
+
+
+def _field_of(form: bytes) -> bytes:
+    """Return the bytes of the single field ``reports`` of a form, in whatever encoding they are."""
+    try:
+        [text] = parse_qs(form.decode("latin-1"), max_num_fields=100, encoding="latin-1")[_FIELD]
+    except (ValueError, KeyError):
+        raise PushError("decode", "the form has no single field of reports") from None
+    return text.encode("latin-1")

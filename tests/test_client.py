@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.campaigns import mobiles
 from support.http_transport import Script, accepts, answers, code, fields_of
 from support.virtual_time import now, run
 
@@ -80,6 +81,9 @@ class TestConstructor:
             ({"base_url": "ftp://service"}, "base_url"),
             ({"timeout": 10**400}, "timeout"),
             ({"http_client": httpx.Client()}, "http_client"),
+            ({"pacer": "redis://localhost"}, "pacer"),
+            ({"pacer": LocalPacer}, "pacer"),
+            ({"pacer": RateLimits()}, "pacer"),
             ({"rate_limits": None}, "rate_limits"),
             ({"rate_limits": RateLimit(1, 1.0)}, "rate_limits"),
             ({"allow_only": "13800000000"}, "allow_only"),
@@ -452,10 +456,10 @@ class TestBounds:
         async def main() -> None:
             async with script.client() as client, make(http_client=client) as voice:
                 message = VoiceSms("...", trigger=OnKey("1"))
-                plan = await voice.plan(message, ["13800000000"] * 3, price=Decimal("0.1"))
+                plan = await voice.plan(message, [*mobiles(3), *mobiles(2)], price=Decimal("0.1"))
                 assert (plan.numbers, plan.duplicates, plan.requests) == (3, 2, 1)
                 assert (plan.balance, plan.cost, plan.enough) == (Decimal("0.30"), Decimal("0.3"), True)
-                assert not (await voice.plan(message, ["13800000000"] * 4, price=Decimal("0.1"))).enough
+                assert not (await voice.plan(message, mobiles(4), price=Decimal("0.1"))).enough
                 assert voice.stats.requests == 2
 
         run(main())

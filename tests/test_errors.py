@@ -1,5 +1,6 @@
 """The error tree: the drawing, copies with all fields, and texts without secrets."""
 
+import ast
 import copy
 import inspect
 import logging
@@ -7,6 +8,8 @@ import pickle
 import re
 import traceback
 from collections.abc import Callable
+from itertools import zip_longest
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -287,3 +290,45 @@ class TestSendError:
         error = SendError(RESULT, "the input failed (ValueError)")
         assert str(error).endswith("not sent: 1 number in 1 batch; the input failed (ValueError)")
         assert pickle.loads(pickle.dumps(error)).reason == error.reason  # noqa: S301
+
+
+class TestStub:
+    """The types of the module, in a stub beside the module."""
+
+    @staticmethod
+    def classes(path: Path) -> dict[str, tuple[list[str], list[tuple[str, str | None]]]]:
+        """Return bases and constructor arguments (with defaults) of each class of a file."""
+        found = {}
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                makers = [item for item in node.body if getattr(item, "name", "") == "__init__"]
+                arguments = [item.args for item in makers if isinstance(item, ast.FunctionDef)]
+                pairs = [
+                    (argument.arg, None if default is None else ast.unparse(default))
+                    for one in arguments
+                    for argument, default in zip_longest(reversed(one.args), reversed(one.defaults))
+                ]
+                found[node.name] = ([ast.unparse(base) for base in node.bases], pairs)
+        return found
+
+    def test_the_stub_is_the_module(self) -> None:
+        """Stub and module have the same classes, bases, constructor arguments and defaults."""
+        module = Path(errors.__file__)
+        stub = module.with_suffix(".pyi")
+        assert self.classes(stub) == self.classes(module)
+
+    def test_the_stub_types_every_field(self) -> None:
+        """The stub has a type for each field of each error."""
+        tree = ast.parse(Path(errors.__file__).with_suffix(".pyi").read_text("utf-8"))
+        typed = {
+            node.name: [
+                item.target.id
+                for item in node.body
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+            ]
+            for node in tree.body
+            if isinstance(node, ast.ClassDef)
+        }
+        for error in EXAMPLES:
+            inherited = [name for kind in type(error).__mro__ for name in typed.get(kind.__name__, [])]
+            assert set(vars(error)) == set(inherited)

@@ -1,4 +1,4 @@
-"""Call somebody, ask for a key, and wait for the answer.
+"""Call a number, ask for a key, and wait for the answer.
 
 ``python confirm.py 13800000000``
 """
@@ -18,12 +18,15 @@ async def main(mobile: str) -> None:
         try:
             report = await voice.wait_for_report(ticket, timeout=120)
         except ReportTimeoutError:
-            print("no report yet; it will be there for whoever asks next")
+            print("no report within two minutes; it may come later")
             return
+        length = "unknown" if report.duration is None else f"{report.duration:.0f} seconds"
         if not report.succeeded:
             print("not reached:", report.state.english)
+        elif report.key_pressed is None:
+            print(f"answered, no key pressed; length of the call: {length}")
         else:
-            print("pressed", report.key_pressed, "after", report.duration, "seconds")
+            print(f"pressed {report.key_pressed}; length of the call: {length}")
 
 
 if __name__ == "__main__":

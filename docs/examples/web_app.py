@@ -3,9 +3,11 @@
 Run it with ``uvicorn web_app:app``. The service's address, the appId and the secretKey come from the environment.
 """
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, closing
 
 from fastapi import FastAPI, HTTPException
 
@@ -13,6 +15,7 @@ from emay_voice_async import AsyncEmayVoice, Notice, NotSent, Recipient, Refused
 from emay_voice_async.receiver import PushReceiver, RecentReports
 
 ACCOUNT = {os.environ["EMAY_VOICE_APP_ID"]: os.environ["EMAY_VOICE_SECRET_KEY"]}
+DATABASE = os.environ.get("REPORTS_DATABASE", "reports.db")
 
 
 @asynccontextmanager
@@ -23,9 +26,32 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
 
 
+def store(reports: Sequence[Report]) -> None:
+    """Store reports; return when they are on the disk."""
+    rows = [
+        (
+            one.message_id,
+            one.custom_id,
+            one.mobile,
+            one.raw_state,
+            one.key_pressed,
+            one.duration,
+            one.recording,
+        )
+        for one in reports
+    ]
+    with closing(sqlite3.connect(DATABASE)) as db, db:
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS reports (message_id TEXT, custom_id TEXT, mobile TEXT, state TEXT,"
+            " key_pressed TEXT, duration REAL, recording BLOB)"
+        )
+        db.executemany("INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
 async def on_reports(reports: list[Report]) -> None:
-    """Keep what the service pushes; here, hand it to whoever waits for it."""
-    app.state.voice.feed(reports)
+    """Store pushed reports before the push is confirmed, then hand them to the calls that wait for them."""
+    await asyncio.to_thread(store, reports)
+    app.state.voice.feed(reports, keep=False)
 
 
 app = FastAPI(lifespan=lifespan)
@@ -46,7 +72,7 @@ async def remind(order: str, mobile: str) -> dict[str, str]:
             case Refused(error=refusal):
                 raise HTTPException(502, str(refusal)) from error
             case NotSent():
-                raise HTTPException(503, "nobody was called; try again") from error
+                raise HTTPException(503, "not called; try again") from error
             case _:  # Unknown: it may be ringing, so do not try again; the report will tell
                 return {"status": "unknown", "custom_id": f"order-{order}"}
     return {"status": "accepted", "message_id": result.tickets[0].message_id}

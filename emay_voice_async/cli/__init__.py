@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from emay_voice_async.cli.terminal.extras import missing_extra
 from emay_voice_async.cli.terminal.version import program_version
+from emay_voice_async.model.extras import missing_extra
 
 __all__ = ["main"]
 

@@ -1,1 +1,1 @@
-"""One signed request and its response: transport, retries, and the clock of the service."""
+"""Signed requests and their responses: transport, retries, and the clock of the service."""

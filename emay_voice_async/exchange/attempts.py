@@ -131,7 +131,8 @@ class Attempts:
         path = call.endpoint.path
         if progress.written:
             raise OutcomeUnknownError(f"no answer came within {patience:.3g} seconds", path)
-        raise NotSentError(f"there was no connection within {patience:.3g} seconds", path)
+        where = self._transport.where(progress)
+        raise NotSentError(f"there was no connection to {where} within {patience:.3g} seconds", path)
 
     async def _run(self, call: PendingCall, lease: Lease, progress: Progress) -> Any:
         """Post once, read the response, and end the lease at the right moment however the attempt ends."""

@@ -22,7 +22,6 @@ from enum import Enum
 from typing import Final
 
 from emay_voice_async.errors import (
-    AnswerError,
     EmayVoiceError,
     InvalidRequestError,
     JournalError,
@@ -32,7 +31,7 @@ from emay_voice_async.errors import (
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Call
 
-__all__ = ["Certainty", "Retry", "certainty_of", "is_outside_document", "retry_for"]
+__all__ = ["Certainty", "Retry", "certainty_of", "is_permanent", "retry_for"]
 
 
 class Certainty(Enum):
@@ -77,12 +76,12 @@ def retry_for(error: EmayVoiceError, call: Call) -> Retry:
     """Return when a request of this kind may be retried after ``error``."""
     if isinstance(error, RefusedError):
         return _BY_CODE.get(error.code, Retry.NEVER)
-    if isinstance(error, NotSentError) and error.permanent:
+    if is_permanent(error):
         return Retry.NEVER
     calls = next(calls for kind, _, calls in _TABLE if isinstance(error, kind))
     return Retry.AFTER_PAUSE if call in calls else Retry.NEVER
 
 
-def is_outside_document(error: EmayVoiceError) -> bool:
-    """Tell whether a response came that is outside the API document: perhaps base_url is wrong."""
-    return isinstance(error, AnswerError) or (isinstance(error, NotSentError) and error.status is not None)
+def is_permanent(error: EmayVoiceError) -> bool:
+    """Tell whether a request fails alike until a setting or the address is corrected."""
+    return isinstance(error, NotSentError) and error.permanent

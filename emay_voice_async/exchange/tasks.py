@@ -34,17 +34,26 @@ class OwnedTasks:
                 awaitable.close()
             raise NotSentError("the client was closed before there was a slot", path)
         task = cast("asyncio.Task[Any]", asyncio.current_task())
+        cancelled_before = task.cancelling()
         self._waiting.add(task)
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if task not in self._evicted:
+            # The caller may have been cancelled as well, before or after the closing: that must be raised.
+            if not self._end_eviction(task) or task.cancelling() > cancelled_before:
                 raise
-            self._evicted.discard(task)
-            task.uncancel()
             raise NotSentError("the client was closed before there was a slot", path) from None
         finally:
             self._waiting.discard(task)
+            self._end_eviction(task)
+
+    def _end_eviction(self, task: asyncio.Task[Any]) -> bool:
+        """Take back the cancellation by which the closing ends a wait; return whether there was one."""
+        if task not in self._evicted:
+            return False
+        self._evicted.discard(task)
+        task.uncancel()
+        return True
 
     async def pause(self, awaitable: Awaitable[object], path: str, deadline: float | None) -> None:
         """Await a pause before a request; raise :class:`NotSentError` if the deadline passes or the client closes.

@@ -1,6 +1,7 @@
 """One POST over an HTTP client, from the request to the raw response or the matching error."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from functools import partial
@@ -27,7 +28,10 @@ from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import CONTENT_TYPE
 from emay_voice_async.wire.raw_response import is_json_object, salvaged
 
-__all__ = ["HttpClient", "Progress", "Transport"]
+__all__ = ["CLOSED_CLIENT", "HttpClient", "Progress", "Transport"]
+
+CLOSED_CLIENT: Final = "the http_client is closed"
+"""The reason of a NotSentError that no later request can avoid."""
 
 INLINE_SIZE: Final = 1024 * 1024
 """Bytes that are inflated in the event loop; a larger body is inflated in a thread."""
@@ -127,7 +131,7 @@ class Transport:
         try:
             client = await self._client(path)
             if client.is_closed:
-                raise NotSentError("the http_client is closed", path, True)
+                raise NotSentError(CLOSED_CLIENT, path, True)
             request = self._request(path, content, progress, patience)
             client = detached(client, progress.start)
         except EmayVoiceError:
@@ -143,6 +147,10 @@ class Transport:
             except Exception as error:
                 return await self._failed(error, path, progress)
             return await self._read(response, progress, end)
+
+    def where(self, progress: Progress) -> str:
+        """Return the address of a request for a sentence: of the service, or of a proxy."""
+        return Place(self._target, progress.address).shown(os.environ)
 
     async def aclose(self) -> None:
         """Close our own client; a shared client stays open."""
@@ -170,8 +178,7 @@ class Transport:
         if self._shared is not None:
             return self._shared
         async with self._making:
-            if self._own is None:
-                self._own = await own_client(self.base_url, path)
+            self._own = self._own or await own_client(self.base_url, path)
         return self._own
 
     async def _failed(self, error: Exception, path: str, progress: Progress) -> HttpResponse:

@@ -24,6 +24,7 @@ from emay_voice_async.model.results import Accepted, NotSent, Refused, Report, U
 
 __all__ = [
     "MAX_REASONS",
+    "REPORTS_PAGE",
     "SETTLED_AFTER",
     "Claim",
     "Journal",
@@ -37,6 +38,8 @@ __all__ = [
 
 MAX_REASONS: Final = 20
 """Reasons in a summary."""
+REPORTS_PAGE: Final = 1000
+"""Reports that are recorded in one durable write."""
 SETTLED_AFTER: Final = timedelta(hours=24)
 """How long to wait for reports of an unknown call: a choice of this package, as the API document gives no time."""
 
@@ -205,7 +208,8 @@ class Journal(Protocol):
 
         An unknown call is accepted from then on: a report proves that the call was made. A call that was refused or
         not sent stays unchanged: a report with the same custom id belongs to another campaign. Recording a report again
-        changes no call.
+        changes no call. Reports are read and written in pages of :data:`REPORTS_PAGE`, a durable write for each page:
+        pass many at once. After an error some pages may have been recorded.
         """
         ...
 

@@ -14,6 +14,7 @@ import emay_voice_async.journal.sqlite_reading as reading
 import emay_voice_async.journal.sqlite_statements as statements
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.lifetime import ResourceUser
+from emay_voice_async.journal.pages import pages_of
 from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Line, Standing, State, Summary
 from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite_file import file_id
@@ -73,8 +74,14 @@ class SqliteJournal(ResourceUser[SharedConnection]):
 
     async def record(self, reports: Iterable[Report]) -> int:
         """Add status reports to their calls; return how many belong to calls of this journal."""
-        reports = list(reports)
-        return await self._resource.use(lambda db: statements.record(db, reports), write=True)
+        async with self:
+            count = await self._record([])
+            for page in pages_of(reports):
+                count += await self._record(page)
+            return count
+
+    async def _record(self, page: list[Report]) -> int:
+        return await self._resource.use(lambda db: statements.record(db, page), write=True)
 
     async def summary(self) -> Summary:
         """Count the calls by state."""

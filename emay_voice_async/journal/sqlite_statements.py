@@ -124,6 +124,8 @@ def record(db: sqlite3.Connection, reports: Iterable[Report]) -> int:
     if stored is None:
         raise sqlite3.DatabaseError("no run has begun in it yet")
     rows = [_row_of(report) for report in reports if stored.covers(report)]
+    if not rows:
+        return 0
     with Transaction(db):
         count = sum(db.execute(_RECORD, row).rowcount > 0 for row in rows)
     flush(db)

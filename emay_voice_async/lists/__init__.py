@@ -1,9 +1,10 @@
 """Recipients from files: text, CSV and JSON lines.
 
 :func:`read_recipients` gives an :class:`Entry` for each row, good or bad; :func:`recipients_of` turns
-the entries into recipients to send to.
+the entries into recipients to send to. :func:`normalised` reads a number as people write numbers.
 """
 
 from emay_voice_async.lists.reading import FORMATS, Entries, Entry, Recipients, read_recipients, recipients_of
+from emay_voice_async.model.numbers import normalised
 
-__all__ = ["FORMATS", "Entries", "Entry", "Recipients", "read_recipients", "recipients_of"]
+__all__ = ["FORMATS", "Entries", "Entry", "Recipients", "normalised", "read_recipients", "recipients_of"]

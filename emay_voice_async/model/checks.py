@@ -1,8 +1,10 @@
 """Checks of arguments; each raises :class:`~emay_voice_async.errors.InvalidRequestError`."""
 
+from collections.abc import Iterable
+
 from emay_voice_async.errors import InvalidRequestError
 
-__all__ = ["LONGEST", "check_count", "check_flag", "check_seconds", "check_text"]
+__all__ = ["LONGEST", "check_count", "check_flag", "check_object", "check_seconds", "check_text"]
 
 LONGEST = 10**9
 """The upper bound of timeouts and pauses, in seconds."""
@@ -49,3 +51,11 @@ def check_seconds(name: str, value: object, longest: float = LONGEST) -> None:
         raise InvalidRequestError(name, rule, 0, type(value).__name__)
     if not 0 < value <= longest:
         raise InvalidRequestError(name, rule, 0)
+
+
+def check_object(name: str, value: object, methods: Iterable[str], form: str) -> None:
+    """Check for an object with these methods, not its class; ``form`` says what is expected, such as "a pacer"."""
+    if isinstance(value, type):
+        raise InvalidRequestError(name, f"must be {form}, an object", None, f"the class {value.__name__}")
+    if not all(callable(getattr(value, method, None)) for method in methods):
+        raise InvalidRequestError(name, f"must be {form}", None, type(value).__name__)

@@ -4,6 +4,7 @@ from typing import Final
 
 from attrs import frozen
 
+from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import check_count, check_seconds
 from emay_voice_async.model.endpoints import Call
 
@@ -35,6 +36,12 @@ class RateLimits:
     send: RateLimit | None = RateLimit(10, 1.0)
     reports: RateLimit | None = RateLimit(10, 1.0)
     balance: RateLimit | None = RateLimit(10, 1.0)
+
+    def __attrs_post_init__(self) -> None:
+        for name, limit in (("send", self.send), ("reports", self.reports), ("balance", self.balance)):
+            if not isinstance(limit, RateLimit | None):
+                rule = "must be a RateLimit such as RateLimit(10, 1.0), or None for no limit"
+                raise InvalidRequestError(f"rate limit {name}", rule, None, type(limit).__name__)
 
     def of(self, call: Call) -> RateLimit | None:
         """Return the limit of a kind of request."""

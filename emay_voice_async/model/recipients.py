@@ -10,7 +10,7 @@ from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import check_text
 from emay_voice_async.model.endpoints import MAX_BATCH, MAX_CUSTOM_ID
 from emay_voice_async.model.freezing import frozen_as
-from emay_voice_async.model.numbers import MOBILE, are_numbers, mask, plain
+from emay_voice_async.model.numbers import MOBILE, are_numbers, mask, normalised, plain
 
 __all__ = [
     "Recipient",
@@ -23,6 +23,7 @@ __all__ = [
 
 _ID_SUFFIXES: Final = tuple(f"-{place}" for place in range(MAX_BATCH))
 """The end of a made custom id: the place of the recipient in the batch."""
+_SEPARATORS = re.compile("[,;\\s、，；/|]+")
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 
 
@@ -60,14 +61,30 @@ def check_recipient(recipient: Recipient, position: int | None = None) -> None:
     """Raise :class:`InvalidRequestError` unless the number and the custom id can be sent."""
     mobile, custom_id = recipient.mobile, recipient.custom_id
     if not (isinstance(mobile, str) and MOBILE.fullmatch(mobile)):
-        raise InvalidRequestError(
-            "mobile", "must be 11 digits and begin with 1", 11, _described(mobile), position
-        )
+        raise InvalidRequestError("mobile", _rule(mobile), 11, _described(mobile), position)
     if custom_id is not None:
         check_text("custom_id", custom_id, MAX_CUSTOM_ID, position)
         if "," in custom_id:
             place = f"one in place {custom_id.index(',')}"
             raise InvalidRequestError("custom_id", "must not contain a comma", None, place, position)
+
+
+def _rule(mobile: object) -> str:
+    """Return the rule that an invalid number breaks, with the way to mend it."""
+    if not isinstance(mobile, str):
+        return "must be text, such as str(number)" if _is_number_like(mobile) else "must be text"
+    if sum(MOBILE.fullmatch(normalised(part)) is not None for part in _SEPARATORS.split(mobile)) > 1:
+        return "must be a single number: give a list, not one string, such as text.split(',')"
+    if MOBILE.fullmatch(normalised(mobile)):
+        return "must be 11 digits and begin with 1: use normalised(text) from emay_voice_async.lists"
+    return "must be 11 digits and begin with 1"
+
+
+def _is_number_like(value: object) -> bool:
+    """Return whether the value is an int or a float, of Python, numpy or pandas."""
+    return not isinstance(value, bool) and any(
+        hasattr(value, name) for name in ("__index__", "__float__", "__int__")
+    )
 
 
 def _described(mobile: object) -> str:

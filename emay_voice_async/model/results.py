@@ -1,6 +1,6 @@
 """Tickets, status reports, and the outcomes of the batches of a send."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import ClassVar, TypeVar
 
@@ -11,6 +11,7 @@ from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.freezing import frozen_as
 from emay_voice_async.model.numbers import mask
+from emay_voice_async.model.raw_fields import NO_FIELDS, names_of
 from emay_voice_async.model.recipients import Recipient
 
 __all__ = [
@@ -74,6 +75,7 @@ class ReportDraft:
     duration: float | None = None
     key_pressed: str | None = None
     recording: bytes | None = field(default=None, repr=_length)
+    unreadable: Mapping[str, object] = field(default=NO_FIELDS, repr=names_of, hash=False)
 
 
 @frozen
@@ -84,6 +86,9 @@ class Report(ReportDraft):
     the blanks around it. ``called_at`` is aware, in Beijing time; ``duration`` is in seconds;
     ``key_pressed`` has the pressed keys; ``recording`` has the bytes of the voice message. A missing
     value is None, a missing text "".
+
+    ``unreadable`` maps the names of the wire to the raw values of fields that could not be read, which are
+    None or "" in the report; it is nearly always empty.
     """
 
     @property

@@ -112,7 +112,7 @@ class PushReceiver:
 
     def __attrs_post_init__(self) -> None:
         plain = plain_rule(self._allow_plain, self._plain_networks, self._plain_token)
-        self._decoder = Decoder(self._max_size, self._max_entries, plain)
+        self._decoder = Decoder(self._max_size, self._max_entries, self._handler_timeout, plain)
         if self._max_held < self._max_body:
             raise InvalidRequestError("max_held", "must be at least max_body", self._max_body, self._max_held)
         self._load = Load(self._max_requests, self._max_held)
@@ -177,7 +177,7 @@ class PushReceiver:
         if method != "POST":
             return NOT_POST
         with self._load.share() as share:
-            push = await self._with_account(push)
+            await self._find_account(push)
             try:
                 data = Hidden(
                     await read_body(
@@ -193,7 +193,7 @@ class PushReceiver:
                 error = PushError("decrypt", "the body is not encrypted with this account's key")
                 await self._reject(Rejected(push.app_id, stranger.read, error, complete=False))
                 return evolve(UNREADABLE, close=True)
-            decoded = await self._bounded(self._decoder.decode(data.value, push, share))
+            decoded = await self._decoder.decode(data.value, push, share)
             if decoded.reports:
                 await self._deliver(push, decoded)
             if (found := decoded.error) is None:
@@ -203,14 +203,15 @@ class PushReceiver:
                 return SUCCESS
             return TOO_LARGE if found.stage == "size" else UNREADABLE
 
-    async def _with_account(self, push: Push) -> Push:
-        """Return the request with the account in the header and the key of this account."""
+    async def _find_account(self, push: Push) -> None:
+        """Set the account of the header, and the key of this account."""
         names = push.values("appid")
         if len(names) == 1 and (app_id := names[0]):
             keys = self._keys
             key = keys.get(app_id) if isinstance(keys, Mapping) else await self._bounded(keys(app_id))
             if key is not None:
-                return evolve(push, app_id=app_id, key=key)
+                push.app_id, push.key = app_id, key
+                return
         raise RefusalError(FORBIDDEN)
 
     async def _deliver(self, push: Push, decoded: Decoded) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final
 
-from attrs import asdict, define, evolve, field, frozen
+from attrs import asdict, define, evolve, field
 
 from emay_voice_async.errors import PushError
 from emay_voice_async.exchange.tasks import retrieve
+from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.results import Report
 from emay_voice_async.push import decode_plain_push, decode_push
 from emay_voice_async.receiver.load import Share
@@ -22,12 +22,12 @@ SecretKey = str | bytes
 
 # A thread costs more than decoding so much (``benchmarks -- push``).
 _BODY_IN_PLACE: Final = 4 * 1024
-_SIZE_IN_PLACE: Final = 16 * 1024
+_SIZE_IN_PLACE: Final = 32 * 1024
 _THREADS: Final = 4
 """Pushes that are decoded in threads at once; each may take ``max_size`` bytes and more."""
 
 
-@frozen
+@define
 class Push:
     """A request: path, headers, address of the client, and the account with the secret key."""
 
@@ -42,7 +42,7 @@ class Push:
         return [value for key, value in self.headers if key == name]
 
 
-@frozen
+@define
 class Decoded:
     """The readable reports of a push, the error of the others, and whether the push was plain."""
 
@@ -53,10 +53,14 @@ class Decoded:
 
 @define(eq=False)
 class Decoder:
-    """Decodes pushes of up to ``max_size`` bytes when inflated, and up to ``max_entries`` reports."""
+    """Decodes pushes of up to ``max_size`` bytes when inflated, and up to ``max_entries`` reports.
+
+    Decoding in a thread raises :class:`TimeoutError` after ``timeout`` seconds; None: no timeout.
+    """
 
     max_size: int
     max_entries: int
+    timeout: float | None
     plain: PlainRule | None
     _threads: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(_THREADS), init=False)
 
@@ -75,11 +79,14 @@ class Decoder:
 
     async def decode(self, body: bytes, push: Push, share: Share) -> Decoded:
         """Decode a push; raise :class:`RefusalError` (403) for a plain push from elsewhere."""
-        if len(body) <= _BODY_IN_PLACE:
-            decoded = self._decode(body, push, min(self.max_size, _SIZE_IN_PLACE))
+        content = Hidden(body)
+        del body
+        if len(content.value) <= _BODY_IN_PLACE:
+            decoded = self._decode(content.value, push, min(self.max_size, _SIZE_IN_PLACE))
             if decoded.error is None or decoded.error.stage != "size" or self.max_size <= _SIZE_IN_PLACE:
                 return decoded
-        return await self._in_thread(partial(self._decode, body, push, self.max_size), share)
+        async with asyncio.timeout(self.timeout):
+            return await self._in_thread(lambda: self._decode(content.value, push, self.max_size), share)
 
     async def _in_thread(self, decode: Callable[[], Decoded], share: Share) -> Decoded:
         """Decode in a thread. After a cancellation the thread goes on, and keeps its place and its share."""
@@ -112,7 +119,8 @@ class Decoder:
             if plain:
                 reports = self._decode_plain(body, push)
         except PushError as error:
-            return self._checked(error.reports, error, push, plain)
+            # Without the traceback, whose frames hold the body.
+            return self._checked(error.reports, error.with_traceback(None), push, plain)
         return self._checked(reports, None, push, plain)
 
     def _decode_plain(self, body: bytes, push: Push) -> list[Report]:
@@ -132,6 +140,8 @@ class Decoder:
         broken: tuple[tuple[Any, str], ...] = () if error is None else error.broken
         if len(reports) + len(broken) > self.max_entries:
             return Decoded((), PushError("size", f"the push has more than {self.max_entries} entries"), plain)
+        if {report.app_id for report in reports} <= {push.app_id}:
+            return Decoded(reports, error, plain)
         own, foreign = [], []
         for report in reports:
             if report.app_id == push.app_id:

@@ -7,24 +7,29 @@ only when every report in it was handled, by this push or by another.
 
 import asyncio
 import hashlib
-import json
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
+from operator import attrgetter
 from typing import Final, Protocol, runtime_checkable
 
 from attrs import fields
 
 from emay_voice_async.model.checks import check_count
+from emay_voice_async.model.codes import CallState
+from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
 
 __all__ = ["ClaimResult", "RecentReports", "ReportStore", "deliver_once", "report_key"]
 
 _LOG: Final = logging.getLogger(__name__)
 
-_NAMES: Final = tuple(attribute.name for attribute in fields(Report))
+_WORDS: Final[dict[Product | CallState, str]] = {member: member.name for member in (*Product, *CallState)}
+_other_values: Final = attrgetter(
+    *sorted({attribute.name for attribute in fields(Report)} - {"product", "state", "called_at", "recording"})
+)
 _SLICE: Final = 500
 """Reports whose keys are made between two turns of the event loop."""
 
@@ -109,18 +114,19 @@ def report_key(app_id: str, report: Report, *, plain: bool = False) -> str:
     """
     if not report.message_id:
         return secrets.token_hex(16)
-    values = [app_id, plain, *(getattr(report, name) for name in _NAMES)]
+    called_at, recording = report.called_at, report.recording
+    values = (
+        app_id,
+        plain,
+        _WORDS[report.product],
+        _WORDS[report.state],
+        None if called_at is None else called_at.isoformat(),
+        # A recording may be large.
+        None if recording is None else hashlib.blake2b(recording).digest(),
+        _other_values(report),
+    )
     # A digest is short, and a shared database does not learn the content of reports.
-    text = json.dumps(values, default=_as_json, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, bytes):
-        return ["bytes", hashlib.blake2b(value).hexdigest()]
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value.value if isinstance(value, Enum) else str(value)
+    return hashlib.blake2b(repr(values).encode(), digest_size=16).hexdigest()
 
 
 async def deliver_once(

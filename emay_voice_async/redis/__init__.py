@@ -4,12 +4,12 @@
 handled reports of all receivers.
 """
 
+from emay_voice_async.model.extras import missing_extra
+
 try:
     import redis  # noqa: F401
 except ModuleNotFoundError as _error:
-    raise ImportError(
-        f'sharing over Redis needs {_error.name}: pip install "emay_voice_async[redis]"', name=_error.name
-    ) from _error
+    raise ImportError(missing_extra(_error.name, "redis"), name=_error.name) from _error
 
 from emay_voice_async.redis.pacer import RedisPacer
 from emay_voice_async.redis.reports import RedisReports

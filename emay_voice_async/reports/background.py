@@ -7,7 +7,7 @@ from typing import Final
 
 from emay_voice_async.errors import EmayVoiceError, OutcomeUnknownError
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
-from emay_voice_async.reports.polling import TRANSIENT, backoff, jittered
+from emay_voice_async.reports.polling import backoff, jittered, may_pass
 from emay_voice_async.reports.requests import ReportRequests
 
 __all__ = ["BackgroundReader"]
@@ -57,18 +57,21 @@ class BackgroundReader:
     async def _read_once(self, product: Product) -> int:
         try:
             count = await self._requests.request(product, MAX_REPORTS, None)
-        except TRANSIENT as error:
+        except EmayVoiceError as error:
+            if not may_pass(error, proved=self._requests.proved):
+                self._give_up(product, error)
+                return 0
             self._failures += 1
             self._exchanges.count("report_failures")
             lost = "; reports may have been lost" if isinstance(error, OutcomeUnknownError) else ""
             logger.warning("asking for reports goes on after failure %d: %s%s", self._failures, error, lost)
-        except EmayVoiceError as error:
-            # Waiters for reports of the other product go on waiting.
-            logger.warning("no reports of %s can be had: %s", product, error)
-            self._products.discard(product)
-            if not self._products:
-                self._mailbox.fail(error)
-        else:
-            self._failures = 0
-            return count
-        return 0
+            return 0
+        self._failures = 0
+        return count
+
+    def _give_up(self, product: Product, error: EmayVoiceError) -> None:
+        """Ask for a product no more; waiters for reports of the other product go on waiting."""
+        logger.warning("no reports of %s can be had: %s", product, error)
+        self._products.discard(product)
+        if not self._products:
+            self._mailbox.fail(error)

@@ -57,13 +57,13 @@ class Mailbox:
 
     def put(self, page: Page) -> None:
         """Hand awaited reports to their waiters; store the others behind all stored reports."""
-        if page := self._without_awaited(page):
+        if page := self.hand_over(page):
             self._pages.put(page)
             self.wake()
 
     def put_back(self, pages: Iterable[Page]) -> None:
         """Hand awaited reports to their waiters; store the others in front of all stored reports."""
-        for page in reversed([self._without_awaited(page) for page in pages]):
+        for page in reversed([self.hand_over(page) for page in pages]):
             if page:
                 self._pages.put_back(page)
                 self.wake()
@@ -138,7 +138,7 @@ class Mailbox:
             if not waiters:
                 del self._waiters[key]
 
-    def _without_awaited(self, page: Page) -> Page:
+    def hand_over(self, page: Page) -> Page:
         """Hand the awaited reports of a page to their waiters; return a page of the others."""
         if not self._waiters:
             return page

@@ -15,16 +15,17 @@ from emay_voice_async.errors import (
     OverSpeedError,
     UsageError,
 )
+from emay_voice_async.exchange.transport import CLOSED_CLIENT
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
 from emay_voice_async.reports.requests import ReportRequests
 from emay_voice_async.reports.spool import Spool
 
-__all__ = ["TRANSIENT", "Poller", "Streaming", "backoff", "jittered"]
+__all__ = ["TRANSIENT", "Poller", "Streaming", "backoff", "jittered", "may_pass"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 TRANSIENT: Final = (NotSentError, OverSpeedError, OutcomeUnknownError)
-"""Errors after which a follower asks again; all others are permanent, such as a refused account."""
+"""Errors after which a follower may ask again (:func:`may_pass`); all others are permanent."""
 LONGEST_BACKOFF: Final = 60.0
 """Seconds between two requests after many failures, unless the interval is longer."""
 _JITTER: Final = 0.2
@@ -39,6 +40,17 @@ def backoff(interval: float, failures: int) -> float:
     """Return the pause after so many failures in a row: the interval, doubled each time, with jitter."""
     doubled = interval * 2 ** min(failures - 1, 16)
     return jittered(max(interval, min(LONGEST_BACKOFF, doubled)))
+
+
+def may_pass(error: EmayVoiceError, *, proved: bool) -> bool:
+    """Tell whether an error is transient; ``proved``: the service has answered a getReport of this client.
+
+    A wrong setting or address fails until it is corrected. After good responses a failure of the same kind, such as a
+    404 of a gateway or an unknown host, may pass, unless the shared HTTP client was closed.
+    """
+    if isinstance(error, NotSentError) and error.permanent:
+        return proved and error.reason != CLOSED_CLIENT
+    return isinstance(error, TRANSIENT)
 
 
 @frozen
@@ -83,7 +95,7 @@ class Poller:
             count = await self._requests.request(self._options.product, MAX_REPORTS, self._options.deadline)
         except TRANSIENT as error:
             self._check_open(error)
-            if not self._options.follow:
+            if not (self._options.follow and may_pass(error, proved=self._requests.proved)):
                 raise
             if end > loop.time():
                 self._pause(error)

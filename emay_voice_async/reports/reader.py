@@ -129,8 +129,8 @@ class ReportReader:
             raise
         return [None if stored is None else stored.confirm() for stored in found]
 
-    def feed(self, reports: Iterable[Report]) -> None:
-        """Store reports that came by another way, such as a push, or hand them to their waiters.
+    def feed(self, reports: Iterable[Report], *, keep: bool) -> None:
+        """Hand reports that came by another way, such as a push, to their waiters; store the others to ``keep`` them.
 
         All of them or none: raises :class:`InvalidRequestError` for a value that is no report or a report of another
         account, and :class:`TooManyReportsError` without room for all.
@@ -140,9 +140,9 @@ class ReportReader:
             fed.extend(reports)
         finally:
             # If the iterable raises, the reports before are kept.
-            self._check_fed(fed)
+            self._check_fed(fed, keep)
             for product, group in groupby(fed, key=attrgetter("product")):
-                self.mailbox.put(Page(product, group))
+                (self.mailbox.put if keep else self.mailbox.hand_over)(Page(product, group))
 
     def close(self) -> None:
         """End the background reader, and raise :class:`UsageError` in all waiters."""
@@ -161,7 +161,7 @@ class ReportReader:
             await self.requests.use_spool(options.spool)
         return Poller(self.requests, options)
 
-    def _check_fed(self, fed: Sequence[object]) -> None:
+    def _check_fed(self, fed: Sequence[object], keep: bool) -> None:
         for position, report in enumerate(fed):
             if not isinstance(report, Report):
                 rule = "must be Report objects, such as those of decode_push(...) or of a PushReceiver"
@@ -170,7 +170,8 @@ class ReportReader:
                 raise InvalidRequestError(
                     "reports", "must be of the account of this client", position=position
                 )
-        self.mailbox.check_room(fed, self._max_undelivered)  # type: ignore[arg-type] # checked above
+        if keep:
+            self.mailbox.check_room(fed, self._max_undelivered)  # type: ignore[arg-type] # checked above
 
     def _give_back(self, task: "asyncio.Task[StoredReport | None]") -> None:
         if not task.cancelled() and task.exception() is None and (stored := task.result()) is not None:

@@ -36,11 +36,15 @@ _OK: Final = 200
 
 
 class ReportRequests:
-    """Makes the getReport requests of one client; ``closed`` when the client is closed."""
+    """Makes the getReport requests of a client.
+
+    ``closed``: the client was closed. ``proved``: a getReport was answered as documented.
+    """
 
     def __init__(self, exchanges: Exchanges, mailbox: Mailbox) -> None:
         self.broken: BrokenReports = BrokenReports()
         self.closed = False
+        self.proved = False
         self.exchanges = exchanges
         self.mailbox = mailbox
         self._spool: Spool | None = None
@@ -110,6 +114,7 @@ class ReportRequests:
 
         def store(answer: HttpResponse) -> int:
             page, count = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
+            self.proved = True
             page.place = place
             self.mailbox.put(page)
             return count

@@ -18,6 +18,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -27,18 +28,13 @@ from attrs import define
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.endpoints import Product
 
-try:
-    import fcntl as _fcntl
-except ImportError:  # Windows
-    _fcntl = None  # type: ignore[assignment]
-
 __all__ = ["Spool", "SpooledAnswer", "mark_broken", "remove"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-fcntl: Any = _fcntl
 WINDOWS: Final = os.name == "nt"
 """Windows cannot flush a folder, and need not: the file system has a journal."""
+fcntl: Any = None if WINDOWS else import_module("fcntl")
 _NAME: Final = re.compile(r"\d{20}-[0-9a-f]{8}-(?P<product>voice|join)-(?P<app_id>.+)\.(?P<kind>json|part)")
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _BINARY: Final = getattr(os, "O_BINARY", 0)

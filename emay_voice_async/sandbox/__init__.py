@@ -4,13 +4,13 @@ The rules of the service are written independently of the client, with only the 
 document in common (endpoints, codes, limits), so that they do not share the client's mistakes.
 """
 
+from emay_voice_async.model.extras import missing_extra
+
 try:
     import starlette  # noqa: F401
     import uvicorn  # noqa: F401
 except ModuleNotFoundError as _error:
-    raise ImportError(
-        f'the local service needs {_error.name}: pip install "emay_voice_async[sandbox]"', name=_error.name
-    ) from _error
+    raise ImportError(missing_extra(_error.name, "sandbox"), name=_error.name) from _error
 
 from emay_voice_async.sandbox.accounts import Account, ServiceType
 from emay_voice_async.sandbox.facade import Sandbox

@@ -31,7 +31,7 @@ def is_allowed(headers: Mapping[str, str], allowed_hosts: Collection[str]) -> bo
 async def read_body(http: Request) -> bytes | HTTPStatus:
     """Read the body of a request, or return 413 once it is longer than :data:`MAX_BODY`.
 
-    Raises :class:`starlette.requests.ClientDisconnect`.
+    Raises ``starlette.requests.ClientDisconnect``.
     """
     length = http.headers.get("content-length", "")
     if length.isascii() and length.isdecimal() and len(length) < 20 and int(length) > MAX_BODY:

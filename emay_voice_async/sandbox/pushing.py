@@ -102,6 +102,6 @@ async def _deliver(
     headers = {"appId": app_id, "Content-Type": content_type}
     try:
         answer = await client.post(url, content=body, headers=headers)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Delivery(app_id, number, None, f"{type(error).__name__}: {error}")
     return Delivery(app_id, number, answer.status_code, answer.text)

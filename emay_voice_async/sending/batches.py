@@ -3,13 +3,13 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, cast
 
 from attrs import define, field, frozen
 
-from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSentError
+from emay_voice_async.errors import DuplicateError, EmayVoiceError, InvalidRequestError, NotSentError
 from emay_voice_async.journal.protocol import Key
 from emay_voice_async.journal.session import Known, Sorter, as_journal_error
 from emay_voice_async.model.hidden import hides_arguments
@@ -23,6 +23,7 @@ from emay_voice_async.model.recipients import (
     with_custom_ids,
 )
 from emay_voice_async.model.results import NotSent, Outcome
+from emay_voice_async.sending.duplicates import SeenNumbers
 
 __all__ = ["Batcher", "Piece", "PreparedBatch", "RecipientReader", "Recipients"]
 
@@ -75,6 +76,9 @@ class RecipientReader:
         self._stream: AsyncIterator[object] | None = None
         if isinstance(to, str | Recipient):
             to = (to,)
+        if isinstance(to, Mapping):
+            rule = "must be a list, such as list(numbers): a mapping may hold numbers as keys or as values"
+            raise InvalidRequestError("to", rule, None, type(to).__name__)
         if isinstance(to, Collection) and not isinstance(to, bytes | bytearray):
             # A copy: the list may change between the check and the send.
             to = tuple(to)
@@ -201,12 +205,19 @@ class PreparedBatch:
 class Batcher:
     """Makes the batches of a send, of up to ``size`` recipients, and the outcomes of the other entries.
 
-    ``sorter`` sets aside the calls that the journal knows. At most ``max_calls`` recipients are sent to.
+    ``sorter`` sets aside the calls that the journal knows, and duplicates; without a journal ``seen`` sets aside
+    duplicates. At most ``max_calls`` recipients are sent to.
     """
 
     def __init__(
-        self, reader: RecipientReader, size: int, sorter: Sorter | None, max_calls: int | None
+        self,
+        reader: RecipientReader,
+        size: int,
+        sorter: Sorter | None,
+        max_calls: int | None,
+        seen: SeenNumbers | None = None,
     ) -> None:
+        self._seen = seen
         self._reader = reader
         self._size = size
         self._sorter = sorter
@@ -244,14 +255,15 @@ class Batcher:
             self._ended = True
         elif piece.error is not None:
             self._known.append(_not_sent(piece.entries, piece.error))
-        elif self._sorter is None:
-            self._entries += piece.entries
         else:
-            await self._sort(self._sorter, piece)
+            await self._sort(piece)
 
-    async def _sort(self, sorter: Sorter, piece: Piece) -> None:
+    async def _sort(self, piece: Piece) -> None:
         try:
-            found = await sorter.sort(piece.recipients, piece.positions)
+            if self._sorter is None:
+                await self._set_duplicates_aside(piece)
+                return
+            found = await self._sorter.sort(piece.recipients, piece.positions)
         except Exception as error:
             self._failure, self._ended = as_journal_error(error), True
             self._known.append(_not_sent(piece.entries, self._failure))
@@ -259,6 +271,20 @@ class Batcher:
         self._entries += found.recipients
         self._keys += found.keys
         self._known += found.known
+
+    async def _set_duplicates_aside(self, piece: Piece) -> None:
+        entries = piece.entries
+        if self._seen is not None:
+            mobiles = [entry if isinstance(entry, str) else entry.mobile for entry in entries]
+            if places := await self._seen.duplicates(mobiles):
+                error = DuplicateError(
+                    "mobile",
+                    "must not be a duplicate: each number is called once",
+                    position=piece.positions[min(places)],
+                )
+                self._known.append(_not_sent([entries[place] for place in sorted(places)], error))
+                entries = [entry for place, entry in enumerate(entries) if place not in places]
+        self._entries += entries
 
     def _next_batch(self) -> PreparedBatch:
         if self._calls_left == 0:

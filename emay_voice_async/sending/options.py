@@ -4,7 +4,7 @@ from attrs import frozen
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.journal.protocol import Journal
-from emay_voice_async.model.checks import check_count, check_flag
+from emay_voice_async.model.checks import check_count, check_flag, check_object
 from emay_voice_async.sending.hours import CallingHours
 
 __all__ = ["Options"]
@@ -27,13 +27,12 @@ class Options:
     def __attrs_post_init__(self) -> None:
         check_flag("resend_unknown", self.resend_unknown)
         check_flag("allow_duplicates", self.allow_duplicates)
-        if self.journal is not None and not callable(getattr(self.journal, "start", None)):
-            raise InvalidRequestError(
-                "journal", "must be a journal such as SqliteJournal(path)", None, type(self.journal).__name__
-            )
+        if self.journal is not None:
+            check_object("journal", self.journal, ("start",), "a journal such as SqliteJournal(path)")
         if self.max_calls is not None:
             check_count("max_calls", self.max_calls)
         if self.hours is not None and not isinstance(self.hours, CallingHours):
-            raise InvalidRequestError("hours", "must be CallingHours", None, type(self.hours).__name__)
+            rule = 'must be CallingHours, such as CallingHours("08:00-20:00")'
+            raise InvalidRequestError("hours", rule, None, type(self.hours).__name__)
         if self.resend_unknown and self.journal is None:
             raise InvalidRequestError("resend_unknown", "must have a journal that knows what is unknown")

@@ -51,7 +51,7 @@ class Plan:
     invalid_count: int = 0
     """The number of entries that cannot be sent to."""
     duplicates: int = 0
-    """Entries with a number that came before: not sent with a journal, sent without a journal."""
+    """Entries with a number that came before: each number is called once, unless duplicates are allowed."""
     accepted_before: int = 0
     """Numbers that the journal knows as accepted: they are not sent again."""
     unknown_before: int = 0

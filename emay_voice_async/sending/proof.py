@@ -99,10 +99,10 @@ class AddressProof:
         """Note that a posted request ended with ``error``."""
         if isinstance(error, RefusedError) or self.stop_reason is not None:
             return
-        connected = not isinstance(error, NotSentError) or getattr(error, "status", None) is not None
+        connected = not isinstance(error, NotSentError) or error.status is not None
         if self.trust is Trust.UNPROVEN:
             self._failures += 1
-            if connected or getattr(error, "permanent", False):
+            if connected or (isinstance(error, NotSentError) and error.permanent):
                 self.stop_reason = f"the service has not answered as documented before: {error}"
             elif self._failures >= MAX_FAILURES:
                 self.stop_reason = f"{MAX_FAILURES} batches in a row had no connection; the last one: {error}"

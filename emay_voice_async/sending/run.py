@@ -14,6 +14,7 @@ from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
 from emay_voice_async.sending.batches import Batcher, RecipientReader
 from emay_voice_async.sending.delivery import Batch, Delivery
+from emay_voice_async.sending.duplicates import SeenNumbers
 from emay_voice_async.sending.options import Options
 
 __all__ = ["OnOutcome", "SendRun"]
@@ -50,6 +51,7 @@ class SendRun:
         self._stopped: EmayVoiceError | None = None
         self._batches: deque[tuple[Batch, asyncio.Task[Outcome]]] = deque()
         self._unfinished = 0
+        self._seen: SeenNumbers | None = None
         # An Event, because two tasks wait; with a future both would need asyncio.wait (benchmark: codes).
         self._changed = asyncio.Event()
 
@@ -68,6 +70,8 @@ class SendRun:
             stopped = NotSentError("the send was stopped before this batch had its turn")
             ending: list[asyncio.Future[Any]] = [*self._stop(stopped), reading]
             reading.cancel()
+            if self._seen is not None:
+                self._seen.close()
             if self._options.journal is not None:
                 # The client owns the task, so that the batches in flight are recorded however this is left.
                 end = self._exchanges.tasks.keep(
@@ -82,7 +86,8 @@ class SendRun:
         """Begin to read the input; a single checked batch needs no reading task (benchmark: codes)."""
         loop = asyncio.get_running_loop()
         if self._options.journal is None and self._reader.fits_one_piece:
-            if (prepared := await (await self._open()).read()) is not None:
+            batcher = await self._open()
+            while (prepared := await batcher.read()) is not None:
                 self._start(Batch(prepared))
             done = loop.create_future()
             done.set_result(None)
@@ -116,7 +121,9 @@ class SendRun:
         await self._delivery.start()
         session, size = self._delivery.journal, self._message.endpoint.max_batch
         sorter = None if session is None else session.sorter
-        return Batcher(self._reader, size, sorter, self._options.max_calls)
+        if session is None and not self._options.allow_duplicates:
+            self._seen = SeenNumbers(remember=not self._reader.fits_one_piece)
+        return Batcher(self._reader, size, sorter, self._options.max_calls, self._seen)
 
     def _has_room(self, max_concurrency: int) -> bool:
         """Return whether another batch may be read: as many as may be in flight, and no further ahead.

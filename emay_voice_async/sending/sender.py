@@ -63,8 +63,15 @@ class Sender:
         An error of the input is raised at the end, after the outcomes of all earlier entries; an error of the
         journal at the beginning or at the end.
         """
-        if inspect.iscoroutinefunction(on_outcome):
+        if inspect.iscoroutinefunction(on_outcome) or inspect.iscoroutinefunction(
+            getattr(on_outcome, "__call__", None)  # noqa: B004 - its kind matters
+        ):
             raise InvalidRequestError("on_outcome", "must be a plain function, not an async one")
+        if on_outcome is not None and not callable(on_outcome):
+            rule = "must be a function of one argument, such as outcomes.append"
+            raise InvalidRequestError("on_outcome", rule, None, type(on_outcome).__name__)
+        if isinstance(on_outcome, type) or not _takes_one_argument(on_outcome):
+            raise InvalidRequestError("on_outcome", "must be a function that takes one argument, the outcome")
         reader = self.read(message, to, options)
         most = options.max_calls
         if most is not None and options.journal is None and (reader.length or 0) > most:
@@ -82,9 +89,9 @@ class Sender:
         if not isinstance(message, Message):
             raise InvalidRequestError(
                 "message",
-                "must be a Notice, Marketing, VerificationCode or VoiceSms",
+                'must be a Notice, Marketing, VerificationCode or VoiceSms, such as Notice("...")',
                 None,
-                type(message).__name__,
+                f"the class {message.__name__}" if isinstance(message, type) else type(message).__name__,
             )
         return RecipientReader(
             to,
@@ -98,6 +105,19 @@ class Sender:
 def _reason(error: Exception) -> str:
     """Return the reason why a send ended early; the text of a stranger's exception may hold phone numbers."""
     return str(error) if isinstance(error, EmayVoiceError) else f"the input failed ({type(error).__name__})"
+
+
+def _takes_one_argument(function: object) -> bool:
+    if function is None:
+        return True
+    try:
+        inspect.signature(function).bind(None)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    except ValueError:
+        # A builtin without a signature.
+        return True
+    return True
 
 
 def _failure(outcome: Outcome) -> EmayVoiceError | None:

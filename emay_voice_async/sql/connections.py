@@ -3,18 +3,23 @@
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from itertools import count
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from anyio import CancelScope
+from anyio.lowlevel import checkpoint_if_cancelled
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from emay_voice_async.errors import InvalidRequestError, JournalError
+from emay_voice_async.errors import JournalError
+from emay_voice_async.journal.files import create_private
 from emay_voice_async.journal.lifetime import ReferenceCounted
 from emay_voice_async.sql.dialects import DIALECTS
+from emay_voice_async.sql.failures import may_pass
 from emay_voice_async.sql.tables import Tables
+from emay_voice_async.sql.urls import checked_url, database_file, shown
 
 __all__ = ["Connections"]
 
@@ -37,7 +42,7 @@ class Connections(ReferenceCounted):
     ) -> None:
         super().__init__()
         self._given = database if isinstance(database, AsyncEngine) else None
-        self._url = _checked_url(database)
+        self._url = checked_url(database)
         dialect = DIALECTS[self._url.get_backend_name()]
         self._tables = Tables(prefix, dialect)
         self._isolation = {"isolation_level": dialect.isolation}
@@ -46,7 +51,8 @@ class Connections(ReferenceCounted):
         self._writing = {} if self._given is None else self._isolation
         self._engine: AsyncEngine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.where: str = f"{campaign!r} in {self._url.set(query={}).render_as_string(hide_password=True)}"
+        self._file = None if self._given is not None else database_file(self._url)
+        self.where: str = f"{campaign!r} in {shown(self._url)}"
         self.timeout = timeout
 
     async def aclose(self) -> None:
@@ -85,17 +91,17 @@ class Connections(ReferenceCounted):
         loop = asyncio.get_running_loop()
         end = loop.time() + self.timeout
         pauses = iter(_PAUSES)
-        while True:
+        for attempt in count(1):
             try:
                 return await self._attempt(work, options)
             except JournalError:
                 raise
-            except Exception:
-                # Drivers raise exceptions of many classes when a connection cannot be made or was cut.
+            except Exception as error:
                 pause = next(pauses, math.inf)
-                if loop.time() + 2 * pause > end:
+                if loop.time() + 2 * pause > end or not may_pass(error, attempt):
                     raise
                 await asyncio.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - no secret
+        raise AssertionError  # pragma: no cover - count does not end
 
     async def _attempt(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
         async with self._current_engine().connect() as connection:
@@ -110,31 +116,27 @@ class Connections(ReferenceCounted):
             return self._given
         loop = asyncio.get_running_loop()
         if self._engine is None or self._loop is not loop:
+            if self._file is not None:
+                create_private(self._file)
             self._engine = create_async_engine(self._url, hide_parameters=True, **self._isolation)
             self._loop = loop
         return self._engine
 
 
-def _checked_url(database: object) -> URL:
-    """Return the URL of a database that a journal can be in."""
-    try:
-        url = database.url if isinstance(database, AsyncEngine) else make_url(database)  # type: ignore[arg-type]
-    except ArgumentError:
-        raise InvalidRequestError("database", "must be a URL or an AsyncEngine of SQLAlchemy") from None
-    if url.get_backend_name() not in DIALECTS:
-        raise InvalidRequestError(
-            "database", f"must be one of {', '.join(DIALECTS)}", None, url.get_backend_name()
-        )
-    return url
-
-
-async def _uncancelled(work: Awaitable[_Result]) -> _Result:
+async def _uncancelled(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Await the end of work; a caller that was cancelled meanwhile is cancelled afterwards."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
-    while not task.done():
+    # A cancel scope of anyio cancels in each turn of the loop, unless shielded.
+    with CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is None:
         try:
-            await asyncio.wait([task])
+            await checkpoint_if_cancelled()
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is None:

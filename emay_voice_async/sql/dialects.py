@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from attrs import field, frozen
-from sqlalchemy import BigInteger, ColumnElement, Table, insert, literal_column
+from sqlalchemy import BigInteger, ColumnElement, Table, any_, func, insert, literal, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 __all__ = ["DIALECTS", "JournalDialect"]
@@ -43,10 +44,29 @@ class JournalDialect:
         await db.execute(insert(table), rows)
 
 
+@frozen
+class _Postgres(JournalDialect):
+    """PostgreSQL, with many values as arrays: a parameter for each column; see the benchmark ``sql_journal``."""
+
+    def is_among(self, column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:
+        """Return the condition that a column has a value of an array."""
+        return column == any_(_array(list(values), column))
+
+    async def insert_rows(self, db: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows from an array for each column."""
+        names = list(rows[0])
+        columns = [func.unnest(_array([row[name] for row in rows], table.c[name])) for name in names]
+        await db.execute(insert(table).from_select(names, select(*columns), include_defaults=False))
+
+
+def _array(values: list[Any], column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return literal(values, ARRAY(column.type))
+
+
 _MYSQL: Final = JournalDialect("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))", "READ COMMITTED")
 
 DIALECTS: Final[dict[str, JournalDialect]] = {
-    "postgresql": JournalDialect(
+    "postgresql": _Postgres(
         "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
         "READ COMMITTED",
         {"isolation_level": "AUTOCOMMIT"},  # saves a BEGIN and a ROLLBACK

@@ -16,6 +16,7 @@ import emay_voice_async.sql.reading as reading
 import emay_voice_async.sql.statements as statements
 from emay_voice_async.errors import InvalidRequestError, JournalError
 from emay_voice_async.journal.lifetime import ResourceUser
+from emay_voice_async.journal.pages import pages_of
 from emay_voice_async.journal.protocol import Claim, Key, Line, Standing, State, Summary
 from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.model.checks import check_seconds
@@ -54,7 +55,15 @@ class SqlJournal(ResourceUser[Connections]):
     are under way until the time of the claim is over by the database's clock, and unknown from then on, or from the
     end of the run.
 
-    A cancelled call ends after its transaction, so that no transaction is left half done.
+    A cancelled call ends after its transaction, so that no transaction is left half done. Only failures that may pass
+    are retried, such as a lost connection; a wrong password, an unknown database or a bad certificate raises at once.
+
+    In a URL, percent-encode the characters ``: / @ ? # %`` of the password (``urllib.parse.quote_plus``). Behind
+    PgBouncer in transaction mode, add ``?prepared_statement_cache_size=0`` to the URL, and pass an engine with
+    ``connect_args={"statement_cache_size": 0}``. For Alembic, put :func:`emay_voice_async.sql.metadata` into
+    ``target_metadata``::
+
+        target_metadata = [my_metadata, emay_voice_async.sql.metadata()]
     """
 
     def __init__(
@@ -124,10 +133,15 @@ class SqlJournal(ResourceUser[Connections]):
 
         Besides the custom id or message id, the number, account and product of a report must agree.
         """
-        reports = list(reports)
         async with self:
             campaign = await self._campaign()
-            return await self._resource.write(lambda db, tables: record(db, tables, campaign, reports))
+            count = 0
+            for page in pages_of(reports):
+                count += await self._record(campaign, page)
+            return count
+
+    async def _record(self, campaign: Campaign, page: list[Report]) -> int:
+        return await self._resource.write(lambda db, tables: record(db, tables, campaign, page))
 
     async def summary(self) -> Summary:
         """Count the calls by state."""

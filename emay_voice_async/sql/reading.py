@@ -14,8 +14,8 @@ from emay_voice_async.sql.tables import Tables
 
 __all__ = ["RUN_ENDED", "beijing", "page", "summary"]
 
-PAGE: Final = 1000
-"""Calls that are read at a time."""
+PAGE: Final = 250
+"""Calls that are read at a time: more would keep the event loop for long."""
 RUN_ENDED: Final = "the run that sent it ended before the answer came"
 
 

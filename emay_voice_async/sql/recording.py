@@ -8,6 +8,7 @@ from attrs import define
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from emay_voice_async.journal.pages import pages_of
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.model.results import Report
 from emay_voice_async.sql.campaigns import Campaign, lock
@@ -15,8 +16,8 @@ from emay_voice_async.sql.tables import Tables
 
 __all__ = ["record"]
 
-_PAGE: Final = 500
-"""Reports that are added at a time."""
+_PAGE: Final = 250
+"""Reports that are added at a time: more would keep the event loop for long."""
 
 
 @define
@@ -37,9 +38,8 @@ class _Candidate:
 async def record(db: AsyncConnection, tables: Tables, campaign: Campaign, reports: Sequence[Report]) -> int:
     """Add status reports to their calls; return how many belong to calls of this campaign."""
     await lock(db, tables, campaign)
-    own = [report for report in reports if campaign.purpose.covers(report)]
-    pages = [own[start : start + _PAGE] for start in range(0, len(own), _PAGE)]
-    return sum([await _record(db, tables, campaign, page) for page in pages])
+    own = (report for report in reports if campaign.purpose.covers(report))
+    return sum([await _record(db, tables, campaign, page) for page in pages_of(own, _PAGE)])
 
 
 async def _record(db: AsyncConnection, tables: Tables, campaign: Campaign, reports: Sequence[Report]) -> int:

@@ -34,9 +34,9 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.types import TypeEngine
 
 from emay_voice_async.journal.protocol import MAX_REASONS, State
-from emay_voice_async.sql.dialects import JournalDialect
+from emay_voice_async.sql.dialects import DIALECTS, JournalDialect
 
-__all__ = ["PLACES", "VERSION", "Tables", "digest"]
+__all__ = ["PLACES", "VERSION", "Tables", "digest", "metadata"]
 
 VERSION: Final = 1
 """The version of the tables; tables of another version are refused."""
@@ -190,3 +190,11 @@ class Tables:
         state, number = self.reports.c.state, func.count()
         counted = select(state, number).where(self.reports.c.campaign == campaign)
         return counted.group_by(state).order_by(number.desc(), state)
+
+
+def metadata(prefix: str = "emay_voice_") -> MetaData:
+    """Return the tables of all journals with this prefix, for Alembic's ``target_metadata`` beside your own.
+
+    After a migration made the tables, ``await SqlJournal(...).create_schema()`` enters their version.
+    """
+    return Tables(prefix, DIALECTS["postgresql"]).metadata

@@ -1,4 +1,4 @@
-"""The body of an HTTP response without its content encoding; raw bytes where the encoding is not as stated."""
+"""The body of an HTTP response, inflated; raw bytes for an encoding other than stated."""
 
 import json
 from typing import Final
@@ -27,7 +27,7 @@ def decoded(raw: bytes, encodings: str, *, max_size: int) -> tuple[bytes, str | 
     """
     names = [name for name in map(str.strip, encodings.lower().split(",")) if name not in ("", "identity")]
     if raw[:_HEAD].lstrip()[:1] in _OPENING:
-        # JSON as it stands, such as a body that a gateway has inflated without a change of the header.
+        # Plain JSON, such as a body that a gateway has inflated without a change of the header.
         return raw, None
     if len(names) > 1:
         return raw, f"the body has {len(names)} content encodings"

@@ -103,7 +103,7 @@ def inflate(data: bytes, *, window: int, max_size: int) -> tuple[bytes, bool]:
 
 
 def _inflated(data: bytes, position: int, window: int, max_size: int) -> tuple[bytearray, int, bool]:
-    """Inflate the stream at ``position``: its output, the position after it, and whether it was whole."""
+    """Inflate the stream at ``position``; return output, end position, and whether the stream was whole."""
     output = bytearray()
     inflater = zlib.decompressobj(window)
     while not inflater.eof:

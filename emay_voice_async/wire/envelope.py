@@ -28,6 +28,7 @@ from emay_voice_async.model.codes import ResultCode, result_code
 from emay_voice_async.model.endpoints import Call, Endpoint
 from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.results import Report
+from emay_voice_async.wire.damaged_json import read_damaged_json
 from emay_voice_async.wire.json_reader import Layout, read_json, read_rows
 from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, Broken, read_report_rows, structure_reports
 from emay_voice_async.wire.statuses import NOT_ACTED_ON, PASSING, advice_for
@@ -96,12 +97,13 @@ def read_reports(endpoint: Endpoint, response: HttpResponse) -> tuple[tuple[Repo
     rows = success_rows(response, REPORT_LAYOUTS[endpoint.product])
     if rows is not None and (reports := read_report_rows(rows, endpoint.product)) is not None:
         return reports, ()
-    document = read_document(endpoint, response)
+    document, rest = _success(endpoint, response)
     try:
         entries = entries_of(document)
     except ValueError:
         raise answer_error("the response has values of the wrong type", endpoint, response) from None
-    return structure_reports(entries, endpoint.product)
+    found, broken = structure_reports(entries, endpoint.product)
+    return found, (*broken, (rest, "the text after the JSON is not JSON")) if rest else broken
 
 
 @hides_arguments
@@ -134,6 +136,11 @@ def read_document(endpoint: Endpoint, response: HttpResponse) -> dict[str, Any]:
     Raises :class:`RefusedError` for an error code, :class:`NotSentError` for a status by which the
     request was not acted on, or :class:`AnswerError`.
     """
+    return _success(endpoint, response)[0]
+
+
+def _success(endpoint: Endpoint, response: HttpResponse) -> tuple[dict[str, Any], str]:
+    """Return the JSON object of a SUCCESS response, and the text that follows the JSON of a damaged one."""
     if response.status in NOT_ACTED_ON:
         raise _not_acted_on(endpoint, response)
     if response.status != _OK:
@@ -155,11 +162,9 @@ def _not_acted_on(endpoint: Endpoint, response: HttpResponse) -> EmayVoiceError:
     return answer_error("the HTTP status contradicts the result code SUCCESS", endpoint, response)
 
 
-def _document(endpoint: Endpoint, response: HttpResponse) -> dict[str, Any]:
+def _document(endpoint: Endpoint, response: HttpResponse) -> tuple[dict[str, Any], str]:
     try:
-        # Amounts of money are read as Decimal, without a detour over float.
-        money = endpoint.call is Call.BALANCE
-        document = json.loads(response.body, parse_float=Decimal) if money else read_json(response.body)
+        document, rest = _json_of(endpoint.call, response.body)
     except (ValueError, ArithmeticError, RecursionError):
         # A cut-off object is never JSON: a response that is read here is whole.
         cause = "" if response.incomplete is None else f": {response.incomplete}"
@@ -171,12 +176,26 @@ def _document(endpoint: Endpoint, response: HttpResponse) -> dict[str, Any]:
         raise answer_error("the response has no result code", endpoint, response)
     code = result_code(code.strip())
     if code is ResultCode.SUCCESS:
-        return document
+        return document, rest
     if isinstance(code, ResultCode) or _ERROR.fullmatch(code):
         raise refusal(code, endpoint.path)
     # Perhaps the code of a gateway, which is no proof that the service refused the request.
     shown = f" {code}" if _WORD.fullmatch(code) else ""
     raise answer_error(f"the result code{shown} is neither SUCCESS nor an ERROR code", endpoint, response)
+
+
+def _json_of(call: Call, body: bytes) -> tuple[Any, str]:
+    """Read a JSON text; damage is accepted in reports only, because the service hands them out once."""
+    if call is Call.BALANCE:
+        # Amounts of money are read as Decimal, without a detour over float.
+        return json.loads(body, parse_float=Decimal), ""
+    try:
+        return read_json(body), ""
+    except (ValueError, RecursionError):
+        if call is not Call.REPORTS:
+            raise
+    [document], rest = read_damaged_json(body)
+    return document, rest
 
 
 def _first(document: dict[str, Any], *names: str) -> Any:

@@ -9,11 +9,16 @@ import json
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
+from emay_voice_async.wire.damaged_json import without_surrogates
+
 __all__ = ["Layout", "Rows", "read_json", "read_rows"]
+
+_SURROGATES: Final = (b"\\ud", b"\\uD", b"\xed", b"\0")
+"""The bytes of lone surrogates: an escape, UTF-8 as some writers extend it, UTF-16."""
 
 
 @frozen
@@ -37,11 +42,17 @@ class Rows:
 
 
 def read_json(data: bytes) -> Any:
-    """Read a JSON text; raise :class:`ValueError` or :class:`RecursionError` for any other text."""
+    """Read a JSON text, lone surrogates as U+FFFD; raise :class:`ValueError` or :class:`RecursionError`."""
     try:
         return _reader()(data)
     except Exception:
-        return json.loads(data)
+        return _read_with_json(data)
+
+
+def _read_with_json(data: bytes) -> Any:
+    value = json.loads(data)
+    # Only these bytes can become a surrogate; a search for them costs nearly nothing.
+    return without_surrogates(value) if any(map(data.__contains__, _SURROGATES)) else value
 
 
 def read_rows(data: bytes, layout: Layout) -> Rows | None:
@@ -69,7 +80,7 @@ def _msgspec() -> Any:
 @cache
 def _reader() -> Callable[[bytes], Any]:
     msgspec = _msgspec()
-    return json.loads if msgspec is None else msgspec.json.decode
+    return _read_with_json if msgspec is None else msgspec.json.decode
 
 
 @cache

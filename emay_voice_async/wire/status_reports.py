@@ -155,7 +155,7 @@ def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
                 if called_at is None
                 # Adding is much faster than datetime.replace; a time with an offset raises TypeError.
                 else _BEIJING_EPOCH + (time_of(called_at) - _EPOCH)
-                if type(called_at) is str and len(called_at) == _USUAL_TIME
+                if type(called_at) is str and len(called_at) == _USUAL_TIME and "2000" <= called_at < "2099"
                 else as_time(called_at),
                 None
                 if duration is None

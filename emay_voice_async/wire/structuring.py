@@ -1,24 +1,35 @@
-"""JSON values to tickets, reports and amounts through cattrs, one value at a time: the tolerant route.
+"""Single JSON values to tickets, reports and amounts, and values of the package to JSON values, by cattrs.
 
-The tables of :mod:`emay_voice_async.wire.fields` name the fields; unknown fields are ignored. A value that
-cannot be read raises one of :data:`~emay_voice_async.wire.fields.UNREADABLE`.
+The tables of :mod:`emay_voice_async.wire.fields` name the fields; unknown fields are ignored. Tickets and
+amounts that cannot be read raise one of :data:`~emay_voice_async.wire.fields.UNREADABLE`.
 """
 
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
 from decimal import Decimal
+from enum import Enum
 from functools import cache
-from typing import Any, Final
+from math import isfinite
+from operator import attrgetter
+from typing import Any, Final, get_args
 
 from cattrs import Converter
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs.errors import ClassValidationError
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from emay_voice_async.errors import RefusedError
+from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Product
-from emay_voice_async.model.results import Report, Ticket
+from emay_voice_async.model.raw_fields import RawFields
+from emay_voice_async.model.results import Outcome, Report, Ticket
 from emay_voice_async.wire.fields import REPORT_FIELDS, TICKET_FIELDS, as_money
 
-__all__ = ["product_of", "structure_balance", "structure_report", "structure_ticket"]
+__all__ = ["product_of", "structure_balance", "structure_report", "structure_ticket", "unstructure"]
 
 _PRODUCT: Final = "product"
+_UNREADABLE: Final = "unreadable"
 _IDS: Final = [(end.product, end.message_id, end.custom_id) for end in (VOICE_REPORTS, JOIN_REPORTS)]
 
 
@@ -31,13 +42,22 @@ def structure_ticket(raw: object, product: Product) -> Ticket:
 def structure_report(raw: object, product: Product | None = None) -> Report:
     """Read one status report; without ``product``, the id fields of the report tell the product.
 
-    A report that has neither an id nor a number raises :class:`ValueError`.
+    A field that cannot be read is None or "", and its raw value is in ``unreadable``. An entry that is no
+    object, or has neither an id nor a number, raises :class:`ValueError`.
     """
     values = _object(raw)
     product = product or product_of(values)
-    report = _converter(product).structure(values | {_PRODUCT: product}, Report)
+    structure = _converter(product).structure
+    known = {field.wire: values[field.wire] for field in REPORT_FIELDS[product] if field.wire in values}
+    try:
+        report = structure(known | {_PRODUCT: product}, Report)
+    except ClassValidationError as error:
+        attributes = {note.name for _, note in error.group_exceptions()[0]}
+        names = {field.wire for field in REPORT_FIELDS[product] if field.name in attributes}
+        unreadable = RawFields({name: known.pop(name) for name in sorted(names)})
+        report = structure(known | {_PRODUCT: product, _UNREADABLE: unreadable}, Report)
     if not (report.message_id or report.custom_id or report.mobile):
-        # Nobody can tell which call a blank report belongs to; its raw value is kept instead.
+        # A blank report belongs to no call; its raw value is kept instead.
         raise ValueError("the report does not name its call")
     return report
 
@@ -45,6 +65,17 @@ def structure_report(raw: object, product: Product | None = None) -> Report:
 def structure_balance(raw: object) -> Decimal:
     """Read an amount of money exactly; JSON numbers must come parsed as Decimal."""
     return _converter(Product.VOICE).structure(raw, Decimal)
+
+
+def unstructure(value: Any) -> Any:
+    """Return plain JSON values for a value of this package, or for a list, tuple or dict of such values.
+
+    An object becomes a dict of its fields, whole phone numbers included; an outcome also has ``outcome``,
+    its name. Recordings are base64, times ISO 8601, amounts of money text, enums their values; an error is
+    ``{"type": ..., "code": ..., "meaning": ..., "text": ...}``. ``json.dumps`` accepts the result. A value of
+    another class raises :class:`TypeError`.
+    """
+    return _json_converter().unstructure(value)
 
 
 def product_of(values: dict[str, Any]) -> Product:
@@ -61,15 +92,70 @@ def product_of(values: dict[str, Any]) -> Product:
 @cache
 def _converter(product: Product) -> Converter:
     """Make the converter of one product, at its first use, because importing must stay fast."""
-    converter = Converter(detailed_validation=False)
-    for kind, fields in ((Ticket, TICKET_FIELDS[product]), (Report, REPORT_FIELDS[product])):
-        renamed: dict[str, Any] = {
-            field.name: override(rename=field.wire, struct_hook=_hook(field.read)) for field in fields
-        }
-        converter.register_structure_hook(kind, make_dict_structure_fn(kind, converter, **renamed))
-    converter.register_structure_hook(Product, _hook(Product))
+    converter = Converter()
+    hooks: dict[str, Any] = {
+        field.name: override(rename=field.wire, struct_hook=_hook(field.read))
+        for field in TICKET_FIELDS[product]
+    }
+    ticket = make_dict_structure_fn(Ticket, converter, _cattrs_detailed_validation=False, **hooks)
+    hooks = {
+        field.name: override(rename=field.wire, struct_hook=_hook(field.read))
+        for field in REPORT_FIELDS[product]
+    }
+    hooks |= dict.fromkeys((_PRODUCT, _UNREADABLE), override(struct_hook=_hook(lambda value: value)))
+    # The detailed validation names each field that cannot be read.
+    report = make_dict_structure_fn(Report, converter, _cattrs_detailed_validation=True, **hooks)
+    converter.register_structure_hook(Ticket, ticket)
+    converter.register_structure_hook(Report, report)
     converter.register_structure_hook(Decimal, _hook(as_money))
     return converter
+
+
+@cache
+def _json_converter() -> Converter:
+    """Make the converter to plain JSON values, at its first use."""
+    converter = Converter(
+        unstruct_collection_overrides={Sequence: list, AbstractSet: list},
+        unstructure_fallback_factory=_refused,
+    )
+    converter.register_unstructure_hook(bytes, lambda data: b64encode(data).decode())
+    converter.register_unstructure_hook(datetime, datetime.isoformat)
+    converter.register_unstructure_hook(Decimal, str)
+    # JSON has no infinity and no NaN.
+    converter.register_unstructure_hook(float, lambda number: number if isfinite(number) else str(number))
+    # A StrEnum is a text to cattrs unless it has a hook of its own.
+    converter.register_unstructure_hook(ResultCode, attrgetter("value"))
+    converter.register_unstructure_hook_func(_is_error, _json_of_error)
+    for kind in get_args(Outcome):
+        fields = make_dict_unstructure_fn(kind, converter)
+        converter.register_unstructure_hook(kind, _named(kind.name, fields))
+    return converter
+
+
+def _named(name: str, fields: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    return lambda outcome: {"outcome": name, **fields(outcome)}
+
+
+def _is_error(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
+def _json_of_error(error: BaseException) -> dict[str, str | None]:
+    code, meaning = (error.code, error.meaning) if isinstance(error, RefusedError) else (None, None)
+    code = code.value if isinstance(code, Enum) else code
+    return {"type": type(error).__name__, "code": code, "meaning": meaning, "text": str(error)}
+
+
+def _refused(kind: Any) -> Callable[[Any], Any]:
+    def refuse(value: Any) -> Any:
+        if value is None or isinstance(value, str | int):
+            return value
+        if type(value) is not kind:
+            # The kind was declared, such as object for a raw value.
+            return _json_converter().unstructure(value)
+        raise TypeError(f"a {kind.__name__} has no plain JSON values")
+
+    return refuse
 
 
 def _hook(read: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:

@@ -20,7 +20,7 @@ from emay_voice_async.errors import (
     UsageError,
 )
 from emay_voice_async.exchange import retries
-from emay_voice_async.exchange.retries import Certainty, Retry, certainty_of, is_outside_document, retry_for
+from emay_voice_async.exchange.retries import Certainty, Retry, certainty_of, is_permanent, retry_for
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.wire.envelope import refusal
@@ -146,12 +146,13 @@ class TestDocstring:
         }
 
 
-class TestIsOutsideDocument:
-    """Responses that do not prove the address."""
+class TestIsPermanent:
+    """Failures that need a correction."""
 
     @each_end
     def test_every_end(self, error: EmayVoiceError, known: Certainty) -> None:
-        """Only an AnswerError, and a NotSentError with a status, belong to such a response."""
-        outside = isinstance(error, AnswerError) or getattr(error, "status", None) is not None
-        assert is_outside_document(error) is outside
-        assert not (outside and known is Certainty.REFUSED)
+        """Only a NotSentError that is marked so is permanent, and is never retried."""
+        assert is_permanent(error) is getattr(error, "permanent", False)
+        if is_permanent(error):
+            assert known is Certainty.NOT_SENT
+            assert {retry_for(error, call) for call in Call} == {Retry.NEVER}

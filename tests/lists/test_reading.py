@@ -1,6 +1,7 @@
 """Recipients from files: whole files, arguments, closing, and memory."""
 
 import asyncio
+import codecs
 import gzip
 import io
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples.strategies import CHARACTERS, dressed, mobiles
 from support.http_transport import Script, accepts, fields_of
@@ -277,6 +278,52 @@ class TestReading:
             tracemalloc.stop()
         assert number == 100_000
         assert peak < 600_000
+
+
+WORDS = (
+    "mobile|手机|13800000000|1.3812345678E10|1e999|+86|0086|,|;|\t|\"|\n|\r|\r\n|\0|#| |{|}|[|]|:|\\u|null|、|=|'"
+    '|{"mobile":"13800000000"}'
+)
+OTHER_BYTES = ("手机号".encode("gbk"), codecs.BOM_UTF8, codecs.BOM_UTF16_LE, b"\xff", b"\x81")
+ENCODINGS = ["gb18030", "utf-16", "utf-8", "big5", "latin-1", "utf-7", "idna", "punycode", "cp037"]
+PIECES = st.sampled_from([*map(str.encode, WORDS.split("|")), *OTHER_BYTES])
+
+
+class TestFuzz:
+    """Any bytes, in any format."""
+
+    @settings(max_examples=300)
+    @given(
+        st.lists(PIECES | st.binary(max_size=6), max_size=25).map(b"".join),
+        st.sampled_from(list(FORMATS)),
+        st.none() | st.sampled_from(["mobile", "手机", "", 1, 2, 0, -1, 10**9]),
+        st.none() | st.sampled_from(["id", 1, 2, 99]),
+        st.none()
+        | st.sampled_from(
+            ["gb18030", "utf-16", "utf-8", "big5", "latin-1", "utf-7", "idna", "punycode", "cp037"]
+        ),
+    )
+    def test_only_documented_errors(
+        self,
+        body: bytes,
+        format: str,  # noqa: A002
+        column: Any,
+        custom_id_column: Any,
+        encoding: str | None,
+    ) -> None:
+        """Any file gives entries, good or bad, or an InvalidRequestError; nothing else."""
+        options = {"column": column, "custom_id_column": custom_id_column}
+        options = {name: value for name, value in options.items() if format != "txt"}
+        last, field = 0, "file"
+        try:
+            for entry in read_recipients(io.BytesIO(body), format=format, encoding=encoding, **options):
+                assert entry.line > last
+                last = entry.line
+                if entry.problem is None:
+                    assert re.fullmatch("1[0-9]{10}", entry.recipient.mobile)
+        except InvalidRequestError as error:
+            field = error.field
+        assert field in {"file", "column", "custom_id_column"}
 
 
 class TestAsync:

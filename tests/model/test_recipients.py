@@ -107,11 +107,9 @@ class TestCheckRecipient:
             return
         error = refused(mobile, position=12)
         assert (error.field, error.limit, error.position) == ("mobile", 11, 12)
-        assert error.rule == "must be 11 digits and begin with 1"
+        assert error.rule.startswith(("must be 11 digits and begin with 1", "must be a single number"))
         assert str(error.actual).removesuffix(f" {SCIENTIFIC}") == f"{len(mobile)} characters"
-        assert str(error) == (
-            f"mobile at position 12: must be 11 digits and begin with 1 (found {error.actual})"
-        )
+        assert str(error) == f"mobile at position 12: {error.rule} (found {error.actual})"
 
     @pytest.mark.parametrize(
         "mobile", ["1.38E+10", "1.38e10", "1E+10", "1.380000000E+10", "１.３８E＋１０", "'1.38E+10 "]

@@ -1,4 +1,4 @@
-"""What comes back: values that show no more than they should."""
+"""Tickets, reports and outcomes: values whose repr shows no number."""
 
 import copy
 import pickle
@@ -16,6 +16,7 @@ from emay_voice_async.errors import BalanceError, NotSentError, OutcomeUnknownEr
 from emay_voice_async.model.codes import CallState, ResultCode
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.numbers import mask
+from emay_voice_async.model.raw_fields import RawFields
 from emay_voice_async.model.recipients import Recipient, with_custom_ids
 from emay_voice_async.model.results import (
     Accepted,
@@ -98,17 +99,28 @@ class TestReport:
         """Without a recording the repr says None."""
         assert "recording=None" in repr(Report(Product.VOICE))
 
-    def test_what_is_not_said_is_blank(self) -> None:
-        """A report of which nothing is known but the product has blanks and None."""
+    def test_missing_values(self) -> None:
+        """A report with only a product has blanks and None."""
         report = Report(Product.VOICE)
         values = {one.name: getattr(report, one.name) for one in fields(Report)}
         assert values.pop("product") is Product.VOICE
         assert values.pop("state") is CallState.OTHER
+        assert values.pop("unreadable") == {}
         assert set(values.values()) == {"", None}
+
+    def test_unreadable_fields(self) -> None:
+        """A repr names the fields that could not be read, and shows no raw value."""
+        report = Report(Product.VOICE, unreadable=RawFields({"mobile": [MOBILE], "voiceSign": "x"}))
+        assert "unreadable=<mobile, voiceSign>" in repr(report)
+        assert MOBILE not in repr(report)
+        assert len({report, evolve(report), Report(Product.VOICE)}) == 2
+        assert Report(Product.VOICE, unreadable={"a": 1}) == Report(
+            Product.VOICE, unreadable=RawFields({"a": 1})
+        )
 
 
 class TestOutcomes:
-    """What became of a batch."""
+    """The end of a batch."""
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_repr_counts(self, kind: str) -> None:
@@ -122,6 +134,11 @@ class TestOutcomes:
     def test_an_accepted_batch_counts_its_tickets(self) -> None:
         """The tickets of a batch are counted in its repr, too."""
         assert "tickets=<2>" in repr(outcome("accepted", 0, 2))
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_name(self, kind: str) -> None:
+        """The class of an outcome has the name of the outcome."""
+        assert outcome(kind, 0, 1).name == type(outcome(kind, 0, 1)).name == kind
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_outcomes_do_not_change(self, kind: str) -> None:
@@ -151,7 +168,7 @@ class TestSendResult:
 
     @given(outcome_lists)
     def test_its_text_counts_numbers_and_batches(self, outcomes: tuple[Outcome, ...]) -> None:
-        """``str`` names each group that is not empty, with its numbers and batches."""
+        """``str`` names each group that is not empty, with the counts of numbers and batches."""
         parts = []
         for name in KINDS:
             group = [one for one in outcomes if isinstance(one, type(outcome(name, 0, 1)))]
@@ -163,7 +180,7 @@ class TestSendResult:
         assert str(SendResult(outcomes)) == ", ".join(parts)
 
     def test_nothing_sent(self) -> None:
-        """A send to nobody has no outcomes and no tickets."""
+        """A send without recipients has no outcomes and no tickets."""
         assert SendResult() == SendResult(())
         assert SendResult().tickets == ()
 
@@ -172,21 +189,25 @@ class TestSendResult:
         assert MOBILE not in repr(SendResult(tuple(outcome(kind, 0, 3) for kind in KINDS)))
 
 
-class TestMadeQuickly:
-    """What is made the quick way is what the constructor makes."""
+class TestFrozen:
+    """Objects that are frozen by a change of their class equal objects of the constructor."""
 
     @pytest.mark.parametrize(
         ("quick", "slow"),
         [
             (make_tickets(["13800000000"], ["m"], ["c"])[0], Ticket("13800000000", "m", "c")),
             (frozen_reports([ReportDraft(Product.JOIN, "a", "m")])[0], Report(Product.JOIN, "a", "m")),
+            (
+                frozen_reports([ReportDraft(Product.JOIN, unreadable=RawFields({"a": [1]}))])[0],
+                Report(Product.JOIN, unreadable=RawFields({"a": [1]})),
+            ),
             (with_custom_ids([Recipient("13800000000")], "t")[0], Recipient("13800000000", "t-0")),
             (with_custom_ids(["13800000000"], "t")[0], Recipient("13800000000", "t-0")),
         ],
         ids=lambda one: type(one).__name__,
     )
     def test_no_difference(self, quick: Any, slow: Any) -> None:
-        """Class, equality, hash, repr, pickle and copies are the same, and it cannot be changed."""
+        """Class, equality, hash, repr, pickle and copies are the same, and the object cannot be changed."""
         assert type(quick) is type(slow)
         assert (quick, hash(quick), repr(quick)) == (slow, hash(slow), repr(slow))
         assert pickle.loads(pickle.dumps(quick)) == slow  # noqa: S301 - our own

@@ -63,7 +63,7 @@ def test_an_exception_of_a_pacer_is_not_sent() -> None:
     pacer = Recorder(refuse=PermissionError("wrong password"))
     with pytest.raises(SendError) as caught:
         run(send(pacer, Script(accepts())))
-    [outcome] = caught.value.result.outcomes
+    [outcome] = caught.value.result.not_sent
     assert isinstance(outcome.error, NotSentError)
     assert isinstance(outcome.error.__cause__, PermissionError)
     assert pacer.log == ["acquire send"]

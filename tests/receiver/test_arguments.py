@@ -68,6 +68,18 @@ class Methods:
         """Handle as a static method."""
 
 
+class Compiled:
+    """A handler without a signature, as of a compiled module."""
+
+    @property
+    def __signature__(self) -> None:
+        """Fail as inspect does."""
+        raise ValueError("no signature found")
+
+    async def __call__(self, _: object) -> None:
+        """Handle as an object."""
+
+
 class TestArguments:
     """Wrong arguments raise when the receiver is made."""
 
@@ -161,6 +173,7 @@ class TestArguments:
             Methods.static,
             functools.partial(Methods().method, more=1),
             AsyncMock(),
+            Compiled(),
         ],
     )
     def test_async_callables_of_all_kinds(self, handler: Any) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.pushes import (
@@ -146,3 +147,24 @@ class TestDecoding:
 
         asyncio.run(main())
         assert 1 < most <= 4
+
+    def test_without_threads(self) -> None:
+        """A push that cannot be decoded in a thread is answered 500, and does not keep a place."""
+
+        async def main() -> None:
+            app = PushReceiver(KEYS, Handler())
+            executor = ThreadPoolExecutor()
+            asyncio.get_running_loop().set_default_executor(executor)
+            executor.shutdown()
+            for _ in range(9):
+                assert await status(app, bytes(8 * 1024)) == 500
+            assert (app._load.requests, app._load.bytes) == (0, 0)
+            assert await push(app) == SUCCESS
+
+        asyncio.run(main())
+
+    def test_a_plain_push_is_bounded_like_an_inflated_one(self) -> None:
+        """``max_size`` bounds plain pushes, too."""
+        app = PushReceiver(KEYS, Handler(), allow_plain=True, plain_networks=NETWORKS, max_size=100)
+        assert run(status(app, text_of(entry(fill="x" * 200)))) == 413
+        assert run(status(app, text_of())) == 200

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -237,6 +238,12 @@ class TestDuplicates:
         one, other = (evolve(report, message_id="m") for report in reports)
         assert (report_key(APP_ID, one) == report_key(APP_ID, other)) == (one == other)
         assert report_key(APP_ID, one) == report_key(APP_ID, evolve(one))
+
+    def test_raw_values_count(self) -> None:
+        """A field may hold raw JSON values, and two reports with different raw values are no duplicates."""
+        values: list[Any] = [{}, {"a": 1}, {"a": 2}, {"a": [1]}, {"b": {"c": None}}]
+        reports = [Report(Product.VOICE, APP_ID, "m", description=MappingProxyType(one)) for one in values]  # type: ignore[arg-type]
+        assert len({report_key(APP_ID, report) for report in reports}) == len(values)
 
     def test_a_forged_plain_report_hides_no_encrypted_report(self) -> None:
         """A plain report is no duplicate of an encrypted report with the same fields."""

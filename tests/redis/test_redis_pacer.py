@@ -98,7 +98,7 @@ class TestConstructor:
         """The error is one line with the command to install the extra."""
         monkeypatch.setitem(sys.modules, "redis", None)
         monkeypatch.delitem(sys.modules, "emay_voice_async.redis")
-        with pytest.raises(ImportError, match=r'needs redis: pip install "emay_voice_async\[redis\]"'):
+        with pytest.raises(ImportError, match=r'redis is missing: python -m pip install "\.\[redis\]"'):
             importlib.import_module("emay_voice_async.redis")
 
 

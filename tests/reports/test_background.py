@@ -1,18 +1,21 @@
 """The background reader."""
 
 import asyncio
+import itertools
 import sys
+from contextlib import aclosing
 
 import httpx
 import pytest
 from support.clients import ids, living, page, with_voice
-from support.http_transport import Script, accepts, answers, code, raises
-from support.virtual_time import run
+from support.http_transport import Script, Step, accepts, answers, code, raises
+from support.virtual_time import now, run
 
 from emay_voice_async import (
     AccountError,
     AsyncEmayVoice,
     Notice,
+    NotSentError,
     OnKey,
     Product,
     ReportTimeoutError,
@@ -122,3 +125,49 @@ class TestBackground:
             assert (await voice.wait_for_report(Ticket("", "1", ""))).message_id == "1"
 
         run(main())
+
+    @pytest.mark.parametrize("step", [answers(b"", status=404), code("ERROR_SIGN")])
+    def test_a_permanent_error_ends_the_waiting_at_once(self, step: Step) -> None:
+        """A wrong address or account is raised by ``wait_for_report`` at once, and by a follower."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            began = now()
+            with pytest.raises((NotSentError, AccountError)):
+                await voice.wait_for_report("c", timeout=60)
+            with pytest.raises((NotSentError, AccountError)):
+                await anext(voice.reports(follow=True))
+            assert now() - began < 5
+            assert voice.stats.report_failures == 0
+
+        with_voice(Script(step), main)
+
+    def test_a_status_after_good_responses_may_pass(self) -> None:
+        """A 404 after a good response is survived by followers and waiters."""
+        script = Script(
+            answers(page()),
+            *[answers(b"", status=404)] * 3,
+            answers(page("1")),
+            *[answers(b"", status=404)] * 3,
+            answers(page("2")),
+        )
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            async with aclosing(voice.reports(follow=True, poll_interval=1)) as stream:
+                assert (await anext(stream)).message_id == "1"
+            assert (await voice.wait_for_report(Ticket("", "2", ""))).message_id == "2"
+            assert voice.stats.report_failures == 6
+
+        with_voice(script, main)
+
+    def test_pauses_of_the_background_reader_grow(self) -> None:
+        """The background reader waits longer after each failure in a row."""
+        script = Script(*[raises(httpx.ReadError("..."))] * 4, answers(page("1")))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            assert (await voice.wait_for_report(Ticket("", "1", ""))).message_id == "1"
+            assert voice.stats.report_failures == 4
+
+        with_voice(script, main)
+        pauses = [later - earlier for earlier, later in itertools.pairwise(script.at)]
+        for pause, expected in zip(pauses, (2, 4, 8, 16), strict=True):
+            assert 0.79 * expected < pause < 1.21 * expected

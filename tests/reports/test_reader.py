@@ -606,6 +606,21 @@ class TestWait:
 
         with_voice(Script(answers(page())), main)
 
+    def test_feeding_without_keeping(self) -> None:
+        """With ``keep=False`` only awaited reports are handed over, beyond any bound, and none is stored."""
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            waiting = asyncio.ensure_future(voice.wait_for_report("c", poll=False))
+            await asyncio.sleep(1)
+            reports = [Report(Product.VOICE, message_id=str(number)) for number in range(9)]
+            voice.feed([*reports, Report(Product.VOICE, custom_id="c")], keep=False)
+            assert (await waiting).custom_id == "c"
+            assert voice.undelivered_reports == ()
+            with pytest.raises(InvalidRequestError, match="keep"):
+                voice.feed([], keep=1)  # type: ignore[arg-type]
+
+        with_voice(Script(answers(page())), main, max_undelivered=1)
+
     def test_feeding_without_room(self) -> None:
         """Beyond ``max_undelivered`` feeding raises and stores no report; taken and awaited reports make room."""
 

@@ -1,4 +1,4 @@
-"""What hypothesis generates: texts, numbers, recipients, messages and JSON of every kind."""
+"""Hypothesis strategies: texts, numbers, recipients, messages, reports and other JSON."""
 
 import math
 
@@ -24,8 +24,8 @@ __all__ = [
     "messages",
     "mobiles",
     "people",
+    "raw_reports",
     "texts",
-    "usual_reports",
 ]
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -107,29 +107,47 @@ def dressed(draw: st.DrawFn, mobile: str) -> str:
 
 
 @st.composite
-def _nearly_usual(draw: st.DrawFn) -> dict[str, object]:
-    """Make the JSON object of a report with the values that nearly all have, but for a few of them."""
-    ours, theirs = draw(st.permutations([("voiceId", "customVoiceId"), ("joinId", "customJoinId")]))
+def _reports(draw: st.DrawFn) -> dict[str, object]:
+    """Make the JSON object of a report: usual values, but for a few fields."""
+    present, absent = draw(st.permutations([("voiceId", "customVoiceId"), ("joinId", "customJoinId")]))
     raw: dict[str, object] = {
         "appId": "a",
-        **dict(zip(ours, ("1", "c"), strict=True)),
+        **dict(zip(present, ("1", "c"), strict=True)),
         "mobile": "13800000000",
         "callingTime": "2026-03-02 08:00:00",
         "callingDuration": 1.5,
         "message": "m",
         "desc": "d",
-        "state": "SUCCESS",
+        "state": " SUCCESS ",
         "keyContent": None,
         "voiceSign": None,
     }
-    values: list[object] = [None, "", " ", " 4 ", "1", 1, True, 1.5, math.inf, math.nan, [], {}, [1]]
+    values: list[object] = [
+        None,
+        "",
+        " ",
+        " 4 ",
+        "1",
+        1,
+        True,
+        1.5,
+        4.0,
+        math.inf,
+        math.nan,
+        [],
+        {},
+        [1],
+        "null",
+    ]
     times = ["2026-03-02T08+08:00", "2026-03-02T08:00:00Z", "20260302", " 2026-03-02 08:00:00", "0001-01-01"]
-    for name in draw(st.sets(st.sampled_from(sorted({*raw, *theirs})), max_size=3)):
-        raw[name] = draw(st.sampled_from([*values, *times]))
+    dates = ["0000-00-00 00:00:00", "2026/03/02 08:00:00", "2099-12-31 23:59:59", "2099-W53-5T12:00:00"]
+    others = ["68秒", "YWJj", "https://example.com/1.wav", 1489550400000, "成功", "\ud800"]
+    for name in draw(st.sets(st.sampled_from(sorted({*raw, *absent})), max_size=3)):
+        raw[name] = draw(st.sampled_from([*values, *times, *dates, *others]))
     for name in draw(st.sets(st.sampled_from(sorted(raw)), max_size=2)):
         del raw[name]
-    return raw
+    return raw | draw(st.sampled_from([{}, {}, {"callType": [1]}]))
 
 
-usual_reports = _nearly_usual()
-"""The JSON objects of reports, most values as nearly all have them."""
+raw_reports = _reports()
+"""The JSON objects of reports: usual values, but for a few fields."""

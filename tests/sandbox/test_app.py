@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.types import Message
 from support import virtual_time
 
+from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import ENDPOINTS
 from emay_voice_async.sandbox import Fault, Sandbox
 from sandbox.by_hand import APP_ID, KEY, MOBILE, NOW, form, in_process
@@ -178,6 +181,98 @@ class TestHttp:
         half: Message = {"type": "http.request", "body": b"appId", "more_body": True}
         assert asyncio.run(drive(local, [half])) == []
         assert list(local.received) == []
+
+
+FIELDS = st.sampled_from(
+    [
+        *(
+            "appId",
+            "sign",
+            "timestamp",
+            "mobiles",
+            "mobile",
+            "content",
+            "voiceContent",
+            "number",
+            "isInteractive",
+        ),
+        *(
+            "customVoiceIds",
+            "customVoiceId",
+            "customJoinIds",
+            "triggerConditions",
+            "keyContent",
+            "connectTime",
+        ),
+        *("interactiveContent", "acousticSignContent", "isAcousticSign", "smsContent", "x"),
+    ]
+)
+VALUES = (
+    st.sampled_from(["", "1", "-1", "13800000000", "3", "4", "9" * 400, "１", "1e5", "0x1", ",", ",,", "\0"])
+    | st.text()
+)
+
+
+class TestFuzz:
+    """Any request."""
+
+    @settings(max_examples=300)
+    @given(
+        st.sampled_from([endpoint.path for endpoint in ENDPOINTS]),
+        st.dictionaries(FIELDS, VALUES, max_size=6),
+        st.sets(FIELDS, max_size=3),
+    )
+    def test_any_fields(self, path: str, changes: dict[str, str], missing: set[str]) -> None:
+        """A form with any fields gets 200 and a result code of the document; only SUCCESS acts."""
+
+        async def main() -> None:
+            local = sandbox()
+            fields = {name: value for name, value in {**form(path), **changes}.items() if name not in missing}
+            body = urlencode(fields, errors="surrogatepass").encode()
+            async with in_process(local.app) as client:
+                answer = await client.post(path, content=body, headers={"Content-Type": FORM})
+            code = answer.json().get("code", answer.json().get("responseCode"))
+            assert answer.status_code == 200
+            assert code in set(ResultCode)
+            assert code == "SUCCESS" or not local.calls
+
+        asyncio.run(main())
+
+    @settings(max_examples=300)
+    @given(
+        st.sampled_from(["GET", "POST", "PUT", "", "Ω"]),
+        st.sampled_from(["/voice/send", "/join/getReport", "", "/", "//", "/voice/send\0", "/\ud800"])
+        | st.text(max_size=8),
+        st.lists(
+            st.tuples(
+                st.sampled_from([b"content-type", b"content-length", b"host", b"origin", b"x"]),
+                st.sampled_from([FORM.encode(), b"", b"-1", b"[", b"localhost", b"\xff", b"1e9"])
+                | st.binary(max_size=9),
+            ),
+            max_size=4,
+        ),
+        st.binary(max_size=60) | st.text("appId=&%+;A0", max_size=40).map(str.encode),
+        st.booleans(),
+    )
+    def test_any_bytes(
+        self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes, checked: bool
+    ) -> None:
+        """Any method, path, headers and body get a response, and no number is called."""
+        local = Sandbox(clock=lambda: NOW, allowed_hosts=["localhost"] if checked else None)
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": method, "path": path, "headers": headers}
+        asyncio.run(local.app(scope, receive, send))
+        assert sent[0]["status"] in {200, 403, 404, 405, 413}
+        assert [one.status for one in local.received] == [sent[0]["status"]]
+        assert not local.calls
 
 
 class TestRecord:

@@ -165,6 +165,23 @@ class TestDelivery:
 
         asyncio.run(main())
 
+    @pytest.mark.parametrize(
+        "url", ["http://[::1", "http://\u2603.", "nope", "ftp://x", "http://127.0.0.1:1"]
+    )
+    def test_an_unusable_address(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An unusable address is a failed delivery with a reason, also beside an unusable proxy."""
+        monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
+
+        async def main() -> None:
+            local = await called(MOBILE)
+            [delivery] = await local.push(url)
+            assert not delivery.delivered
+            assert delivery.status is None
+            assert ": " in delivery.body
+            assert local.reports_waiting == 1
+
+        asyncio.run(main())
+
     def test_an_unreachable_receiver(self) -> None:
         """An unreachable receiver confirms no report, and the delivery has the reason."""
 

@@ -27,6 +27,7 @@ from emay_voice_async import (
     VerificationCode,
     VoiceSms,
 )
+from emay_voice_async.errors import DuplicateError
 from emay_voice_async.model.messages import Message
 
 FAST = RateLimits(send=None, reports=None, balance=None)
@@ -110,7 +111,6 @@ class TestSend:
             ["13800000000"],
             ("13800000000",),
             {"13800000000"},
-            {"13800000000": "somebody"},
             iter(["13800000000"]),
             stream_of(["13800000000"]),
         ],
@@ -131,12 +131,34 @@ class TestSend:
         assert not script.requests
 
     def test_the_same_number_twice(self) -> None:
-        """A number that is given twice is called twice: each of them has a ticket."""
-        result = with_voice(Script(accepts()), lambda voice: voice.send(Notice("..."), ["13800000000"] * 2))
-        assert len({ticket.message_id for ticket in result.tickets}) == 2
+        """A number that is given twice is called once, and twice with ``allow_duplicates``."""
+        to: list[Any] = ["13800000000", "13800000001", Recipient("13800000000", "again")]
+        script = Script(accepts())
+        result = with_voice(script, lambda voice: voice.send(Notice("..."), to))
+        assert [ticket.mobile for ticket in result.tickets] == to[:2]
+        [outcome] = result.not_sent
+        assert isinstance(outcome.error, DuplicateError)
+        assert outcome.error.position == 2
+        assert sent(script) == [to[:2]]
+        twice = with_voice(
+            Script(accepts()), lambda voice: voice.send(Notice("..."), to, allow_duplicates=True)
+        )
+        assert len({ticket.message_id for ticket in twice.tickets}) == 3
+
+    @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+    @pytest.mark.parametrize("source", [list, iter, stream_of])
+    def test_each_number_is_called_once(self, message: Message, source: Any) -> None:
+        """Duplicates in a list or a stream, near or far, are called once."""
+        to = [*mobiles(700), *mobiles(1200), "13800000005"]
+        script = Script(accepts())
+        result = with_voice(script, lambda voice: voice.send(message, source(to)))
+        assert sorted(mobile for batch in sent(script) for mobile in batch) == mobiles(1200)
+        assert sum(len(outcome.recipients) for outcome in result.not_sent) == 701
+        assert {type(outcome.error) for outcome in result.not_sent} == {DuplicateError}
 
     @pytest.mark.parametrize(
-        "to", [None, 13800000000, b"13800000000", bytearray(b"1"), [13800000000], [None]]
+        "to",
+        [None, 13800000000, b"13800000000", bytearray(b"1"), [13800000000], [None], {"13800000000": "a"}],
     )
     def test_other_types(self, to: Any) -> None:
         """An input that is neither a number nor an iterable of numbers is refused before a request is sent."""

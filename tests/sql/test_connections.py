@@ -4,15 +4,18 @@ import asyncio
 import contextlib
 import threading
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from attrs import evolve
 from sqlalchemy import event, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 from support.journal_conformance import (
     PURPOSE,
     all_lines,
@@ -408,3 +411,73 @@ def test_one_journal_in_several_loops() -> None:
             await journal.aclose()
 
         asyncio.run(read())
+
+
+@pytest.mark.parametrize("step", ["begin", "close", "record", "summary"])
+def test_a_cancel_scope_of_anyio(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a cancelled scope of anyio a call waits for the end of its transaction, in few turns of the loop."""
+    waited: list[object] = []
+    real = asyncio.wait
+
+    async def wait_once(tasks: Any) -> Any:
+        waited.append(tasks)
+        return await real(tasks)
+
+    monkeypatch.setattr(asyncio, "wait", wait_once)
+
+    async def main() -> None:
+        async with placed("sqlite") as place:
+            journal = place.given(place.engine)
+            run = await journal.start(PURPOSE)
+            opened = await begun(run, keys(9))
+            calls: dict[str, Callable[[], Awaitable[object]]] = {
+                "begin": lambda: run.begin(claim(keys(1))),
+                "close": lambda: run.close(opened, State.ACCEPTED),
+                "record": lambda: journal.record([report_of(keys(9)[0], custom_id=opened.custom_ids[0])]),
+                "summary": journal.summary,
+            }
+            held = threading.Event()
+            commit = place.engine.dialect.do_commit
+            rollback = place.engine.dialect.do_rollback
+            waits = asyncio.Event()
+            loop = asyncio.get_running_loop()
+
+            def wait(end: Callable[[Any], None]) -> Callable[[Any], None]:
+                def ended(connection: Any) -> None:
+                    await_only(asyncio.to_thread(hold))
+                    end(connection)
+
+                return ended
+
+            def hold() -> None:
+                loop.call_soon_threadsafe(waits.set)
+                assert held.wait(30)
+
+            place.engine.dialect.do_commit = wait(commit)  # type: ignore[assignment,method-assign]
+            place.engine.dialect.do_rollback = wait(rollback)  # type: ignore[assignment,method-assign]
+
+            async def call(scope: anyio.CancelScope) -> None:
+                with scope:
+                    await calls[step]()
+                    await anyio.lowlevel.checkpoint()
+                    raise AssertionError
+
+            scope = anyio.CancelScope()
+            task = asyncio.create_task(call(scope))
+            await waits.wait()
+            scope.cancel()
+            waited.clear()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            held.set()
+            await task
+            # A loop that spins would wait again in each turn.
+            assert len(waited) <= 2
+            assert scope.cancelled_caught
+            place.engine.dialect.do_commit = commit  # type: ignore[method-assign]
+            place.engine.dialect.do_rollback = rollback  # type: ignore[method-assign]
+            if step == "begin":
+                assert await states(run, keys(1)) == [State.UNDER_WAY]
+            await run.end()
+
+    asyncio.run(main())

@@ -1,9 +1,12 @@
 """The tables: created on request, and refused in another version."""
 
 import asyncio
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, MetaData, select, update
 from support.journal_conformance import (
     PURPOSE,
     all_lines,
@@ -13,6 +16,7 @@ from support.journal_conformance import (
 from support.sql_places import SqlPlace, scenario
 
 from emay_voice_async.errors import JournalError
+from emay_voice_async.sql import metadata
 from emay_voice_async.sql.tables import VERSION
 
 
@@ -43,3 +47,30 @@ async def test_tables_of_another_version_are_not_touched(place: SqlPlace) -> Non
             await journal.start(PURPOSE)
         with pytest.raises(JournalError, match=said):
             await journal.summary()
+
+
+@scenario
+async def test_alembic_finds_no_difference(place: SqlPlace) -> None:
+    """Alembic finds the tables as the public metadata describes them; without the metadata it would drop them."""
+    await place.open().create_schema()
+
+    def compare(connection: Connection, target: MetaData) -> list[Any]:
+        options = {"include_name": lambda name, kind, _: kind != "table" or name.startswith(place.prefix)}
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, target))
+
+    async with place.engine.connect() as connection:
+        assert await connection.run_sync(compare, metadata(place.prefix)) == []
+        assert len(await connection.run_sync(compare, MetaData())) >= 6
+
+
+@scenario
+async def test_tables_that_alembic_made(place: SqlPlace) -> None:
+    """Tables that were made from the metadata lack their version, which create_schema adds."""
+    async with place.engine.begin() as connection:
+        await connection.run_sync(metadata(place.prefix).create_all)
+    journal = place.open(create=False)
+    with pytest.raises(JournalError, match="create_schema"):
+        await journal.start(PURPOSE)
+    await journal.create_schema()
+    await (await journal.start(PURPOSE)).end()

@@ -112,11 +112,16 @@ class Program:
         for name, value in environment(self.sandbox, URL).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("COLUMNS", "80")
+        self._handle = httpx.AsyncHTTPTransport.handle_async_request
         monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", self._route)
 
     async def _route(self, request: httpx.Request) -> httpx.Response:
         assert request.url.host == "emay.example"
         return await httpx.ASGITransport(self.sandbox.app).handle_async_request(request)
+
+    def use_network(self) -> None:
+        """Let requests reach the network from now on."""
+        self._monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", self._handle)
 
     @property
     def called(self) -> list[str]:

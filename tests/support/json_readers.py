@@ -42,13 +42,19 @@ def stand_in() -> ModuleType:
             setattr(made, name, checked(of, found[name]) if name in found else default[0])
         return made
 
+    def decoded(data: bytes) -> Any:
+        value = json.loads(data)
+        # msgspec refuses lone surrogates; the error is a ValueError.
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
+
     module = ModuleType("msgspec")
     module.defstruct = defstruct  # type: ignore[attr-defined]
     module.structs = ModuleType("msgspec.structs")  # type: ignore[attr-defined]
     module.structs.astuple = lambda one: tuple(vars(one).values())
     module.json = ModuleType("msgspec.json")  # type: ignore[attr-defined]
-    module.json.decode = lambda data: json.loads(data)
-    module.json.Decoder = lambda kind: SimpleNamespace(decode=lambda data: checked(kind, json.loads(data)))
+    module.json.decode = decoded
+    module.json.Decoder = lambda kind: SimpleNamespace(decode=lambda data: checked(kind, decoded(data)))
     return module
 
 

@@ -71,7 +71,7 @@ async def closed_port() -> int:
 
 
 def certificate(folder: Path, host: str = "127.0.0.1") -> tuple[Path, ssl.SSLContext]:
-    """Make a self-signed certificate; return its file, and the TLS context of a server with it."""
+    """Make a self-signed certificate; return the file, and the TLS context of a server."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)

@@ -238,7 +238,14 @@ async def use_client(voice: AsyncEmayVoice) -> None:
         assert_type(error.seconds, float)
     except AnswerError as error:
         assert_type(error.body, bytes)
-    except (OverSpeedError, AccountError, BalanceError, ContentError, NotSentError, SendError):
+    except NotSentError as error:
+        assert_type((error.permanent, error.status, error.body), tuple[bool, int | None, bytes])
+    except SendError as error:
+        assert_type(error.result, SendResult)
+        assert_type(error.reason, str)
+    except PushError as error:
+        assert_type(error.reports, tuple[Report, ...])
+    except (OverSpeedError, AccountError, BalanceError, ContentError):
         raise
     assert_type(await voice.take_reports(200), list[Report])
     assert_type(await voice.take_reports(product=Product.JOIN), list[Report])

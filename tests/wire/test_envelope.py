@@ -11,7 +11,7 @@ from attrs import evolve
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from samples import DOCUMENTED, answer, blob, cases, table
-from samples.strategies import JSON, usual_reports
+from samples.strategies import JSON, raw_reports
 
 from emay_voice_async.errors import (
     AccountError,
@@ -38,6 +38,7 @@ from emay_voice_async.model.endpoints import (
 )
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Report
+from emay_voice_async.wire.damaged_json import without_surrogates
 from emay_voice_async.wire.envelope import REFUSALS, HttpResponse, read_balance, read_reports, refusal
 from emay_voice_async.wire.status_reports import structure_reports
 from emay_voice_async.wire.statuses import NOT_ACTED_ON
@@ -175,9 +176,9 @@ class TestReadReports:
         reports, broken = read_reports(VOICE_REPORTS, answer("reports-broken"))
         assert [report.message_id for report in reports] == ["1", "5"]
         assert [raw for raw, _ in broken] == [
-            {"voiceId": "2", "callingTime": "yesterday"},
+            {"voiceId": {}, "callingTime": "yesterday"},
             None,
-            {"voiceId": "4", "voiceSign": [128, -129]},
+            {"customVoiceId": [4], "voiceSign": [128, -129]},
         ]
         assert all(reason for _, reason in broken)
 
@@ -201,14 +202,46 @@ class TestReadReports:
             read_reports(JOIN_REPORTS, got)
         assert (caught.value.path, caught.value.body) == ("/join/getReport", got.body)
 
-    @given(st.lists(usual_reports, max_size=4), st.sampled_from([VOICE_REPORTS, JOIN_REPORTS]))
-    def test_usual_reports(self, raw: list[dict[str, object]], endpoint: Endpoint) -> None:
+    @given(st.lists(raw_reports, max_size=4), st.sampled_from([VOICE_REPORTS, JOIN_REPORTS]))
+    def test_raw_reports(self, raw: list[dict[str, object]], endpoint: Endpoint) -> None:
         """Every JSON reader gives the same reports."""
         data = json.dumps({"code": "SUCCESS", "data": raw}).encode()
         reports, broken = read_reports(endpoint, HttpResponse(200, data))
-        expected, unreadable = structure_reports(raw, endpoint.product)
+        expected, unreadable = structure_reports(without_surrogates(raw), endpoint.product)
         assert reports == expected
         assert repr(broken) == repr(unreadable)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            '{"code":"SUCCESS","data":[{"voiceId":"1","message":"成功"}]}'.encode("gbk"),
+            b'{"code":"SUCCESS","data":[{"voiceId":"1","message":"a\nb"},]}',
+            b'{"code":"SUCCESS","data":[{"voiceId":"1"}]}\0\0',
+        ],
+    )
+    def test_a_damaged_response(self, body: bytes) -> None:
+        """The reports of a damaged response are read, because the service hands them out once."""
+        [report], broken = read_reports(VOICE_REPORTS, HttpResponse(200, body))
+        assert (report.message_id, broken) == ("1", ())
+
+    def test_text_after_the_json(self) -> None:
+        """Text after the JSON of a response is kept beside the reports."""
+        reports, broken = read_reports(
+            VOICE_REPORTS, HttpResponse(200, blob("reports-extra-fields") + b"<!-- -->")
+        )
+        assert [report.message_id for report in reports] == ["1"]
+        assert [raw for raw, _ in broken] == ["<!-- -->"]
+
+    @pytest.mark.parametrize(
+        "body", [b'{"code":"SUCCESS",}', '{"code":"SUCCESS","message":"成功"}'.encode("gbk")], ids=repr
+    )
+    def test_damage_in_other_responses(self, body: bytes) -> None:
+        """The response to a send or a balance query must be sound JSON."""
+        assert read_reports(VOICE_REPORTS, HttpResponse(200, body)) == ((), ())
+        for endpoint in (VOICE_SEND, JOIN_SEND, VOICE_BALANCE):
+            with pytest.raises(AnswerError) as caught:
+                read(endpoint, HttpResponse(200, body))
+            assert caught.value.body == body
 
     @pytest.mark.parametrize("code", ["ERROR_APPID", None, "x", 1])
     def test_reports_with_another_code(self, code: object) -> None:
@@ -481,8 +514,6 @@ class TestOutsideTheDocument:
             b"SUCCESS",
             b"{'code':'SUCCESS'}",
             b'{"code":"SUCCESS"}{"code":"SUCCESS"}',
-            b'{"code":"SUCCESS",}',
-            '{"code":"SUCCESS","message":"成功"}'.encode("gbk"),
             b"\xff\xfe\x00",
             b"\x1f\x8b\x08\x00",
             b"[" * 100_000,

@@ -1,11 +1,13 @@
 """The response to a send: the document's own, variants, and responses with the wrong values."""
 
 import json
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from samples import answer
+from samples.strategies import people
 
 from emay_voice_async.errors import AnswerError
 from emay_voice_async.model.endpoints import (
@@ -14,11 +16,13 @@ from emay_voice_async.model.endpoints import (
     VOICE_SEND_CODE,
     VOICE_SEND_MARKETING,
     Endpoint,
+    Product,
 )
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Ticket
 from emay_voice_async.wire.envelope import HttpResponse
-from emay_voice_async.wire.tickets import read_tickets
+from emay_voice_async.wire.structuring import structure_ticket
+from emay_voice_async.wire.tickets import match_tickets, read_tickets, ticket_rows
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)
 
@@ -167,3 +171,54 @@ class TestReadTickets:
         data = [{"mobile": "13800000000", "voiceId": f"{place}"} for place in range(500)]
         tickets = read_tickets(VOICE_SEND, accepted(data), to)
         assert [ticket.message_id for ticket in tickets] == [f"{place}" for place in range(500)]
+
+
+class TestMatchTickets:
+    """A response that names each recipient in the place of the recipient."""
+
+    @given(st.lists(people, max_size=5), st.sampled_from(Product), st.data())
+    def test_equal_to_one_by_one(
+        self, recipients: list[Recipient], product: Product, data: st.DataObject
+    ) -> None:
+        """The tickets equal recipients of entries read one by one; a difference in a number or custom id gives None."""
+        name, custom = (
+            ("voiceId", "customVoiceId") if product is Product.VOICE else ("joinId", "customJoinId")
+        )
+        raw: list[Any] = [
+            {"mobile": recipient.mobile, name: f"m{place}", custom: recipient.custom_id}
+            for place, recipient in enumerate(recipients)
+        ]
+        expected = tuple([structure_ticket(entry, product) for entry in raw])
+        assert (match_tickets(ticket_rows(raw, product), recipients) or ()) == expected
+        if not raw:
+            return
+        damaged = dict(raw[data.draw(st.integers(0, len(raw) - 1))])
+        place = raw.index(damaged)
+        key = data.draw(st.sampled_from(["mobile", name, custom]))
+        values: list[object] = [None, 1, [], {}, "1"]
+        damaged[key] = data.draw(st.sampled_from(values))
+        if data.draw(st.booleans()):
+            del damaged[key]
+        raw[place] = damaged
+        matched = match_tickets(ticket_rows(raw, product), recipients)
+        if (key, damaged.get(key)) == (name, "1"):
+            assert matched == tuple([structure_ticket(entry, product) for entry in raw])
+        else:
+            assume(
+                damaged.get(key) != getattr(recipients[place], "mobile" if key == "mobile" else "custom_id")
+            )
+            assert matched is None
+
+    @pytest.mark.parametrize(
+        "raw",
+        [[None], ["x"], [[]], [1], [{}], [], [{"mobile": "1", "voiceId": "1", "customVoiceId": "c"}] * 2],
+        ids=repr,
+    )
+    def test_other_values(self, raw: list[Any]) -> None:
+        """Values that are not an entry for each recipient give None."""
+        assert match_tickets(ticket_rows(raw, Product.VOICE), [Recipient("1", "c")]) is None
+
+    def test_no_custom_id(self) -> None:
+        """A missing custom id on both sides is no match: the custom id of a ticket is a text."""
+        raw = [{"mobile": "1", "voiceId": "1", "customVoiceId": None}]
+        assert match_tickets(ticket_rows(raw, Product.VOICE), [Recipient("1")]) is None

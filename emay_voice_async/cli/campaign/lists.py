@@ -24,8 +24,9 @@ from emay_voice_async.model.recipients import Recipient
 
 __all__ = ["STANDARD_INPUT", "Lists", "Problems"]
 
-STANDARD_INPUT: Final = Path("-")
-_NUMBER: Final = re.compile(r"[+＋]?[0-9０-９][0-9０-９ ().-]{5,30}")
+STANDARD_INPUT: Final = "-"
+_NUMBERS: Final = re.compile(r"[+＋(（]?[0-9０-９][0-9０-９ ()（）.,，;；、+-]{5,}")
+"""The form of a number, or of several numbers."""
 SHOWN: Final = 20
 """The most invalid entries that are printed."""
 
@@ -61,16 +62,16 @@ class _Source:
     number: str | None = None
 
     @classmethod
-    def of(cls, path: Path) -> Self:
+    def of(cls, text: str) -> Self:
         """Read a value of ``--to``; a text in the form of a number that names no file is a number."""
-        text = str(path)
-        if path == STANDARD_INPUT:
+        path = Path(text)
+        if text == STANDARD_INPUT:
             return cls("standard input", "txt", path)
-        if _NUMBER.fullmatch(text) and not path.exists():
+        if _NUMBERS.fullmatch(text) and not path.exists():
             number = normalised(text)
             if not is_number(number):
                 raise CommandError(
-                    f"--to {mask(text)}: neither a file nor a number of 11 digits that begins with 1"
+                    f"--to {mask(text)}: neither a file nor one number of 11 digits; repeat --to for more"
                 )
             return cls(f"--to {mask(number)}", "txt", path, number)
         ending = path.suffix[1:].lower()
@@ -83,7 +84,7 @@ class _Source:
 
     def copy(self) -> BinaryIO:
         """Copy the source into a file that has no name; raise :class:`CommandError` with the source's name."""
-        source = standard_input() if self.path == STANDARD_INPUT else None
+        source = standard_input() if self.path == Path(STANDARD_INPUT) else None
         copy = _temporary_file()
         try:
             if self.number is not None:
@@ -103,9 +104,9 @@ class Lists:
     """The sources of recipients, in order; readable any number of times."""
 
     def __init__(self, options: SendOptions) -> None:
-        self._sources = [_Source.of(path) for path in options.paths]
+        self._sources = [_Source.of(text) for text in options.to]
         self.names: list[str] = [source.name for source in self._sources]
-        self.uses_standard_input: bool = STANDARD_INPUT in options.paths
+        self.uses_standard_input: bool = STANDARD_INPUT in options.to
         self._options = options
         self._files: list[BinaryIO] = []
         self._encodings: dict[str, str] = {}
@@ -152,8 +153,7 @@ class Lists:
         try:
             entries = self._reader(source, file)
             yield from entries
-            if entries.encoding is not None:
-                self._encodings[source.name] = entries.encoding
+            self._encodings[source.name] = entries.encoding or "utf-8"
         except InvalidRequestError as error:
             raise CommandError(f"{source.name}: {error}") from None
 

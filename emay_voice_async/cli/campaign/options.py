@@ -46,10 +46,10 @@ def _option(name: str, **settings: Any) -> dict[str, tuple[str, dict[str, Any]]]
 class SendOptions:
     """The options of every kind of ``send``."""
 
-    paths: tuple[Path, ...] = field(
+    to: tuple[str, ...] = field(
         metadata=_option(
             "--to",
-            type=FILE,
+            type=click.Path(),
             multiple=True,
             required=True,
             metavar="FILE|NUMBER",

@@ -31,12 +31,17 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     RefusedError,
 )
+from emay_voice_async.journal.protocol import SETTLED_AFTER
 from emay_voice_async.model.messages import OnKey, VoiceSms
 from emay_voice_async.sending.plan import Plan
 
 __all__ = ["CampaignPlan", "check_plan", "make_plan", "show_plan"]
 
 _READING: Final = "Reading the lists and the journal:"
+_SETTLE: Final = (
+    'Record their reports with "reports --journal": reports show which were called. Without a report '
+    f"{SETTLED_AFTER.total_seconds() / 3600:g} h later, --resend-unknown calls them again."
+)
 _PROGRESS_STEP: Final = 5000
 
 
@@ -155,7 +160,8 @@ def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tup
     yield from _left_out_rows(order, planned)
     limit = settings.limit
     speed = "without a limit" if limit is None else f"{requests(limit.requests)} in {limit.period:g} s"
-    yield "Duration", f"at least {duration(plan.seconds)}, at {speed}", ""
+    least = "at least " if plan.requests > 1 else ""
+    yield "Duration", f"{least}{duration(plan.seconds)}, at {speed}", ""
     if options.hours is not None:
         yield "Hours", str(options.hours), ""
     yield "Balance", *_balance(planned)
@@ -189,7 +195,14 @@ def _left_out_rows(order: Order, planned: CampaignPlan) -> Iterator[tuple[str, s
     if plan.unknown_before and order.options.resend_unknown:
         yield "Unknown", f"{calls(plan.unknown_before)}: another run may be sending them", "yellow"
     elif plan.unknown_before:
-        yield "Unknown", f"{calls(plan.unknown_before)} perhaps made before: not sent again", "yellow"
+        yield (
+            "Unknown",
+            f"{calls(plan.unknown_before)} perhaps made by an earlier run: not sent again",
+            "yellow",
+        )
+        for reason, number in plan.unknown_reasons.items():
+            yield "", f"{number:,}: {reason or 'no reason recorded'}", "dim"
+        yield "", _SETTLE, ""
     if plan.duplicates:
         action = "called again" if planned.calls_duplicates else "left out: each number is called once"
         yield "Duplicates", f"{entries(plan.duplicates)}, {action}", ""

@@ -121,14 +121,16 @@ def _page(path: Path, summary: Summary) -> str:
             table.add_row(f"{number:,}", state.value, _MEANINGS[state])
         if state is State.UNKNOWN:
             for reason, count in summary.reasons.items():
-                table.add_row("", "", f"{count:,}: {reason}")
+                table.add_row("", "", escaped(f"{count:,}: {reason or 'no reason recorded'}"))
     table.add_row(f"{sum(summary.states.values()):,}", "in all", "")
     if summary.reported:
         table.add_row()
         table.add_row(f"{sum(summary.reported.values()):,}", "reported", "")
     for raw, number in summary.reported.items():
         known = VOICE_STATES.get(raw) or JOIN_STATES.get(raw)
-        table.add_row(f"{number:,}", escaped(raw), "" if known is None else known.english)
+        table.add_row(
+            f"{number:,}", escaped(raw), "not in the API document" if known is None else known.english
+        )
     title = Text(escaped(str(path)), style="bold")
     account = escaped(f"{summary.kind} of {summary.app_id}{duplicates}")
     begun = f"begun on {summary.made_at:%Y-%m-%d at %H:%M:%S} (Beijing time)\n"

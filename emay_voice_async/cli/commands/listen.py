@@ -12,7 +12,6 @@ import click
 from attrs import field, frozen
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode, exit_code_of, worst
-from emay_voice_async.cli.terminal.extras import missing_extra
 from emay_voice_async.cli.terminal.json_rows import row_of_report, row_of_unreadable
 from emay_voice_async.cli.terminal.listening import address, listening_socket
 from emay_voice_async.cli.terminal.option_types import FILE, PORT
@@ -21,6 +20,7 @@ from emay_voice_async.cli.terminal.settings import Session, read_secret
 from emay_voice_async.cli.terminal.signals import StopRequest
 from emay_voice_async.errors import EmayVoiceError, InvalidRequestError
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.extras import missing_extra
 from emay_voice_async.model.results import Report
 from emay_voice_async.receiver import PushReceiver, Receive, RecentReports, Rejected, Scope, Send
 
@@ -37,7 +37,7 @@ MAX_CONNECTIONS: Final = 200
 MAX_HEADERS: Final = 16 * 1024
 """Bytes of a request line and its headers."""
 HEADER_TIMEOUT: Final = 10.0
-"""Seconds from the first byte of a request to the end of its headers; the receiver bounds the body."""
+"""Seconds from a connection, or a response, to the end of the next headers; the receiver bounds the body."""
 
 _EPILOG = """\b
 Example, behind a web server that forwards https://your.host/emay:
@@ -122,19 +122,30 @@ class _BoundedProtocol(H11Protocol):
 
     _deadline: asyncio.TimerHandle | None = None
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start a connection, and the time limit of its first request."""
+        super().connection_made(transport)
+        self._start_deadline()
+
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the client; start or stop the time limit of the headers."""
+        """Take bytes of the client; the headers of a request end its time limit."""
         super().data_received(data)
-        in_headers = self.conn.their_state is h11.IDLE
-        if in_headers and self._deadline is None:
-            self._deadline = self.loop.call_later(HEADER_TIMEOUT, self.transport.close)
-        elif not in_headers:
+        if self.conn.their_state is not h11.IDLE:
             self._stop_deadline()
+
+    def on_response_complete(self) -> None:
+        """Start the time limit of the next request."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.IDLE:
+            self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connection."""
         self._stop_deadline()
         super().connection_lost(exc)
+
+    def _start_deadline(self) -> None:
+        self._deadline = self.loop.call_later(HEADER_TIMEOUT, self.transport.close)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:

@@ -51,12 +51,6 @@ class _ErrorStream:
         self.stream = stream
         self.encoding = stream.encoding
 
-    def isatty(self) -> bool:
-        return self.stream.isatty()
-
-    def fileno(self) -> int:
-        return self.stream.fileno()
-
     def write(self, text: str) -> int:
         with suppress(OSError):
             self.stream.write(text)

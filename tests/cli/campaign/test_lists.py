@@ -61,8 +61,8 @@ class TestLists:
         [
             ("none.txt", None, "none.txt: No such file or directory"),
             ("empty.txt", b"\n\n", "no numbers in"),
-            ("a.csv", b"tel\n13800000000\n", "a.csv: column: must be given"),
-            ("a.txt", b"\xff13800000000\n", "a.txt: file: must be text in utf-8"),
+            ("a.csv", b"who\n13800000000\n", "a.csv: column: must be given"),
+            ("a.txt", b"\xff13800000000\n", "a.txt: file: must be text in UTF-8 or GB18030"),
             ("a.lst", b"13800000000\n", "a.lst: format: must be txt, csv or jsonl"),
         ],
     )
@@ -106,3 +106,87 @@ class TestLists:
         result = program(*notice(people, "--yes"))
         assert result.code == 2
         assert result.error_line.endswith("people.txt: No space left on device")
+
+    @pytest.mark.parametrize(
+        "number",
+        [
+            "13800000000",
+            "+86 138-0000-0000",
+            "138 0000 0000",
+            "１３８００００００００",
+            "008613800000000",
+            "(138)0000-0000",
+        ],
+    )
+    def test_number(
+        self, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+    ) -> None:
+        """--to takes a number as people write numbers, also beside a list and with a column."""
+        monkeypatch.chdir(tmp_path)
+        result = program(*notice(number, "--yes"))
+        assert result.code == 0
+        assert program.called == ["13800000000"]
+        assert "--to 138****0000: 1 entry" in result.text
+        assert "13800000000" not in result.err
+        Path("a.csv").write_text("tel\n13800000001\n")
+        assert program(*notice("a.csv", "--to", number, "--column", "tel", "--yes")).code == 0
+        assert program.called[1:] == ["13800000001", "13800000000"]
+
+    @pytest.mark.parametrize(
+        "number",
+        [
+            "1380000000",
+            "23800000000",
+            "138000000001",
+            "+1 202 555 0100",
+            "20240101",
+            "13800000000,13900000000",
+            "13800000000、13900000000",
+        ],
+    )
+    def test_wrong_number(self, program: Program, number: str) -> None:
+        """A text that is neither a file nor a mobile number says so, and hides the number."""
+        result = program(*notice(number, "--yes"))
+        assert result.code == 2
+        assert "neither a file nor one number of 11 digits" in result.error_line
+        assert number not in result.error_line
+
+    def test_file_named_like_a_number(
+        self, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A file with the name of a number is a file."""
+        monkeypatch.chdir(tmp_path)
+        Path("13800000000").write_text("13900000000\n")
+        assert program(*notice("13800000000", "--format", "txt", "--yes")).code == 0
+        assert program.called == ["13900000000"]
+        result = program(*notice("./13800000001", "--format", "txt", "--yes"))
+        assert result.code == 2
+        assert "./13800000001: No such file" in result.error_line
+
+    def test_encoding_in_the_plan(self, program: Program, tmp_path: Path) -> None:
+        """The plan names an encoding other than UTF-8."""
+        (tmp_path / "a.csv").write_text("姓名,手机号\n张三,13800000000\n", "gb18030")
+        (tmp_path / "b.csv").write_text("姓名,手机号\n李四,13800000001\n", "utf-8")
+        result = program(*notice(tmp_path / "a.csv", "--to", tmp_path / "b.csv", "--plan"))
+        assert "a.csv (gb18030), " in result.text
+        assert "b.csv: 2 entries" in result.text
+
+    @pytest.mark.parametrize("first", ["1380000000x", "1234567890", "138000", "+44 7911 123456"])
+    def test_no_header_row(self, program: Program, tmp_path: Path, first: str) -> None:
+        """A mistyped number in the first row of a CSV without a header is an invalid entry."""
+        path = tmp_path / "a.csv"
+        path.write_text(f"{first},Li\n13800000001,Wang\n")
+        result = program(*notice(path, "--column", "1", "--yes"))
+        assert result.code == 2
+        assert "1 entry cannot be sent to" in result.error_line
+        assert "a.csv, line 1: " in result.err
+        assert not program.called
+
+    def test_no_temporary_folder(
+        self, program: Program, people: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without a folder for the copies, the error line names the setting, and the exit code is 7."""
+        monkeypatch.setattr("tempfile.tempdir", "/none")
+        result = program(*notice(people, "--yes"))
+        assert result.code == 7
+        assert "no folder for a temporary copy of the lists: set TMPDIR" in result.error_line

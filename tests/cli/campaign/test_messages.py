@@ -53,3 +53,16 @@ class TestContent:
         (tmp_path / "content").write_bytes("您好".encode("gb18030"))
         result = program("send", "notice", "--to", "x", "--content-file", tmp_path / "content")
         assert "content: must be text in UTF-8" in result.error_line
+
+    @pytest.mark.parametrize("option", ["--content", "--interactive-content", "--voicemail-content"])
+    def test_undecodable_argument(self, program: Program, people: Path, option: str) -> None:
+        """An argument that is no text in the locale's encoding says what to do."""
+        text = "您好".encode("gb18030").decode("utf-8", "surrogateescape")
+        content = () if option == "--content" else ("--content", "您好")
+        result = program("send", "notice", "--to", people, *content, option, text, "--yes")
+        assert result.code == 2
+        assert (
+            f"{option}: cannot be decoded as utf-8: run in a terminal and locale with UTF-8"
+            in result.error_line
+        )
+        assert ("--content-file" in result.error_line) is (option == "--content")

@@ -41,7 +41,14 @@ class TestJournal:
         assert f"reports --product voice --journal '{journal}'" in first.err
         again = program(*arguments)
         assert again.code == 3
-        assert "500 calls perhaps made before: not sent again" in again.err
+        assert "500: a response outside" in again.text or "500: " in again.text
+        assert 'Record their reports with "reports --journal"' in again.text
+        assert "Without a report 24 h later, --resend-unknown calls them again" in again.text
+        shown = " ".join(program("journal", "show", journal).out.split())
+        assert "500 unknown perhaps called; their reports show which" in shown
+        assert "500: " in shown
+        assert "24 h later" in shown
+        assert "500 calls perhaps made by an earlier run: not sent again" in again.err
         assert len(program.called) == 100
         assert program(*arguments, "--resend-unknown").code == 0
         assert sorted(program.called) == NUMBERS

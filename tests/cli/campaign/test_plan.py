@@ -81,3 +81,35 @@ class TestPlan:
         assert "ERROR_SIGN" in result.error_line
         assert "x" * 16 not in result.err
         assert not program.called
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "word"),
+        [
+            ("ALL_PROXY", "socks://user:pass-word@127.0.0.1:7890/", "ALL_PROXY"),
+            ("http_proxy", "http://user:pass-word@127.0.0.1:1", "http_proxy"),
+            ("HTTPS_PROXY", "ftp://127.0.0.1:1", "HTTPS_PROXY"),
+            ("all_proxy", "socks5://127.0.0.1:1", "all_proxy"),
+            ("SSL_CERT_FILE", "/gone.pem", "SSL_CERT_FILE"),
+            ("SSL_CERT_DIR", "/gone", "example.invalid"),
+        ],
+    )
+    def test_environment(
+        self,
+        program: Program,
+        people: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        variable: str,
+        value: str,
+        word: str,
+    ) -> None:
+        """A wrong proxy or certificate setting exits with 6, names the setting, and shows no password."""
+        url = "https://example.invalid" if variable != "http_proxy" else "http://example.invalid"
+        program.use_network()
+        monkeypatch.setenv("EMAY_VOICE_BASE_URL", url)
+        monkeypatch.setenv(variable, value)
+        for arguments in (notice(people, "--yes"), notice(people, "--plan"), ("balance",), ("reports",)):
+            result = program("--timeout", "2", *arguments)
+            assert result.code in (4, 6)
+            assert word in result.error_line
+            assert "pass-word" not in result.err
+        assert program("--timeout", "2", "code", "13800000000", input=b"4711\n").code in (4, 6)

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from attrs import evolve
 from rich.console import Console
-from support.cli_runner import Interrupting
+from support.cli_runner import Interrupting, Program, Unwritable
 
 from emay_voice_async import CallState, Product, Report, cli
 from emay_voice_async.cli.commands.demo import Facts, complaints, show
@@ -98,3 +98,17 @@ class TestCommand:
         """Ctrl-C in the middle of the demo exits with 130."""
         monkeypatch.setattr(sys, "stdout", Interrupting("Nobody is called"))
         assert cli.main(["demo"]) == 130
+
+    def test_broken_pipe(self, program: Program) -> None:
+        """A broken pipe exits with 141 and prints no error."""
+        result = program("demo", stdout=Unwritable(BrokenPipeError(32, "Broken pipe")))
+        assert (result.code, result.err) == (141, "")
+
+    def test_proxies(self, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Proxies of the environment have no effect on the local service."""
+        monkeypatch.undo()
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("http_proxy", "https_proxy", "all_proxy"):
+                patch.setenv(name, "socks://127.0.0.1:1/")
+            patch.setenv("SSL_CERT_FILE", "/gone.pem")
+            assert program("demo").code == 0

@@ -173,3 +173,24 @@ class TestFollowing:
         assert result.code == code
         assert [row["mobile"] for row in result.rows] == NUMBERS
         assert "lost" not in result.err
+
+    @pytest.mark.parametrize("fault", [Fault.status(502), Fault.status(503), Fault.html(), Fault.reset()])
+    def test_transient_errors(self, program: Program, fault: Fault) -> None:
+        """--follow goes on after a failed request, and says so on standard error."""
+        state: dict[str, Any] = {}
+
+        def latency() -> float:
+            asked = sum(request.path == "/voice/getReport" for request in program.sandbox.received)
+            if state.get("armed") and asked >= 2:
+                signal.raise_signal(signal.SIGINT)
+            return 0.0
+
+        program.sandbox = Sandbox(latency=latency)
+        send(program)
+        program.sandbox.fail_next(fault, on="reports")
+        state["armed"] = True
+        result = program("reports", "--follow", "--interval", "0.01")
+        assert result.code == 0
+        assert [row["mobile"] for row in result.rows if "mobile" in row] == NUMBERS
+        assert "asking for reports goes on in " in result.err
+        assert "3 reports." in result.err

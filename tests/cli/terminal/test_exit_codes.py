@@ -16,7 +16,7 @@ class TestExitCodes:
             if exit_code_of(error) is ExitCode.MISTAKE:
                 mistakes.add(name)
         # These never come out of what the program calls.
-        assert mistakes == {"EmayVoiceError", "SendError", "TooManyReportsError"}
+        assert mistakes == {"EmayVoiceError", "SendError"}
 
     def test_worst(self) -> None:
         """The most severe code wins; no codes mean success."""

@@ -36,3 +36,30 @@ class TestSecretKey:
         monkeypatch.setenv("EMAY_VOICE_SECRET_KEY", "x" * 16)
         assert program("balance").code == 4
         assert program("--secret-key-file", good, "balance").code == 0
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [(None, "No such file"), (b"", "is empty"), (b" \n", "is empty"), (b"\xff", "must be text in UTF-8")],
+    )
+    def test_unusable_file(
+        self,
+        program: Program,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        content: bytes | None,
+        words: str,
+    ) -> None:
+        """The error line names the setting, the file and the reason."""
+        monkeypatch.delenv("EMAY_VOICE_SECRET_KEY")
+        path = tmp_path / "key"
+        if content is not None:
+            path.write_bytes(content)
+        assert (
+            f"--secret-key-file: {path}: {words}" in program("--secret-key-file", path, "balance").error_line
+        )
+        monkeypatch.setenv("EMAY_VOICE_SECRET_KEY_FILE", str(path))
+        result = program("balance")
+        assert result.code == 2
+        assert f"EMAY_VOICE_SECRET_KEY_FILE: {path}: {words}" in result.error_line
+        monkeypatch.setenv("EMAY_VOICE_SECRET_KEY_FILE", str(tmp_path))
+        assert "Is a directory" in program("balance").error_line
