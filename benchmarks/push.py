@@ -1,20 +1,21 @@
-"""What decoding an encrypted push of 1,000 reports costs, against what else decodes JSON to types."""
+"""The CPU time to decode an encrypted push, by shape of the reports, beside other decoders."""
 
 import asyncio
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from statistics import median
+from typing import Any, Final
 
 import attrs
 import cattrs
-import msgspec
 import pydantic
 
 from benchmarks.extras import FAST, having
-from benchmarks.findings import Finding, Plot, Reach, compared
-from benchmarks.measuring import interleaved
-from benchmarks.samples import SECRET_KEY, report_page
+from benchmarks.findings import Finding, Plot, Reach, seconds
+from benchmarks.measuring import interleaved, ratio
+from benchmarks.samples import SECRET_KEY, SHAPES, written
 from emay_voice_async.push import decode_push, decrypt, gunzip
 from emay_voice_async.wire.encryption import compress, encrypt
 
@@ -22,79 +23,67 @@ __all__ = ["measure"]
 
 OURS = "emay_voice_async"
 OURS_FAST = "emay_voice_async[fast]"
-OPENED = "AES and gunzip alone"
-DICTS = "json, dicts"
-CATTRS = "json, default cattrs, frozen attrs class"
+CATTRS = "default cattrs"
 PYDANTIC = "pydantic"
-MSGSPEC = "msgspec"
-
+DECODERS: Final = (OURS, OURS_FAST, CATTRS, PYDANTIC)
+EXAMPLE: Final = "the example of 2.1.2.2"
+_BEYOND: Final = frozenset({"callType", "extra"})
 _TRIED = (
+    "The bounds are json.loads and the making of an object with 13 fields; recordings add base64.",
     (
-        "json.loads alone takes more than 0.45 of what default cattrs does with it, and about as long as all that"
-        " pydantic does, so that without msgspec nothing in Python can reach either. With msgspec the entries are read"
-        " straight to rows of values, without a dict for each."
-    ),
-    (
-        "Done: reports filled in one loop that sees at once what a value nearly always is (a third of the time of"
-        " filling each by itself), all fields of a report taken in one call, objects frozen after they were filled,"
-        " no datetime.replace (it takes six times as long as adding)."
-    ),
-    (
-        "Tried and left: hooks that cattrs generates (four times as long); whole columns instead of rows (no faster);"
-        " msgspec making the times (it reads other texts than datetime.fromisoformat does); orjson (as fast as msgspec,"
-        " but an integer above 64 bits becomes a float, and an id may come as one); isal for inflating (about 5 % of"
-        " a push, for other errors in other places)."
+        "Tried and left: columns in place of rows (slower for the usual shape); hooks that cattrs generates for many"
+        " reports; msgspec making the times (it reads other texts than datetime.fromisoformat does); orjson (an"
+        " integer above 64 bits becomes a float, and an id may come as one)."
     ),
 )
-_FIELDS: dict[str, Any] = {
-    "appId": str,
-    "voiceId": str,
-    "customVoiceId": str,
-    "mobile": str,
-    "callingTime": datetime | None,
-    "callingDuration": float,
-    "message": str,
-    "state": str,
-    "keyContent": int | None,
-    "voiceSign": bytes | None,
-}
-AttrsReport = attrs.make_class(
-    "AttrsReport", {name: attrs.field(type=kind) for name, kind in _FIELDS.items()}, frozen=True, slots=True
-)
-PydanticReport = pydantic.create_model(
-    "PydanticReport", **{name: (kind, ...) for name, kind in _FIELDS.items()}
-)
-MsgspecReport = msgspec.defstruct("MsgspecReport", list(_FIELDS.items()))
 
 
-def _contestants(body: bytes) -> dict[str, Callable[[], object]]:
-    """Make the decoders: each one opens the push in the same way."""
-    converter = cattrs.Converter()
-    converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
-    converter.register_structure_hook(
-        datetime | None, lambda value, _: value and datetime.fromisoformat(value)
-    )
-    model = pydantic.create_model("Page", data=(list[PydanticReport], ...))  # type: ignore[valid-type]
-    struct = msgspec.defstruct("Page", [("data", list[MsgspecReport])])  # type: ignore[valid-type]
-    decoder = msgspec.json.Decoder(struct)
+def _kinds(entries: list[dict[str, Any]]) -> dict[str, tuple[Any, bool]]:
+    """Tell the type of each field of a shape, and whether an entry can lack the field."""
+    kinds: dict[str, tuple[Any, bool]] = {}
+    for name in dict.fromkeys(name for entry in entries for name in entry if name not in _BEYOND):
+        values = [entry.get(name) for entry in entries]
+        found = {type(value) for value in values}
+        kind: Any = next((kind for kind in (str, int) if kind in found), str)
+        if name in ("callingTime", "callingDuration"):
+            kind = datetime if name == "callingTime" else float
+        elif name == "voiceSign" and any(values):
+            kind = bytes
+        kinds[name] = (
+            kind | None if type(None) in found else kind,
+            any(name not in entry for entry in entries),
+        )
+    return kinds
 
-    def opened() -> bytes:
-        return gunzip(decrypt(body, SECRET_KEY))
 
-    return {
-        OURS: lambda: decode_push(body, SECRET_KEY),
-        CATTRS: lambda: converter.structure(json.loads(opened())["data"], list[AttrsReport]),  # type: ignore[valid-type]
-        PYDANTIC: lambda: model.model_validate_json(opened()),
-        MSGSPEC: lambda: decoder.decode(opened()),
-        DICTS: lambda: json.loads(opened()),
-        OPENED: opened,
+def _cattrs_decoder(entries: list[dict[str, Any]]) -> Callable[[bytes], object]:
+    """Make the decoder of a user who knows the shape: a frozen class with just these fields."""
+    fields = {
+        name: attrs.field(type=kind, kw_only=True, default=None if can_lack else attrs.NOTHING)
+        for name, (kind, can_lack) in _kinds(entries).items()
     }
+    report: Any = attrs.make_class("Report", fields, frozen=True, slots=True)
+    converter = cattrs.Converter()
+    for kind, read in ((datetime, datetime.fromisoformat), (bytes, b64decode)):
+        converter.register_structure_hook(kind, lambda value, _, read=read: read(value))
+        converter.register_structure_hook(kind | None, lambda value, _, read=read: value and read(value))
+    return lambda data: converter.structure(json.loads(data)["data"], list[report])
 
 
-def measure(*, quick: bool = False) -> Finding:
-    """Measure, and return what was found."""
-    number, each = (100, 1) if quick else (1000, 5)
-    body = encrypt(compress(report_page(number)), SECRET_KEY)
+def _pydantic_decoder(entries: list[dict[str, Any]]) -> Callable[[bytes], object]:
+    fields: dict[str, Any] = {
+        name: (kind, None if can_lack else ...) for name, (kind, can_lack) in _kinds(entries).items()
+    }
+    report = pydantic.create_model("Report", __config__={"coerce_numbers_to_str": True}, **fields)
+    page = pydantic.create_model("Page", data=(list[report], ...))  # type: ignore[valid-type]
+    decode: Callable[[bytes], object] = page.model_validate_json
+    return decode
+
+
+def _contestants(shape: str, number: int, each: int) -> dict[str, Callable[[], object]]:
+    """Make the decoders of one shape; all open the push in the same way."""
+    entries = [SHAPES[shape](place) for place in range(number)]
+    body = encrypt(compress(written(entries)), SECRET_KEY)
 
     def repeated(decode: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
@@ -103,39 +92,74 @@ def measure(*, quick: bool = False) -> Finding:
 
         return run
 
-    decoders = _contestants(body)
-    contestants: dict[str, Callable[[], object]] = {
-        OURS: having(repeated(decoders.pop(OURS))),
+    def opened(decode: Callable[[bytes], object]) -> Callable[[], None]:
+        return repeated(lambda: decode(gunzip(decrypt(body, SECRET_KEY))))
+
+    return {
+        OURS: having(repeated(lambda: decode_push(body, SECRET_KEY))),
         OURS_FAST: having(repeated(lambda: decode_push(body, SECRET_KEY)), *FAST),
-        **{name: repeated(decode) for name, decode in decoders.items()},
+        CATTRS: opened(_cattrs_decoder(entries)),
+        PYDANTIC: opened(_pydantic_decoder(entries)),
     }
-    samples = asyncio.run(interleaved(contestants, rounds=3 if quick else 41, each=each))
-    rows, ratios = compared(samples, [CATTRS, PYDANTIC])
+
+
+def measure(*, quick: bool = False) -> Finding:
+    """Measure, and return what was found."""
+    number, each, rounds = (100, 1, 3) if quick else (1000, 3, 15)
+    found = {
+        shape: asyncio.run(interleaved(_contestants(shape, number, each), rounds=rounds, each=each))
+        for shape in SHAPES
+    }
+    ratios = {
+        (shape, ours, other): ratio(samples[ours], samples[other])
+        for shape, samples in found.items()
+        for ours in (OURS, OURS_FAST)
+        for other in (CATTRS, PYDANTIC)
+    }
+    costs = {
+        ours: {shape: median(samples[ours]) for shape, samples in found.items()} for ours in (OURS, OURS_FAST)
+    }
+    pairs = [(ours, other) for other in (CATTRS, PYDANTIC) for ours in (OURS, OURS_FAST)]
+
+    def worst(ours: str, other: str) -> float:
+        return max(ratios[shape, ours, other].middle for shape in SHAPES)
+
+    def spread(ours: str) -> float:
+        documented = [cost for shape, cost in costs[ours].items() if shape != "recordings"]
+        return max(documented) / min(documented)
+
     return Finding(
         name="push",
-        title=f"An encrypted push of {number:,} reports",
+        title=f"An encrypted push of {number:,} reports, by shape",
         text=(
-            f"CPU time to decode an encrypted push of {number:,} reports with every field of the document. All"
-            " decrypt and inflate with the same functions. The peers read the wire's names and exactly the kinds"
-            " that this sample has; the SDK also reads what the service sends besides (numbers for texts, blanks"
-            " around states, two products), gives times in Beijing's zone, and keeps the good reports next to"
-            " broken ones."
+            f"CPU time to decode an encrypted push of {number:,} reports, for each shape that the document or its"
+            " examples show. All decoders decrypt and inflate with the same functions. The peers know the shape and"
+            " read the wire's names; the SDK reads each shape, strips states, and gives times in Beijing's zone."
         ),
-        header=("decoder", "CPU", "/ default cattrs", "/ pydantic"),
-        rows=rows,
+        header=("shape", *DECODERS, *(f"{ours} / {other}" for ours, other in pairs)),
+        rows=[
+            (
+                shape,
+                *(seconds(median(samples[name])) for name in DECODERS),
+                *(str(ratios[shape, ours, other]) for ours, other in pairs),
+            )
+            for shape, samples in found.items()
+        ],
         reaches=[
-            Reach("the SDK / default cattrs", 0.45, ratios[OURS, CATTRS].middle),
-            Reach("the SDK with its extra ``fast`` / default cattrs", 0.45, ratios[OURS_FAST, CATTRS].middle),
-            Reach("the SDK / pydantic", 1.5, ratios[OURS, PYDANTIC].middle),
-            Reach("the SDK with its extra ``fast`` / pydantic", 1.0, ratios[OURS_FAST, PYDANTIC].middle),
+            Reach("the worst shape / default cattrs", 0.75, worst(OURS, CATTRS)),
+            Reach("the worst shape with the extra ``fast`` / default cattrs", 0.45, worst(OURS_FAST, CATTRS)),
+            Reach("the dearest shape without recordings / the cheapest", 1.6, spread(OURS)),
+            Reach("the same with the extra ``fast``", 1.6, spread(OURS_FAST)),
+            Reach(f"{EXAMPLE} / pydantic", 2.0, ratios[EXAMPLE, OURS, PYDANTIC].middle),
+            Reach("the same with the extra ``fast``", 1.0, ratios[EXAMPLE, OURS_FAST, PYDANTIC].middle),
         ],
         plots=[
             Plot(
                 f"CPU to decode an encrypted push of {number:,} reports",
                 "ms",
-                {"": [1e3 * sorted(found)[len(found) // 2] for found in samples.values()]},
-                list(samples),
+                {name: [1e3 * median(samples[name]) for samples in found.values()] for name in DECODERS},
+                list(SHAPES),
             )
         ],
-        notes=[*_TRIED, f"The push has {len(body):,} bytes, inflated {len(report_page(number)):,}."],
+        notes=list(_TRIED),
     )

@@ -288,12 +288,13 @@ class PushError(EmayVoiceError):
         broken: tuple[tuple[Any, str], ...] = (),
         broken_count: int = 0,
     ) -> None:
+        broken_count = max(broken_count, len(broken))
         super().__init__(stage, reason, reports, broken, broken_count)
         self.stage = stage
         self.reason = reason
         self.reports = reports
         self.broken = broken
-        self.broken_count = max(broken_count, len(broken))
+        self.broken_count = broken_count
 
     def __str__(self) -> str:
         return f"{self.stage}: {self.reason}"

@@ -26,7 +26,7 @@ _KEPT: Final = 100
 """Broken entries that an error holds; the others are counted."""
 _BRACKETS: Final = 10
 """Opening brackets for each entry, on average, beyond which a push is refused before it is parsed."""
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 19
 _FORM: Final = "application/x-www-form-urlencoded"
 _FIELD: Final = "reports"
 _ENVELOPE: Final = frozenset({"code", "data"})
@@ -75,12 +75,11 @@ def decode_reports(data: bytes, *, max_reports: int = MAX_REPORTS) -> list[Repor
     for product, layout in REPORT_LAYOUTS.items():
         found = read_rows(data, layout)
         if found is not None:
-            rows = list(found.rows)
-            _check_number(rows, max_reports)
-            if (alike := read_report_rows(rows, product)) is not None:
+            _check_number(found.count, max_reports)
+            if (alike := read_report_rows(found.rows, product)) is not None:
                 return list(alike)
     entries, rest = _read(data)
-    _check_number(entries, max_reports)
+    _check_number(len(entries), max_reports)
     reports, broken = structure_reports(entries)
     _check_broken(reports, (*broken, *rest))
     return list(reports)
@@ -115,7 +114,9 @@ def _entries(document: object) -> Sequence[object]:
 
 
 def _check_brackets(data: bytes, max_reports: int) -> None:
-    """Refuse a text of many small values before they are objects in memory."""
+    """Refuse a large text of many small values before they are objects in memory."""
+    if len(data) < _CHUNK:
+        return
     most, found = _BRACKETS * max_reports + 1000, 0
     for start in range(0, len(data), _CHUNK):
         end = start + _CHUNK
@@ -124,8 +125,8 @@ def _check_brackets(data: bytes, max_reports: int) -> None:
             raise PushError("decode", "the push has too many entries")
 
 
-def _check_number(entries: Sequence[object], max_reports: int) -> None:
-    if len(entries) > max_reports:
+def _check_number(count: int, max_reports: int) -> None:
+    if count > max_reports:
         raise PushError("decode", "the push has too many entries")
 
 

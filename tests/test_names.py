@@ -7,7 +7,7 @@ from pathlib import Path
 import emay_voice_async
 
 PACKAGE = Path(emay_voice_async.__file__).parent
-CLASHES = {"Claim", "Delivery", "Entry", "Layout"}
+CLASHES = {"Delivery"}
 """Names that still have more than one class."""
 
 

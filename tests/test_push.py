@@ -233,11 +233,11 @@ class TestDecodeReports:
         """``max_reports`` is a setting, at least 1."""
         body = b'[{"voiceId":"1"},{"voiceId":"2"}]'
         assert len(decode_reports(body, max_reports=2)) == 2
-        decoders: tuple[Callable[[int], object], ...] = (
+        decoders: list[Callable[[int], object]] = [
             lambda most: decode_reports(body, max_reports=most),
             lambda most: decode_plain_push(body, max_reports=most),
             lambda most: decode_push(encrypt(compress(body), KEY), KEY, max_reports=most),
-        )
+        ]
         for decode in decoders:
             with pytest.raises(PushError, match="too many entries"):
                 decode(1)

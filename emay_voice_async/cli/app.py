@@ -65,7 +65,7 @@ COMMANDS: Final = {
     "sandbox": "Serve a local Emay service: nobody is called.",
     "send": "Call many people, after a plan and a confirmation.",
 }
-"""The commands and their short help; a command, its module and its function share a name."""
+"""The commands and their short help; command, module and function share a name."""
 
 
 class _LazyGroup(click.Group):

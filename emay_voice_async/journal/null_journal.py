@@ -30,10 +30,9 @@ class NullJournal:
         """Count no calls."""
         return Summary("", "", False, datetime.fromtimestamp(0, UTC), dict.fromkeys(State, 0), {})
 
-    async def lines(self) -> AsyncIterator[Line]:
-        """Yield no lines."""
-        for line in list[Line]():
-            yield line
+    def lines(self) -> AsyncIterator[Line]:
+        """Return an iterator without lines."""
+        return _NoLines()
 
     async def aclose(self) -> None:
         """Release no resources."""
@@ -45,6 +44,14 @@ class NullJournal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
+
+
+class _NoLines:
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Line:
+        raise StopAsyncIteration
 
 
 class NullRun:

@@ -67,7 +67,7 @@ def connect_to_read(path: Path, *, is_live: IsLive) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE:
             raise
-        if not os.access(path, os.R_OK):
+        if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
             raise PermissionError(None, "Permission denied") from error
     wal = side_file(path, "wal")
     if identity(wal) is None or not wal.stat().st_size:

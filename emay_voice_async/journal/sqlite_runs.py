@@ -78,10 +78,7 @@ def check_whole(db: sqlite3.Connection, file: str, is_live: IsLive, *, write: bo
     runs = [run for run in _open_runs(db, file, is_live) if not run.may_be_writing]
     if not runs:
         return
-    try:
-        [[found]] = db.execute("PRAGMA integrity_check(1)")
-    except sqlite3.DatabaseError as error:
-        raise JournalError(_TORN) from error
+    [[found]] = db.execute("PRAGMA integrity_check(1)")
     if found != "ok":
         raise JournalError(_TORN)
     if write:

@@ -22,7 +22,7 @@ _REASONS: Final = (
     ("database is locked", "another program has locked it"),
     ("disk is full", "the disk is full"),
     ("not a database", "it is not a journal, or damaged"),
-    ("malformed", "it is damaged"),
+    ("malformed", "it is damaged, or was cut off in the middle of a write: copy its side file along"),
     ("readonly", "it cannot be written"),
     ("unable to open", "it cannot be opened"),
 )

@@ -42,8 +42,8 @@ class Entries(Iterator[Entry]):
         # Not a method of this object: a reference cycle would keep an abandoned file open.
         self._entries = entries(self._encodings.append)
         self._failure: Exception | None = None
-        # A thread may still read for a task that was cancelled.
-        self._lock = threading.Lock()
+        self._closing = False
+        self._reading = threading.Lock()
 
     @property
     def encoding(self) -> str | None:
@@ -71,18 +71,27 @@ class Entries(Iterator[Entry]):
             self.close()
 
     def close(self) -> None:
-        """End the stream, and close a file that was opened for it."""
-        with self._lock:
-            self._entries.close()
+        """End the stream, and close a file that was opened for it.
+
+        If a thread still reads for a task that was cancelled, that thread closes the file afterwards.
+        """
+        self._closing = True
+        if self._reading.acquire(blocking=False):
+            try:
+                self._entries.close()
+            finally:
+                self._reading.release()
 
     def _read(self) -> list[Entry]:
         """Read the next entries; an error is kept until the entries before it were handed out."""
         entries: list[Entry] = []
-        with self._lock:
+        with self._reading:
             try:
                 entries.extend(islice(self._entries, _AT_ONCE))
             except Exception as error:
                 self._failure = error
+        if self._closing:
+            self.close()
         return entries
 
 

@@ -77,7 +77,7 @@ class PushReceiver:
       in the ASGI scope: configure the server for its own proxies only, because a server that believes any
       ``X-Forwarded-For`` (uvicorn's ``--forwarded-allow-ips=*``) makes ``plain_networks`` worthless. The token ends
       the path, after a ``/``, or stands in the header ``X-Emay-Plain-Token``: paths are written to access logs.
-    - Bounds of a push: ``max_body`` bytes, ``max_size`` bytes when inflated, ``max_entries`` reports. Bounds of all
+    - Bounds of a push: ``max_body`` bytes, ``max_size`` bytes when inflated, ``max_reports`` entries. Bounds of all
       pushes together: ``max_requests`` at once and ``max_held`` bytes of bodies. A body in pieces is refused after
       its first block if the sender does not know the key.
     """
@@ -97,7 +97,7 @@ class PushReceiver:
     )
     _max_body: int = field(default=16 * 1024 * 1024, kw_only=True, validator=check_bound, alias="max_body")
     _max_size: int = field(default=MAX_SIZE, kw_only=True, validator=check_bound, alias="max_size")
-    _max_entries: int = field(default=10_000, kw_only=True, validator=check_bound, alias="max_entries")
+    _max_reports: int = field(default=10_000, kw_only=True, validator=check_bound, alias="max_reports")
     _max_requests: int = field(default=100, kw_only=True, validator=check_bound, alias="max_requests")
     _max_held: int = field(default=256 * 1024 * 1024, kw_only=True, validator=check_bound, alias="max_held")
     _body_timeout: float | None = field(
@@ -112,7 +112,7 @@ class PushReceiver:
 
     def __attrs_post_init__(self) -> None:
         plain = plain_rule(self._allow_plain, self._plain_networks, self._plain_token)
-        self._decoder = Decoder(self._max_size, self._max_entries, self._handler_timeout, plain)
+        self._decoder = Decoder(self._max_size, self._max_reports, self._handler_timeout, plain)
         if self._max_held < self._max_body:
             raise InvalidRequestError("max_held", "must be at least max_body", self._max_body, self._max_held)
         self._load = Load(self._max_requests, self._max_held)
@@ -234,7 +234,7 @@ class PushReceiver:
         """Log the number of broken entries, without their content, and hand them over or keep them."""
         app_id, error = rejected.app_id, rejected.error
         _LOG.warning(
-            "a push to %r cannot be decoded (%s): %d broken entries", app_id, error, len(error.broken)
+            "a push to %r cannot be decoded (%s): %d broken entries", app_id, error, error.broken_count
         )
         if self._on_rejected is not None:
             await self._bounded(self._on_rejected(rejected))

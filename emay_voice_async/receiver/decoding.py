@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
-from attrs import asdict, define, evolve, field
+from attrs import define, evolve, field
 
 from emay_voice_async.errors import PushError
 from emay_voice_async.exchange.tasks import retrieve
-from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.results import Report
 from emay_voice_async.push import decode_plain_push, decode_push
 from emay_voice_async.receiver.load import Share
 from emay_voice_async.receiver.plain_rule import PlainRule, looks_plain
 from emay_voice_async.receiver.responses import FORBIDDEN, RefusalError
 from emay_voice_async.wire.encryption import opens_gzip
+from emay_voice_async.wire.structuring import unstructure
 
 __all__ = ["Decoded", "Decoder", "Push", "SecretKey"]
 
@@ -23,6 +24,8 @@ SecretKey = str | bytes
 # A thread costs more than decoding so much (``benchmarks -- push``).
 _BODY_IN_PLACE: Final = 4 * 1024
 _SIZE_IN_PLACE: Final = 32 * 1024
+_KEPT: Final = 100
+"""Broken entries that an error holds; the others are counted."""
 _THREADS: Final = 4
 """Pushes that are decoded in threads at once; each may take ``max_size`` bytes and more."""
 
@@ -53,13 +56,13 @@ class Decoded:
 
 @define(eq=False)
 class Decoder:
-    """Decodes pushes of up to ``max_size`` bytes when inflated, and up to ``max_entries`` reports.
+    """Decodes pushes of up to ``max_size`` bytes when inflated, and up to ``max_reports`` reports.
 
     Decoding in a thread raises :class:`TimeoutError` after ``timeout`` seconds; None: no timeout.
     """
 
     max_size: int
-    max_entries: int
+    max_reports: int
     timeout: float | None
     plain: PlainRule | None
     _threads: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(_THREADS), init=False)
@@ -79,14 +82,12 @@ class Decoder:
 
     async def decode(self, body: bytes, push: Push, share: Share) -> Decoded:
         """Decode a push; raise :class:`RefusalError` (403) for a plain push from elsewhere."""
-        content = Hidden(body)
-        del body
-        if len(content.value) <= _BODY_IN_PLACE:
-            decoded = self._decode(content.value, push, min(self.max_size, _SIZE_IN_PLACE))
+        if len(body) <= _BODY_IN_PLACE:
+            decoded = self._decode(body, push, min(self.max_size, _SIZE_IN_PLACE))
             if decoded.error is None or decoded.error.stage != "size" or self.max_size <= _SIZE_IN_PLACE:
                 return decoded
         async with asyncio.timeout(self.timeout):
-            return await self._in_thread(lambda: self._decode(content.value, push, self.max_size), share)
+            return await self._in_thread(partial(self._decode, body, push, self.max_size), share)
 
     async def _in_thread(self, decode: Callable[[], Decoded], share: Share) -> Decoded:
         """Decode in a thread. After a cancellation the thread goes on, and keeps its place and its share."""
@@ -109,7 +110,7 @@ class Decoder:
         plain = False
         try:
             try:
-                reports = decode_push(body, push.key, max_size=max_size)
+                reports = decode_push(body, push.key, max_size=max_size, max_reports=self.max_reports)
             except PushError as error:
                 # A plain body decrypts to a valid padding by chance (1 in 4,096), but then not to gzip.
                 may_be_plain = self.plain is not None and error.stage in ("decrypt", "inflate")
@@ -119,8 +120,7 @@ class Decoder:
             if plain:
                 reports = self._decode_plain(body, push)
         except PushError as error:
-            # Without the traceback, whose frames hold the body.
-            return self._checked(error.reports, error.with_traceback(None), push, plain)
+            return self._checked(error.reports, error, push, plain)
         return self._checked(reports, None, push, plain)
 
     def _decode_plain(self, body: bytes, push: Push) -> list[Report]:
@@ -128,7 +128,8 @@ class Decoder:
             raise RefusalError(FORBIDDEN)
         if len(body) > self.max_size:
             raise PushError("size", "the data is too large")
-        return decode_plain_push(body, "".join(push.values("content-type")[:1]))
+        content_type = "".join(push.values("content-type")[:1])
+        return decode_plain_push(body, content_type, max_reports=self.max_reports)
 
     def _checked(
         self, reports: Sequence[Report], error: PushError | None, push: Push, plain: bool
@@ -137,30 +138,21 @@ class Decoder:
 
         The key that opened the push proves this account only.
         """
-        broken: tuple[tuple[Any, str], ...] = () if error is None else error.broken
-        if len(reports) + len(broken) > self.max_entries:
-            return Decoded((), PushError("size", f"the push has more than {self.max_entries} entries"), plain)
         if {report.app_id for report in reports} <= {push.app_id}:
             return Decoded(reports, error, plain)
         own, foreign = [], []
         for report in reports:
             if report.app_id == push.app_id:
                 own.append(report)
-            elif not report.app_id.strip():
+            elif report.app_id.strip() in ("", push.app_id):
                 own.append(evolve(report, app_id=push.app_id))
             else:
-                foreign.append((_raw(report), "the report names another account than the push"))
-        if foreign:
-            error = PushError("decode", "some reports cannot be read", tuple(own), (*broken, *foreign))
-        elif error is not None:
-            error = PushError(error.stage, error.reason, tuple(own), broken)
+                foreign.append(report)
+        if error is None and not foreign:
+            return Decoded(own, None, plain)
+        reason = "the report names another account than the push"
+        broken = () if error is None else error.broken
+        count = len(foreign) + (0 if error is None else error.broken_count)
+        raw = [(unstructure(report), reason) for report in foreign[: max(0, _KEPT - len(broken))]]
+        error = PushError("decode", "some reports cannot be read", tuple(own), (*broken, *raw), count)
         return Decoded(own, error, plain)
-
-
-def _raw(report: Report) -> dict[str, Any]:
-    """Return the fields of a report that is not handed out as a report."""
-    return asdict(report, value_serializer=lambda _, __, value: value if _is_plain(value) else repr(value))
-
-
-def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float | dict | list)

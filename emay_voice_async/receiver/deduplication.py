@@ -28,7 +28,10 @@ _LOG: Final = logging.getLogger(__name__)
 
 _WORDS: Final[dict[Product | CallState, str]] = {member: member.name for member in (*Product, *CallState)}
 _other_values: Final = attrgetter(
-    *sorted({attribute.name for attribute in fields(Report)} - {"product", "state", "called_at", "recording"})
+    *sorted(
+        {attribute.name for attribute in fields(Report)}
+        - {"product", "state", "called_at", "recording", "unreadable"}
+    )
 )
 _SLICE: Final = 500
 """Reports whose keys are made between two turns of the event loop."""
@@ -123,6 +126,8 @@ def report_key(app_id: str, report: Report, *, plain: bool = False) -> str:
         None if called_at is None else called_at.isoformat(),
         # A recording may be large.
         None if recording is None else hashlib.blake2b(recording).digest(),
+        # As a dict: the repr of a report shows no raw values.
+        dict(report.unreadable),
         _other_values(report),
     )
     # A digest is short, and a shared database does not learn the content of reports.

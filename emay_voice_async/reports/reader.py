@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import Final
 
 from emay_voice_async.errors import InvalidRequestError, ReportTimeoutError, UsageError
 from emay_voice_async.exchange.exchanges import Exchanges
@@ -20,6 +21,8 @@ from emay_voice_async.reports.requests import ReportRequests
 from emay_voice_async.reports.searches import Search
 
 __all__ = ["ReportReader"]
+
+_REPORTS: Final = "must be Report objects, such as those of decode_push(...) or of a PushReceiver"
 
 
 class ReportReader:
@@ -135,6 +138,8 @@ class ReportReader:
         All of them or none: raises :class:`InvalidRequestError` for a value that is no report or a report of another
         account, and :class:`TooManyReportsError` without room for all.
         """
+        if not isinstance(reports, Iterable):
+            raise InvalidRequestError("reports", _REPORTS, None, type(reports).__name__)
         fed: list[Report] = []
         try:
             fed.extend(reports)
@@ -164,8 +169,7 @@ class ReportReader:
     def _check_fed(self, fed: Sequence[object], keep: bool) -> None:
         for position, report in enumerate(fed):
             if not isinstance(report, Report):
-                rule = "must be Report objects, such as those of decode_push(...) or of a PushReceiver"
-                raise InvalidRequestError("reports", rule, None, type(report).__name__, position)
+                raise InvalidRequestError("reports", _REPORTS, None, type(report).__name__, position)
             if report.app_id not in ("", self._exchanges.app_id):
                 raise InvalidRequestError(
                     "reports", "must be of the account of this client", position=position

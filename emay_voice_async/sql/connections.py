@@ -5,7 +5,6 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from itertools import count
 from typing import Any, Final, TypeVar
 
 from anyio import CancelScope
@@ -91,7 +90,9 @@ class Connections(ReferenceCounted):
         loop = asyncio.get_running_loop()
         end = loop.time() + self.timeout
         pauses = iter(_PAUSES)
-        for attempt in count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return await self._attempt(work, options)
             except JournalError:
@@ -101,7 +102,6 @@ class Connections(ReferenceCounted):
                 if loop.time() + 2 * pause > end or not may_pass(error, attempt):
                     raise
                 await asyncio.sleep(random.uniform(0.5, 1.5) * pause)  # noqa: S311 - no secret
-        raise AssertionError  # pragma: no cover - count does not end
 
     async def _attempt(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
         async with self._current_engine().connect() as connection:

@@ -138,10 +138,13 @@ def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
         recording,
     ) in rows:
         try:
-            if type(raw_state) is str and raw_state in states:
-                state, word = states[raw_state]
-            else:
-                state, word = states[raw_state] = as_state(raw_state), as_word(raw_state)
+            found = states.get(raw_state) if type(raw_state) is str else None
+            if found is None:
+                found = as_state(raw_state), as_word(raw_state)
+                if type(raw_state) is str:
+                    # Texts only, because 4, 4.0 and True can be equal keys.
+                    states[raw_state] = found
+            state, word = found
             draft = ReportDraft(
                 product,
                 app_id if type(app_id) is str else as_text(app_id),

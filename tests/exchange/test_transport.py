@@ -639,6 +639,17 @@ class TestProgress:
 
         run(main())
 
+    def test_the_response_to_connect_is_not_recorded(self) -> None:
+        """The recording starts with the request: the response of a proxy to CONNECT is dropped."""
+
+        async def main() -> None:
+            progress = Progress(started=True)
+            progress.recording.add(b"HTTP/1.1 200 Connection established")
+            await progress.trace("http11.send_request_headers.started", {})
+            assert progress.recording.raw == b""
+
+        run(main())
+
     def test_an_abandoned_request_is_stopped_before_it_is_written(self) -> None:
         """An abandoned request is not written when the connection is made late."""
 

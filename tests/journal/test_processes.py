@@ -18,7 +18,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the sys
 
 @contextmanager
 def another_process() -> Iterator[ProcessIdentity]:
-    """Run a process that waits; yield its identity."""
+    """Run a process that waits; yield the identity of the process."""
     child = subprocess.Popen(
         [sys.executable, "-c", "print(flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -30,7 +30,7 @@ def another_process() -> Iterator[ProcessIdentity]:
 
 
 def test_this_process_is_there() -> None:
-    """This process is alive, and its identity does not change."""
+    """This process is alive, with a constant identity."""
     assert ProcessIdentity.current() == ProcessIdentity.current()
     assert ProcessIdentity.current().pid == os.getpid()
     assert ProcessIdentity.current().has_ended() is False
@@ -81,7 +81,7 @@ def test_a_system_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @on_linux
 def test_a_process_that_is_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that may not be signalled is alive, unless its start time shows a reused pid."""
+    """A process that may not be signalled is alive, unless the start time shows a reused pid."""
 
     def forbid(_: int, __: int) -> None:
         raise PermissionError
@@ -108,7 +108,7 @@ def test_a_system_that_does_not_say_when(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_a_birth_that_was_not_known() -> None:
-    """A process whose start time is unknown counts as alive while its pid is in use."""
+    """A process whose start time is unknown counts as alive while the pid is in use."""
     assert evolve(ProcessIdentity.current(), born="").has_ended() is False
 
 

@@ -54,7 +54,7 @@ def test_the_salt_makes_a_fingerprint_its_own(salt: bytes, other: bytes) -> None
 
 
 def test_what_a_purpose_names() -> None:
-    """A purpose names the class of its message and the product of its reports, and hides a code."""
+    """A purpose names the class of the message and the product of the reports, and hides a code."""
     assert Purpose("app", VerificationCode("471100")).kind == "VerificationCode"
     assert Purpose("app", Notice("...")).product is Product.VOICE
     assert Purpose("app", VoiceSms("...", trigger=OnKey("1"))).product is Product.JOIN

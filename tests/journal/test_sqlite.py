@@ -1,4 +1,4 @@
-"""The journal in an SQLite file: the conformance suite, its purpose, and dry runs."""
+"""The journal in an SQLite file: the conformance suite, purposes, and dry runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -100,7 +100,7 @@ def test_a_relative_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_it_was_made_for(path: Path, change: dict[str, Any], reason: str) -> None:
-    """A journal of another purpose is refused with its own purpose, in a dry run as well."""
+    """A journal of another purpose is refused with the stored purpose, in a dry run as well."""
 
     async def main() -> None:
         journal = SqliteJournal(path)

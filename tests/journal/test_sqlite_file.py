@@ -1,6 +1,7 @@
-"""The file of a journal: who may read it, what is refused, and what happens on a full or locked disk."""
+"""The file of a journal: permissions, refusals, and full or locked disks."""
 
 import asyncio
+import codecs
 import os
 import shutil
 import sqlite3
@@ -8,7 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,7 +43,7 @@ def sql(path: Path, statement: str) -> None:
 
 
 def test_its_owner_alone_may_read_it(path: Path) -> None:
-    """The file and its side files contain phone numbers: only their owner can open them, with any umask."""
+    """The file and the side files contain phone numbers: the owner alone can open them, with any umask."""
     before = os.umask(0)
     try:
 
@@ -366,3 +367,74 @@ def test_a_journal_that_cannot_be_read(public_folder: Path) -> None:
         cwd=Path(__file__).parents[2],
     )
     assert ran.stderr.splitlines()[-1].endswith(f"the journal {path}: Permission denied")
+
+
+@contextmanager
+def as_another_user(folder: Path, mode: int = 0o444) -> Iterator[None]:
+    """Make a folder and its files read-only, and let this process be a user who cannot write there."""
+    is_root = os.geteuid() == 0
+    for file in folder.iterdir():
+        file.chmod(mode)
+    folder.chmod(0o555)
+    # A module that is imported later may be out of reach.
+    codecs.lookup("ascii")
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes")
+@pytest.mark.parametrize("has_side_file", [False, True])
+def test_reading_without_rights(public_folder: Path, has_side_file: bool) -> None:
+    """A file is read with its side file, if it has one, without writing beside it."""
+    path = public_folder / "media" / "run.db"
+    path.parent.mkdir(0o755)
+
+    async def write() -> None:
+        with TemporaryDirectory() as origin:
+            run = await SqliteJournal(Path(origin) / "run.db").start(PURPOSE)
+            await settled(run, keys(1, 2), State.ACCEPTED)
+            shutil.copy(Path(origin) / "run.db", path)
+            if has_side_file:
+                shutil.copy(Path(origin) / "run.db-wal", path.parent)
+            await run.end()
+
+    async def read() -> int:
+        return (await SqliteJournal(path).summary()).states[State.ACCEPTED]
+
+    asyncio.run(write())
+    names = sorted(path.parent.iterdir())
+    with as_another_user(path.parent):
+        assert asyncio.run(read()) == 2
+    assert sorted(path.parent.iterdir()) == names
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes")
+def test_a_file_without_read_permission(public_folder: Path) -> None:
+    """A file that this user cannot read is refused as the system says; other errors stay as they are."""
+    path = public_folder / "media" / "run.db"
+    path.parent.mkdir(0o755)
+    path.touch()
+    with as_another_user(path.parent, mode=0o000), pytest.raises(JournalError, match="Permission denied"):
+        asyncio.run(SqliteJournal(path).summary())
+
+
+def test_reading_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that another program has locked for itself is refused after the timeout."""
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
+
+    async def main() -> None:
+        await (await SqliteJournal(path).start(PURPOSE)).end()
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode = DELETE")
+            db.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(JournalError, match="another program has locked it"):
+                await SqliteJournal(path).summary()
+        assert sum((await SqliteJournal(path).summary()).states.values()) == 0
+
+    asyncio.run(main())

@@ -56,7 +56,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 @contextmanager
 def process(path: Path, what: str, *numbers: int) -> Iterator[subprocess.Popen[str]]:
-    """Run another process on a journal; it goes on when its input ends."""
+    """Run another process on a journal; the process goes on at the end of the input."""
     arguments = [sys.executable, "-c", _OTHER_PROCESS, str(path), what, *map(str, numbers)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         yield other
@@ -122,7 +122,7 @@ def test_a_process_that_lives_and_is_killed(path: Path) -> None:
 
 
 def test_a_process_that_is_stopped_in_order(path: Path) -> None:
-    """A run that its process ended is over, although the process may still be alive."""
+    """A run that was ended is over, although the process may still be alive."""
     with process(path, "close", 1) as other:
         other.communicate("")
 

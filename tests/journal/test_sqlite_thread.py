@@ -1,4 +1,4 @@
-"""The connection of a journal: its thread, its users, event loops and forks."""
+"""The connection of a journal: thread, users, event loops and forks."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ THREAD = "emay_voice_async.journal.sqlite"
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
-    """Check that each journal ends its thread."""
+    """Check that each journal ends the thread."""
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
@@ -133,7 +133,7 @@ def test_one_loop_after_another(path: Path) -> None:
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_what_has_a_place_in_the_queue_is_done(path: Path, closed: bool) -> None:
-    """An outcome whose write was begun is written, though its caller is cancelled and the loop ends."""
+    """An outcome is written once the write was begun, though the caller is cancelled and the loop ends."""
     held = threading.Event()
 
     async def main() -> None:
@@ -172,7 +172,7 @@ def test_what_has_a_place_in_the_queue_is_done(path: Path, closed: bool) -> None
 
 
 def test_many_users_of_one_object(path: Path) -> None:
-    """The file is closed when its last user leaves, and not before."""
+    """The file is closed when the last user leaves, and not before."""
 
     async def main() -> None:
         journal = SqliteJournal(path)
@@ -189,7 +189,7 @@ def test_many_users_of_one_object(path: Path) -> None:
 
 
 async def cancelled(work: Coroutine[Any, Any, Any]) -> bool:
-    """Start work and cancel it; return whether it was cancelled."""
+    """Start and cancel work; return whether the work was cancelled."""
     task = asyncio.ensure_future(work)
     await asyncio.sleep(0)
     task.cancel()

@@ -4,6 +4,7 @@ import asyncio
 import codecs
 import gzip
 import io
+import os
 import re
 import threading
 import tracemalloc
@@ -398,6 +399,36 @@ class TestAsync:
         assert opened[0].closed
         asyncio.run(cancel())
         assert all(file.closed for file in opened)
+
+    def test_a_cancelled_read_does_not_keep_the_loop(self) -> None:
+        """A task that waits for an empty pipe can be cancelled; the thread ends the stream later."""
+        reading, writing = os.pipe()
+
+        async def main() -> None:
+            loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+            class Pipe:
+                def read(self, size: int, /) -> bytes:
+                    loop.call_soon_threadsafe(begun.set)
+                    return os.read(reading, size)
+
+            async def read() -> None:
+                async for _ in entries:
+                    pass
+
+            entries = read_recipients(Pipe(), format="txt")
+            task = asyncio.ensure_future(read())
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            os.write(writing, f"{ONE}\n".encode() * 2000)
+            os.close(writing)
+            await loop.shutdown_default_executor()
+            assert next(entries, None) is None
+
+        asyncio.run(main())
+        os.close(reading)
 
     def test_problems_are_handled_in_the_loop(self) -> None:
         """``on_problem`` is called in the thread of the event loop, for any kind of entries."""

@@ -76,7 +76,7 @@ class TestConfirming:
         assert run(push(PushReceiver(KEYS, handler), seal(text_of()))) == SUCCESS
         assert not handler.begun
 
-    @pytest.mark.parametrize("app_id", ["", "  ", None])
+    @pytest.mark.parametrize("app_id", ["", "  ", None, f" {APP_ID} "])
     def test_an_empty_account_is_filled_in(self, app_id: str | None) -> None:
         """A report without an account gets the account whose key opened the push."""
         handler = Handler()
@@ -96,6 +96,8 @@ class TestConfirming:
         assert rejected.app_id == APP_ID
         assert list(rejected.error.reports) == handler.reports
         assert rejected.error.broken[0][0] == 7
+        assert rejected.error.broken_count == count + 1
+        assert len(rejected.error.broken) == min(count + 1, 100)
         for raw, reason in rejected.error.broken[1:]:
             assert raw["app_id"] == foreign
             assert reason == "the report names another account than the push"
@@ -341,7 +343,7 @@ class TestRejected:
 
     def test_without_on_rejected_broken_entries_are_counted(self, caplog: pytest.LogCaptureFixture) -> None:
         """The log has the number of broken entries and none of their content."""
-        broken = {"voiceId": "m1", "mobile": MOBILE, "state": "SUCCESS", "callingTime": "yesterday"}
+        broken = [MOBILE, "yesterday"]
         assert run(push(PushReceiver(KEYS, Handler()), seal(text_of(broken, 7, entry("m2"))))) == SUCCESS
         [record] = [one for one in caplog.records if one.levelno == logging.WARNING]
         assert "2 broken entries" in record.getMessage()

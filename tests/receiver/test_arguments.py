@@ -109,7 +109,7 @@ class TestArguments:
             ("keys", {"keys": _without_argument}),
             ("deduplicate", {"deduplicate": RecentReports}),
             ("deduplicate", {"deduplicate": PlainStore()}),
-            ("max_entries", {"max_entries": 0}),
+            ("max_reports", {"max_reports": 0}),
             ("max_requests", {"max_requests": "100"}),
             ("max_held", {"max_held": -1}),
             ("max_held", {"max_held": 1024}),

@@ -200,7 +200,7 @@ class TestSpool:
     def test_unreadable_answers_are_renamed(self, tmp_path: Path) -> None:
         """An unreadable answer, and an answer with a broken report, are renamed and kept."""
         broken = page("1", "2")
-        broken["data"][0]["voiceSign"] = "!"  # type: ignore[index]
+        broken["data"][0] = 7  # type: ignore[index]
         script = Script(
             answers(b"<html>"), answers(broken), answers({"code": "SUCCESS", "data": [1]}), answers(page())
         )
@@ -324,7 +324,7 @@ class TestSpool:
         """When the folder is lost, reports are delivered all the same, and the failure is logged."""
         folder = tmp_path / "folder"
         broken = page("2", "3")
-        broken["data"][0]["voiceSign"] = "!"  # type: ignore[index]
+        broken["data"][0] = 7  # type: ignore[index]
 
         async def main(voice: AsyncEmayVoice) -> None:
             async with aclosing(voice.reports(spool=folder)) as reports:

@@ -99,7 +99,7 @@ def test_a_commit_whose_answer_is_lost(kind: str, done: bool) -> None:
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_begin_that_fails_in_the_end(kind: str, done: bool) -> None:
-    """A begin whose retries fail raises; if the batch was claimed nevertheless, it is free after the run."""
+    """A failed begin raises; if the batch was claimed nevertheless, the batch is free after the run."""
 
     async def main() -> None:
         async with placed(kind) as place:
@@ -127,7 +127,7 @@ def test_a_begin_that_fails_in_the_end(kind: str, done: bool) -> None:
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_close_that_fails_in_the_end(kind: str, done: bool) -> None:
-    """A close whose retries fail raises; if it was done nevertheless, the end of the run does not undo it."""
+    """A failed close raises; if the database committed nevertheless, the end of the run keeps the outcome."""
 
     async def main() -> None:
         async with placed(kind) as place:
@@ -415,7 +415,7 @@ def test_one_journal_in_several_loops() -> None:
 
 @pytest.mark.parametrize("step", ["begin", "close", "record", "summary"])
 def test_a_cancel_scope_of_anyio(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under a cancelled scope of anyio a call waits for the end of its transaction, in few turns of the loop."""
+    """Under a cancelled scope of anyio a call waits for the end of the transaction, in few turns of the loop."""
     waited: list[object] = []
     real = asyncio.wait
 

@@ -14,7 +14,7 @@ from emay_voice_async.journal.protocol import State
 
 @scenario
 async def test_long_states_are_counted_by_their_beginning(place: SqlPlace) -> None:
-    """A long state is kept whole in its line, and counted by its first 40 characters."""
+    """A long state is kept whole in the line, and counted by the first 40 characters."""
     async with place.open() as journal:
         run = await journal.start(PURPOSE)
         batch = await settled(run, keys(1), State.UNKNOWN)

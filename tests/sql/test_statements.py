@@ -31,7 +31,7 @@ TESTS = Path(__file__).parent.parent
 
 @scenario
 async def test_a_claim_is_under_way_until_its_time_is_over(place: SqlPlace) -> None:
-    """A sender cannot be checked for life: its claim is under way until its time is over, then unknown, never free."""
+    """A sender cannot be checked for life: a claim is under way until its time is over, then unknown, never free."""
     async with place.open() as journal, place.open() as another:
         run, other = await journal.start(PURPOSE), await another.start(PURPOSE)
         batch = claim(keys(1), lasts=7200)
@@ -56,7 +56,7 @@ async def test_a_claim_is_under_way_until_its_time_is_over(place: SqlPlace) -> N
 
 @scenario
 async def test_a_late_answer_when_the_time_is_over(place: SqlPlace) -> None:
-    """A claim can be closed after its time, unless another claim has taken over its calls."""
+    """A claim can be closed after its time, unless another claim has taken over the calls."""
     async with place.open() as journal:
         run = await journal.start(PURPOSE)
         batch = await begun(run, keys(1))

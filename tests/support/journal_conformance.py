@@ -76,7 +76,7 @@ def keys(*numbers: int) -> tuple[Key, ...]:
 def claim(
     of: Sequence[Key], *, custom_ids: Iterable[str] = (), resend: bool = False, lasts: float = 3600.0
 ) -> Claim:
-    """Make a claim with a new token; its custom ids are new unless given."""
+    """Make a claim with a new token, and new custom ids unless given."""
     serial = next(_serial)
     given = tuple(custom_ids) or tuple(f"c{serial}-{place}" for place in range(len(of)))
     return Claim(f"token-{serial}", tuple(of), given, lasts, resend)
@@ -110,7 +110,7 @@ async def begun(run: JournalRun, of: Sequence[Key], *, resend: bool = False) -> 
 
 
 async def settled(run: JournalRun, of: Sequence[Key], state: State, *, reason: str = "") -> Claim:
-    """Claim calls and close the claim; the message ids of accepted calls follow from their custom ids."""
+    """Claim calls and close the claim; message ids of accepted calls follow from the custom ids."""
     batch = await begun(run, of)
     ids = [f"m-{custom_id}" for custom_id in batch.custom_ids] if state is State.ACCEPTED else None
     await run.close(batch, state, reason=reason, message_ids=ids)
@@ -364,7 +364,7 @@ class JournalConformance:
 
     @scenario
     async def test_a_claim_outlives_its_process(self, place: Place) -> None:
-        """When its process has ended, an open claim is unknown; a closed claim keeps its state."""
+        """After the end of the process, an open claim is unknown; a closed claim keeps its state."""
         journal = place.open()
         run = await journal.start(PURPOSE)
         await settled(run, keys(1), State.ACCEPTED)
@@ -484,7 +484,7 @@ class JournalConformance:
 
     @scenario
     async def test_end_makes_unknown_what_was_not_closed(self, place: Place) -> None:
-        """At the end of a run its open claims are unknown; the claims of other runs are not."""
+        """At the end of a run the open claims are unknown; the claims of other runs are not."""
         journal, another = place.open(), place.open()
         run, neighbour, other = (
             await journal.start(PURPOSE),
@@ -514,7 +514,7 @@ class JournalConformance:
 
     @scenario
     async def test_late_answers_after_the_end(self, place: Place) -> None:
-        """A claim that was open at the end of its run is closed by a late response."""
+        """A claim that was open at the end of the run is closed by a late response."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             first, second = await begun(run, keys(1, 2)), await begun(run, keys(3))
@@ -533,7 +533,7 @@ class JournalConformance:
 
     @scenario
     async def test_a_report_proves_that_a_call_was_made(self, place: Place) -> None:
-        """A report makes an unknown call accepted, by its custom id; the call is never sent again."""
+        """A report makes an unknown call accepted, by the custom id; the call is never sent again."""
         journal = place.open()
         run = await journal.start(PURPOSE)
         batch = await settled(run, keys(1, 2), State.UNKNOWN, reason="no answer")
@@ -549,7 +549,7 @@ class JournalConformance:
 
     @scenario
     async def test_a_report_of_a_call_whose_process_is_gone(self, place: Place) -> None:
-        """A report settles its call of an open claim; the other calls stay unknown."""
+        """A report settles a call of an open claim; the other calls stay unknown."""
         journal = place.open()
         run = await journal.start(PURPOSE)
         batch = await begun(run, keys(1, 2))
@@ -564,7 +564,7 @@ class JournalConformance:
 
     @pytest.mark.parametrize("state", [State.REFUSED, State.NOT_SENT, State.UNKNOWN])
     def test_calls_that_a_report_has_shown_are_left_alone(self, state: State) -> None:
-        """A call with a report stays accepted, however its claim is closed."""
+        """A call with a report stays accepted, however the claim is closed."""
 
         async def main() -> None:
             async with self.place() as place, place.open() as journal:
@@ -599,7 +599,7 @@ class JournalConformance:
 
     @scenario
     async def test_reports_are_known_by_either_id(self, place: Place) -> None:
-        """A report belongs to a call by its message id or by its custom id."""
+        """A report belongs to a call by message id or by custom id."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
             batch = await settled(run, keys(1, 2, 3), State.ACCEPTED)
@@ -888,7 +888,7 @@ class JournalConformance:
                 if finished:
                     assert finished == [True]
                     break
-                # Its request did not leave, so the claim is closed as not sent.
+                # The request did not leave, so the claim is closed as not sent.
                 await run.close(batch, State.NOT_SENT, reason="cancelled")
                 assert await run.begin(claim(of)), turns
             assert turns > 0
@@ -962,7 +962,7 @@ def more_and_more() -> Iterator[int]:
 
 
 async def cancelled_after(turns: int, work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Cancel ``work`` after so many turns of the loop; return a list with its result, if it returned."""
+    """Cancel ``work`` after so many turns of the loop; return a list with the result, if any."""
     task = asyncio.create_task(work)
     for _ in range(turns):
         if task.done():
@@ -988,7 +988,7 @@ class _Call:
 
 @define
 class _Run:
-    """A run in the model, and its claims."""
+    """A run in the model, with claims."""
 
     journal: Journal
     run: JournalRun
@@ -1074,7 +1074,7 @@ class _History(RuleBasedStateMachine):
 
     @rule(number=_ANY)
     def end(self, number: int) -> None:
-        """End a run: its open claims are unknown."""
+        """End a run: open claims are unknown."""
         run = self._runs[number % len(self._runs)]
         if not run.ended:
             self._do(run.run.end())
@@ -1083,7 +1083,7 @@ class _History(RuleBasedStateMachine):
 
     @rule(number=_ANY)
     def die(self, number: int) -> None:
-        """Kill a run: its open claims are unknown, and the run is not used again."""
+        """Kill a run: open claims are unknown, and the run is not used again."""
         run = self._runs[number % len(self._runs)]
         if not run.ended:
             self._do(self._place.abandon(run.run))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from emay_voice_async import AsyncEmayVoice, Notice, RateLimit, RateLimits, Recipient, SendError
 from emay_voice_async.redis import RedisPacer
 
-LONGEST = 3.0
+LONGEST = 6.0
 
 
 async def main(

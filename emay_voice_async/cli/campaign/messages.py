@@ -1,4 +1,4 @@
-"""The message of a send, from its options."""
+"""Makes the message of a send from the options."""
 
 import sys
 from pathlib import Path

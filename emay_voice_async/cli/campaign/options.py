@@ -79,7 +79,7 @@ class SendOptions:
     )
     encoding: str | None = field(
         metadata=_option(
-            "--encoding", help="Encoding of the lists, such as gb18030.  [default: UTF-8 or by BOM]"
+            "--encoding", help="Encoding of the lists, such as gb18030.  [default: UTF-8, GB18030 or by BOM]"
         )
     )
     skip_invalid: bool = field(

@@ -1,4 +1,4 @@
-"""``code``: sends a verification code to one number."""
+"""``code``: sends a verification code to a number."""
 
 import asyncio
 import sys

@@ -90,7 +90,7 @@ def export(
     states: tuple[str, ...],
     output: Path | None,
 ) -> ExitCode:
-    """Write every call of a journal, with its report."""
+    """Write every call of a journal, with the report."""
     chosen = frozenset(_STATES[state] for state in states) or frozenset(State)
     number = export_calls(SqliteJournal(path), chosen, format, output)
     session.console.say(f"{calls(number)}.")

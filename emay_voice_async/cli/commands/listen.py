@@ -35,7 +35,7 @@ __all__ = ["listen"]
 
 MAX_CONNECTIONS: Final = 200
 MAX_HEADERS: Final = 16 * 1024
-"""Bytes of a request line and its headers."""
+"""Bytes of a request line and the headers."""
 HEADER_TIMEOUT: Final = 10.0
 """Seconds from a connection, or a response, to the end of the next headers; the receiver bounds the body."""
 
@@ -64,7 +64,9 @@ def _path(text: str) -> str:
 @click.command(epilog=_EPILOG)
 @click.option("--port", type=PORT, required=True, help="0: any free port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--path", type=_path, default="/", show_default=True, help="The path of the pushes.")
+@click.option(
+    "--path", type=_path, metavar="PATH", default="/", show_default=True, help="The path of the pushes."
+)
 @click.option(
     "--plain-from",
     "networks",
@@ -118,17 +120,17 @@ def listen(
 
 
 class _BoundedProtocol(H11Protocol):
-    """Closes a connection whose request headers take too long."""
+    """Closes a connection with slow request headers."""
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start a connection, and the time limit of its first request."""
+        """Start a connection, and the time limit of the first request."""
         super().connection_made(transport)
         self._start_deadline()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the client; the headers of a request end its time limit."""
+        """Take bytes of the client; complete headers end the time limit."""
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._stop_deadline()
@@ -154,7 +156,7 @@ class _BoundedProtocol(H11Protocol):
 
 
 class _QuietServer(uvicorn.Server):
-    """A server without signal handlers: the command has its own."""
+    """A server without signal handlers: the command installs handlers."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -123,7 +123,7 @@ class Console:
             yield lambda _: None
 
     def _print(self, content: RenderableType, style: str = "", *, soft_wrap: bool = False) -> None:
-        # Escaped before the layout, a text keeps to its column.
+        # Text is escaped before the layout, so that columns keep their width.
         content = escaped_lines(content) if isinstance(content, str) else content
         self.rich.print(content, style=style or None, soft_wrap=soft_wrap)
 

@@ -36,7 +36,7 @@ _KINDS: Final[dict[type[Message], str]] = {
 
 
 def escaped(text: str) -> str:
-    """Return text without control characters: each one becomes its Python escape, in visible letters."""
+    """Return text with each control character replaced by a visible Python escape."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 

@@ -1,12 +1,12 @@
 """Rows for machines: outcomes, reports and the calls of a journal, as JSON values."""
 
-import base64
 from collections.abc import Iterator
 from typing import Final
 
 from emay_voice_async.errors import DuplicateError, EmayVoiceError, RefusedError
 from emay_voice_async.journal.protocol import Line
 from emay_voice_async.model.results import Accepted, Outcome, Report, Unknown
+from emay_voice_async.wire.structuring import unstructure
 
 __all__ = ["CALL_FIELDS", "Row", "row_of_line", "row_of_report", "row_of_unreadable", "rows_of_outcome"]
 
@@ -47,21 +47,8 @@ def _row(
 
 def row_of_report(report: Report) -> Row:
     """Return the row of a report, the recording in base64: the service hands a recording out once."""
-    recording = report.recording
-    return {
-        "product": report.product.value,
-        "app_id": report.app_id,
-        "message_id": report.message_id,
-        "custom_id": report.custom_id,
-        "mobile": report.mobile,
-        "state": report.state.name,
-        "raw_state": report.raw_state,
-        "description": report.description,
-        "called_at": None if report.called_at is None else report.called_at.isoformat(),
-        "duration": report.duration,
-        "key_pressed": report.key_pressed,
-        "recording": None if recording is None else base64.b64encode(recording).decode(),
-    }
+    row: Row = unstructure(report)
+    return row
 
 
 def row_of_unreadable(raw: object, reason: str) -> Row:

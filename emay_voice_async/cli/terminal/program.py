@@ -1,4 +1,4 @@
-"""The program's name in the commands that it prints."""
+"""The name of the program in printed commands."""
 
 import os
 import shlex
@@ -12,7 +12,7 @@ __all__ = ["program_name"]
 def program_name(*, is_module: bool) -> str:
     """Return the text in front of the arguments; the shell that started this process can run it.
 
-    A tool such as nox starts a Python of its own, which that shell does not find as ``python``.
+    That shell may not find the Python of a tool such as nox as ``python``.
     """
     if is_module:
         return f"{_python()} -m emay_voice_async"

@@ -7,6 +7,7 @@ from support.cli_runner import Program, Unwritable
 
 from emay_voice_async import Product, Report
 from emay_voice_async.journal import SqliteJournal
+from emay_voice_async.sandbox import Fault
 
 
 class TestShow:
@@ -24,6 +25,20 @@ class TestShow:
         assert "100 SUCCESS answered" in words
         assert "unknown" not in words
         assert result.out == "\n".join(map(str.rstrip, result.out.split("\n")))
+
+    def test_reasons_of_unknown_calls(self, program: Program, tmp_path: Path) -> None:
+        """Unknown calls are shown with their reason, and with what to do about them."""
+        path = tmp_path / "run.db"
+        program.sandbox.fail_next(Fault.reset(acts=True), on="send")
+        arguments = ("send", "notice", "--to", "-", "--content", "您好", "--yes", "--journal", path)
+        program(*arguments, input=b"13800000000\n13800000001")
+        words = " ".join(program("journal", "show", path).out.split())
+        assert "2 unknown perhaps called; their reports show which: without a report 24 h later," in words
+        assert "use --resend-unknown" in words
+        [row] = program("journal", "show", path, "--json").rows
+        [(reason, count)] = row["reasons"].items()
+        assert count == 2
+        assert f"2: {reason}" in words
 
     def test_without_reports(self, program: Program, tmp_path: Path) -> None:
         """Without reports, the summary has no part for them."""

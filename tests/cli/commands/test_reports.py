@@ -54,7 +54,7 @@ class TestReports:
 
     def test_unreadable(self, program: Program) -> None:
         """The raw value of an unreadable report is printed, because the service keeps no copy."""
-        raw = {"voiceId": "1", "voiceSign": "!"}
+        raw = {"voiceSign": "!"}
         body = json.dumps({"code": "SUCCESS", "data": [raw]}).encode()
         program.sandbox.fail_next(Fault.answer(body), on="reports")
         result = program("reports")
