@@ -142,6 +142,14 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def security(session: nox.Session) -> None:
+    """Scan the package with bandit; walk the frames of all errors for secrets, numbers and request bodies."""
+    session.install(".[test]", "bandit[toml]>=1.8")
+    session.run("bandit", "-q", "-c", "pyproject.toml", "-r", "emay_voice_async")
+    session.run("pytest", "tests/test_frames.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed against other packages; without arguments, write all results to benchmarks/results.rst."""
     session.install(".", *BENCH)

@@ -21,7 +21,6 @@ settings.load_profile("unhurried")
 SLOW = re.compile(
     r"""
     tests/cli/test_processes\.py
-    | tests/cli/test_send\.py::TestStopping
     | tests/lists/test_reading\.py::TestReading::test_memory
     | tests/pacing/test_local\.py::(TestQueue|TestSpeed)
     | tests/redis/test_\w+(pacer\.py::TestProcesses|protocol\.py::TestScript|queue\.py::TestWorlds)

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from attrs import define, evolve, field
 
 from emay_voice_async.errors import PushError
 from emay_voice_async.exchange.tasks import retrieve
+from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.results import Report
 from emay_voice_async.push import decode_plain_push, decode_push
 from emay_voice_async.receiver.load import Share
@@ -82,12 +82,14 @@ class Decoder:
 
     async def decode(self, body: bytes, push: Push, share: Share) -> Decoded:
         """Decode a push; raise :class:`RefusalError` (403) for a plain push from elsewhere."""
-        if len(body) <= _BODY_IN_PLACE:
-            decoded = self._decode(body, push, min(self.max_size, _SIZE_IN_PLACE))
+        content = Hidden(body)
+        del body
+        if len(content.value) <= _BODY_IN_PLACE:
+            decoded = self._decode(content.value, push, min(self.max_size, _SIZE_IN_PLACE))
             if decoded.error is None or decoded.error.stage != "size" or self.max_size <= _SIZE_IN_PLACE:
                 return decoded
         async with asyncio.timeout(self.timeout):
-            return await self._in_thread(partial(self._decode, body, push, self.max_size), share)
+            return await self._in_thread(lambda: self._decode(content.value, push, self.max_size), share)
 
     async def _in_thread(self, decode: Callable[[], Decoded], share: Share) -> Decoded:
         """Decode in a thread. After a cancellation the thread goes on, and keeps its place and its share."""
@@ -120,7 +122,8 @@ class Decoder:
             if plain:
                 reports = self._decode_plain(body, push)
         except PushError as error:
-            return self._checked(error.reports, error, push, plain)
+            # Without the traceback, whose frames hold the body.
+            return self._checked(error.reports, error.with_traceback(None), push, plain)
         return self._checked(reports, None, push, plain)
 
     def _decode_plain(self, body: bytes, push: Push) -> list[Report]:

@@ -11,7 +11,7 @@ class Script:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.sha: str = hashlib.sha1(text.encode()).hexdigest()  # noqa: S324 - the protocol's
+        self.sha: str = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 SYNC: Final = Script(

@@ -131,4 +131,5 @@ def _cipher(secret_key: str | bytes) -> Cipher[modes.ECB]:
         raise InvalidRequestError(
             "secret_key", "must have 16, 24 or 32 bytes to decrypt with", None, len(key)
         )
-    return Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - the service's choice
+    # ECB is the choice of the service.
+    return Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 # nosec B305

@@ -10,6 +10,7 @@ from typing import Self, Unpack, assert_type
 import httpx
 import httpx2
 import redis.asyncio
+from sqlalchemy import MetaData
 
 from emay_voice_async import (
     Accepted,
@@ -51,9 +52,10 @@ from emay_voice_async import (
     Unknown,
     VerificationCode,
     VoiceSms,
+    unstructure,
 )
 from emay_voice_async.client import ClientOptions
-from emay_voice_async.errors import DuplicateError, JournalError, UsageError
+from emay_voice_async.errors import DuplicateError, JournalError, TooManyReportsError, UsageError
 from emay_voice_async.journal import (
     Claim,
     JournalRun,
@@ -65,7 +67,15 @@ from emay_voice_async.journal import (
     State,
     Summary,
 )
-from emay_voice_async.lists import FORMATS, Entry, read_recipients, recipients_of
+from emay_voice_async.lists import (
+    FORMATS,
+    Entries,
+    Entry,
+    Recipients,
+    normalised,
+    read_recipients,
+    recipients_of,
+)
 from emay_voice_async.pacing import LocalPacer
 from emay_voice_async.push import decode_plain_push, decode_push, decode_reports, decrypt, gunzip
 from emay_voice_async.receiver import (
@@ -94,7 +104,7 @@ from emay_voice_async.sandbox import (
     Sandbox,
     ServiceType,
 )
-from emay_voice_async.sql import SqlJournal
+from emay_voice_async.sql import SqlJournal, metadata
 
 
 class MyPacer:
@@ -234,6 +244,8 @@ async def use_client(voice: AsyncEmayVoice) -> None:
         assert_type(error.position, int | None)
     except JournalError as error:
         assert_type(error.where, str)
+    except TooManyReportsError as error:
+        assert_type(error.limit, int)
     except ReportTimeoutError as error:
         assert_type(error.seconds, float)
     except AnswerError as error:
@@ -270,6 +282,7 @@ def reports(report: Report) -> None:
     assert_type(report.key_pressed, str | None)
     assert_type(report.recording, bytes | None)
     assert_type(report.succeeded, bool)
+    assert unstructure(report)
     assert_type(ResultCode.SUCCESS.meaning, str)
 
 
@@ -339,7 +352,12 @@ async def shared(client: redis.asyncio.Redis) -> None:
 async def campaign(voice: AsyncEmayVoice) -> None:
     """A send that may be killed: planned, bounded, with a journal in a file or in a database."""
     assert_type(FORMATS["csv"], tuple[str, ...])
-    for entry in read_recipients("people.txt"):
+    assert_type(normalised("+86 138-0000-0000"), str)
+    assert_type(metadata("emay_voice_"), MetaData)
+    entries = read_recipients("people.txt")
+    assert_type(entries, Entries)
+    assert_type(recipients_of(read_recipients("people.txt")), Recipients)
+    for entry in entries:
         assert_type(entry, Entry)
         assert_type(entry.problem, InvalidRequestError | None)
     journals: list[Journal] = [
