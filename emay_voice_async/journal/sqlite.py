@@ -114,7 +114,7 @@ class _SqliteRun:
         """Return the standing of each call; None: the call was never claimed."""
         if self._number is None and not self._connection.path.exists():
             return [None] * len(keys)
-        return await self._connection.use(lambda db: reading.look(db, keys, _is_live))
+        return await self._connection.use(lambda db: reading.look_at_once(db, keys, _is_live))
 
     async def begin(self, claim: Claim) -> bool:
         """Claim a batch durably: whole (True) or not at all (False)."""

@@ -12,9 +12,10 @@ from emay_voice_async.journal.protocol import MAX_REASONS, Key, Line, Standing, 
 from emay_voice_async.journal.purpose import Purpose, StoredPurpose
 from emay_voice_async.journal.sqlite_runs import IsLive, has_ended
 from emay_voice_async.journal.sqlite_schema import NUMBERS, STATES
+from emay_voice_async.journal.sqlite_transaction import Transaction
 from emay_voice_async.model.beijing import BEIJING, beijing_time
 
-__all__ = ["bound", "check_purpose", "look", "page", "stored_purpose", "summary"]
+__all__ = ["bound", "check_purpose", "look", "look_at_once", "page", "stored_purpose", "summary"]
 
 PAGE: Final = 1000
 """Calls that are read at a time."""
@@ -44,6 +45,12 @@ def look(db: sqlite3.Connection, keys: Iterable[Key], is_live: IsLive) -> list[S
     runs = _Runs(db, is_live)
     found = (db.execute(_LOOK, bound(key)).fetchone() for key in keys)
     return [None if row is None else _standing(runs, *row) for row in found]
+
+
+def look_at_once(db: sqlite3.Connection, keys: Iterable[Key], is_live: IsLive) -> list[Standing | None]:
+    """Look the calls up as of a single moment, so that a claim of another run is seen whole or not at all."""
+    with Transaction(db, write=False):
+        return look(db, keys, is_live)
 
 
 def _standing(

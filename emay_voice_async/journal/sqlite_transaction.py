@@ -12,13 +12,17 @@ def pragma(db: sqlite3.Connection, name: str) -> int:
 
 
 class Transaction:
-    """A write transaction: committed whole or rolled back, with no other writer in the meantime."""
+    """A write transaction: committed whole or rolled back, with no other writer in the meantime.
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    With ``write=False`` a read transaction: all reads see the same commits.
+    """
+
+    def __init__(self, db: sqlite3.Connection, *, write: bool = True) -> None:
         self._db = db
+        self._begin = "BEGIN IMMEDIATE" if write else "BEGIN"
 
     def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute(self._begin)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:

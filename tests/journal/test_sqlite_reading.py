@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +21,9 @@ from support.journal_conformance import (
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal import sqlite_file
-from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.protocol import Key, State
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.journal.sqlite_reading import look_at_once
 from emay_voice_async.model.beijing import BEIJING
 
 
@@ -128,5 +130,32 @@ def test_an_odd_time_in_a_report(path: Path, year: int) -> None:
         [line] = await all_lines(journal)
         assert line.called_at == (at if year > 1 else None)
         await run.end()
+
+    asyncio.run(main())
+
+
+def test_calls_are_looked_up_as_of_one_moment(path: Path) -> None:
+    """A claim that is made while a list is looked up is seen whole or not at all."""
+
+    def is_live(_: str) -> bool:
+        return True
+
+    def while_claiming() -> Iterator[Key]:
+        first, *others = keys(1, 2, 3)
+        yield first
+        values = [(int(key.mobile), key.custom_id, key.occurrence) for key in (first, *others)]
+        with closing(sqlite3.connect(path)) as other, other:
+            other.execute("INSERT INTO claims VALUES (1, 'token', 1, 0, 1e12, '')")
+            columns = "claim, state, custom_id, mobile, given, occurrence"
+            other.executemany(f"INSERT INTO calls ({columns}) VALUES (1, 0, 'id', ?, ?, ?)", values)
+        yield from others
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            with closing(sqlite_file.connect(path, create=False, is_live=is_live)) as db:
+                assert look_at_once(db, while_claiming(), is_live) == [None, None, None]
+                assert None not in look_at_once(db, keys(1, 2, 3), is_live)
+            await run.end()
 
     asyncio.run(main())
