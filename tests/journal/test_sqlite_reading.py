@@ -146,8 +146,11 @@ def test_calls_are_looked_up_as_of_one_moment(path: Path) -> None:
         values = [(int(key.mobile), key.custom_id, key.occurrence) for key in (first, *others)]
         with closing(sqlite3.connect(path)) as other, other:
             other.execute("INSERT INTO claims VALUES (1, 'token', 1, 0, 1e12, '')")
-            columns = "claim, state, custom_id, mobile, given, occurrence"
-            other.executemany(f"INSERT INTO calls ({columns}) VALUES (1, 0, 'id', ?, ?, ?)", values)
+            other.executemany(
+                "INSERT INTO calls (claim, state, custom_id, mobile, given, occurrence)"
+                " VALUES (1, 0, 'id', ?, ?, ?)",
+                values,
+            )
         yield from others
 
     async def main() -> None:
