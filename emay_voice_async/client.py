@@ -1,31 +1,35 @@
 """``AsyncEmayVoice``: the whole service through one client."""
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from datetime import timedelta
 from decimal import Decimal
-from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
 from attrs import evolve
 
-from emay_voice_async.errors import (
-    InvalidRequestError,
-    UsageError,
-)
+from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.exchange.attempts import Credentials
+from emay_voice_async.exchange.binding import LoopBinding, instant_of
 from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.exchange.settings import (
+    ClientOptions,
+    allowed_numbers,
+    check_credential,
+    check_pacing,
+    checked_product,
+    with_environment,
+)
 from emay_voice_async.exchange.transport import HttpClient, Transport
 from emay_voice_async.journal.protocol import Journal
 from emay_voice_async.journal.purpose import Purpose
-from emay_voice_async.model.checks import check_count, check_flag, check_object, check_seconds, check_text
+from emay_voice_async.model.checks import check_count, check_flag, check_seconds
 from emay_voice_async.model.endpoints import ENDPOINTS, JOIN_BALANCE, VOICE_BALANCE, Call, Product
 from emay_voice_async.model.hidden import Hidden, hides_arguments
 from emay_voice_async.model.limits import RateLimits
 from emay_voice_async.model.messages import Message
-from emay_voice_async.model.recipients import Recipient, check_recipient
+from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Outcome, Report, SendResult, Ticket, Unknown
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.pacing.local import LocalPacer
@@ -46,29 +50,6 @@ __all__ = ["AsyncEmayVoice", "ClientOptions"]
 
 _BALANCES = {endpoint.product: endpoint for endpoint in (VOICE_BALANCE, JOIN_BALANCE)}
 _PRODUCTS = {endpoint.path: endpoint.product for endpoint in ENDPOINTS}
-_ENVIRONMENT = {
-    "base_url": "EMAY_VOICE_BASE_URL",
-    "app_id": "EMAY_VOICE_APP_ID",
-    "secret_key": "EMAY_VOICE_SECRET_KEY",
-}
-
-
-class ClientOptions(TypedDict, total=False):
-    """The arguments of :class:`AsyncEmayVoice`, for functions that pass them on."""
-
-    base_url: str
-    app_id: str
-    secret_key: str
-    http_client: HttpClient | None
-    rate_limits: RateLimits
-    pacer: Pacer | None
-    timeout: float
-    max_concurrency: int
-    max_response_size: int
-    cold_start: bool
-    allow_only: Collection[str] | None
-    max_undelivered: int
-    clock: Callable[[], float]
 
 
 class AsyncEmayVoice:
@@ -116,17 +97,13 @@ class AsyncEmayVoice:
         max_undelivered: int = 100_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        _check_credential("app_id", app_id)
-        _check_credential("secret_key", secret_key)
+        check_credential("app_id", app_id)
+        check_credential("secret_key", secret_key)
         check_seconds("timeout", timeout)
         check_count("max_concurrency", max_concurrency)
         check_count("max_response_size", max_response_size, " of bytes")
         check_count("max_undelivered", max_undelivered)
-        if not isinstance(rate_limits, RateLimits):
-            rule = "must be RateLimits, such as RateLimits(send=RateLimit(10, 1.0))"
-            raise InvalidRequestError("rate_limits", rule, None, type(rate_limits).__name__)
-        if pacer is not None:
-            check_object("pacer", pacer, ("acquire", "limit"), "a Pacer such as RedisPacer(...)")
+        check_pacing(rate_limits, pacer)
         self._app_id = app_id
         self._transport = Transport(base_url, http_client, timeout, max_response_size)
         self._pacer = LocalPacer(rate_limits, cold_start=cold_start) if pacer is None else pacer
@@ -134,11 +111,10 @@ class AsyncEmayVoice:
             self._transport, self._pacer, Credentials(app_id, secret_key), timeout=timeout, clock=clock
         )
         self._sender = Sender(
-            self._exchanges, max_concurrency=max_concurrency, allow_only=_numbers(allow_only)
+            self._exchanges, max_concurrency=max_concurrency, allow_only=allowed_numbers(allow_only)
         )
         self._reports = ReportReader(self._exchanges, max_undelivered)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
+        self._binding = LoopBinding()
 
     @classmethod
     @hides_arguments
@@ -148,24 +124,16 @@ class AsyncEmayVoice:
         ``overrides`` are arguments of the constructor, and take precedence. A missing or empty variable raises
         :class:`InvalidRequestError` with the name.
         """
-        options: dict[str, Any] = {**overrides}
-        for name, variable in _ENVIRONMENT.items():
-            if name not in options:
-                options[name] = os.environ.get(variable, "")
-                if not options[name]:
-                    raise InvalidRequestError(variable, "must be set in the environment")
-        return cls(**options)
+        return cls(**with_environment(overrides))
 
     def __repr__(self) -> str:
         return f"AsyncEmayVoice({self._transport.base_url!r}, app_id={self._app_id!r})"
 
     async def __aenter__(self) -> Self:
-        self._enter()
+        self._binding.enter()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -174,9 +142,8 @@ class AsyncEmayVoice:
         That takes at most twice the ``timeout``. Requests that wait for a slot are not sent. A closing that is
         cancelled goes on in the background. Closing again has no effect. A shared ``http_client`` stays open.
         """
-        if self._loop is not None:
-            self._check_loop()
-        self._closed = True
+        self._binding.check()
+        self._binding.closed = True
         self._reports.close()
         await self._exchanges.aclose()
         self._reports.release()
@@ -208,7 +175,8 @@ class AsyncEmayVoice:
         """
         entries = Hidden(to)
         del to
-        options = self._options(deadline, journal, resend_unknown, allow_duplicates, max_calls, hours)
+        self._binding.enter()
+        options = Options(instant_of(deadline), journal, resend_unknown, allow_duplicates, max_calls, hours)
         return await self._sender.send(message, entries, options, on_outcome)
 
     @hides_arguments
@@ -255,7 +223,8 @@ class AsyncEmayVoice:
         more numbers are sent to, and the rest comes out as ``NotSent``. ``hours``: batches wait for the calling
         hours.
         """
-        options = self._options(deadline, journal, resend_unknown, allow_duplicates, max_calls, hours)
+        self._binding.enter()
+        options = Options(instant_of(deadline), journal, resend_unknown, allow_duplicates, max_calls, hours)
         return self._sender.outcomes(message, to, options)
 
     async def plan(
@@ -280,7 +249,8 @@ class AsyncEmayVoice:
         """
         entries = Hidden(to)
         del to
-        options = self._options(None, journal, resend_unknown, allow_duplicates, max_calls, hours)
+        self._binding.enter()
+        options = Options(None, journal, resend_unknown, allow_duplicates, max_calls, hours)
         if not (price is None or (isinstance(price, Decimal) and price.is_finite() and price >= 0)):
             raise InvalidRequestError("price", "must be a Decimal of at least 0", 0, type(price).__name__)
         reader = self._sender.read(message, entries.value, options, tolerant=True)
@@ -310,9 +280,9 @@ class AsyncEmayVoice:
         (reports may have been removed; if the response comes late, the next call returns them),
         :class:`AnswerError` (the response is in ``error.body``).
         """
-        self._enter()
-        _check_product(product)
-        return await self._reports.take(number, product, deadline=self._instant(deadline))
+        self._binding.enter()
+        checked_product(product)
+        return await self._reports.take(number, product, deadline=instant_of(deadline))
 
     def reports(
         self,
@@ -381,7 +351,7 @@ class AsyncEmayVoice:
         :class:`RefusedError` when the service does not let this account ask, and :class:`NotSentError` when a
         setting or the address is wrong (``permanent``).
         """
-        self._enter()
+        self._binding.enter()
         check_seconds("timeout", timeout)
         products = self._products(product) if poll else ()
         return await self._reports.wait(search_for(awaited, product), products, timeout)
@@ -398,7 +368,7 @@ class AsyncEmayVoice:
         Returns the report of each recipient, in their order; None: no report came within ``timeout`` seconds, so
         that the call was not made, or has not ended yet.
         """
-        self._enter()
+        self._binding.enter()
         check_seconds("timeout", timeout)
         product = product or _PRODUCTS.get(unknown.error.path)
         searches = [search_for(recipient, product) for recipient in unknown.recipients]
@@ -415,8 +385,7 @@ class AsyncEmayVoice:
         stored. Then no report of this call is stored, and a receiver whose handler raises these errors lets the
         service push again.
         """
-        if self._loop is not None:
-            self._check_loop()
+        self._binding.check()
         check_flag("keep", keep)
         self._reports.feed(reports, keep=keep)
 
@@ -428,10 +397,10 @@ class AsyncEmayVoice:
         Raises :class:`RefusedError`, :class:`NotSentError`, or :class:`OutcomeUnknownError` when no usable
         response came.
         """
-        self._enter()
-        endpoint = _BALANCES[_check_product(product)]
+        self._binding.enter()
+        endpoint = _BALANCES[checked_product(product)]
         return await self._exchanges.call(
-            endpoint, b"", lambda answer: read_balance(endpoint, answer), deadline=self._instant(deadline)
+            endpoint, b"", lambda answer: read_balance(endpoint, answer), deadline=instant_of(deadline)
         )
 
     @property
@@ -459,19 +428,6 @@ class AsyncEmayVoice:
         """Return the pairs of :attr:`broken_reports` and forget them: the last 10,000, whole responses up to 64 MiB."""
         return self._reports.requests.broken.take()
 
-    def _options(
-        self,
-        deadline: float | None,
-        journal: Journal | None,
-        resend_unknown: bool,
-        allow_duplicates: bool,
-        max_calls: int | None,
-        hours: CallingHours | None,
-    ) -> Options:
-        self._enter()
-        instant = self._instant(deadline)
-        return Options(instant, journal, resend_unknown, allow_duplicates, max_calls, hours)
-
     def _streaming(
         self,
         product: Product,
@@ -480,65 +436,13 @@ class AsyncEmayVoice:
         spool: str | os.PathLike[str] | None,
         deadline: float | None,
     ) -> Streaming:
-        self._enter()
+        self._binding.enter()
         check_flag("follow", follow)
         check_seconds("poll_interval", poll_interval)
         folder = None if spool is None else Spool(spool, self._app_id)
-        return Streaming(_check_product(product), follow, poll_interval, folder, self._instant(deadline))
+        return Streaming(checked_product(product), follow, poll_interval, folder, instant_of(deadline))
 
     def _products(self, product: Product | None) -> set[Product]:
         if product is not None:
-            return {_check_product(product)}
+            return {checked_product(product)}
         return self._sender.products or {Product.VOICE}
-
-    def _enter(self) -> None:
-        """Bind to the running loop on first use, and refuse any other loop."""
-        if self._closed:
-            raise UsageError("client", "is closed; make a new one")
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        self._check_loop()
-
-    def _check_loop(self) -> None:
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if self._loop is not running:
-            raise UsageError(
-                "client",
-                "belongs to the event loop of its first call; make one client for each event loop, inside"
-                " the coroutine that asyncio.run is given (or one for each test)",
-            )
-
-    def _instant(self, deadline: float | None) -> float | None:
-        if deadline is None:
-            return None
-        check_seconds("deadline", deadline)
-        return asyncio.get_running_loop().time() + deadline
-
-
-def _numbers(allow_only: Collection[str] | None) -> frozenset[str] | None:
-    if allow_only is None:
-        return None
-    if isinstance(allow_only, str | bytes) or not isinstance(allow_only, Collection):
-        raise InvalidRequestError(
-            "allow_only", "must be a collection of numbers", None, type(allow_only).__name__
-        )
-    for position, mobile in enumerate(allow_only):
-        check_recipient(Recipient(mobile), position)
-    return frozenset(allow_only)
-
-
-def _check_credential(name: str, value: object) -> None:
-    check_text(name, value)
-    if value != str(value).strip():
-        raise InvalidRequestError(name, "must not begin or end with white space")
-
-
-def _check_product(product: Product) -> Product:
-    if not isinstance(product, Product):
-        raise InvalidRequestError(
-            "product", "must be Product.VOICE or Product.JOIN", None, type(product).__name__
-        )
-    return product
