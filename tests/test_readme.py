@@ -11,10 +11,13 @@ from pathlib import Path
 
 import docutils.nodes
 import pytest
+from attrs import fields
 from docutils.core import publish_doctree
 
 import emay_voice_async
-from emay_voice_async import CallState, errors
+from emay_voice_async import CallState, cli, errors
+from emay_voice_async.cli.terminal.exit_codes import ExitCode
+from emay_voice_async.receiver import PushReceiver
 from emay_voice_async.sandbox import Sandbox
 from emay_voice_async.sandbox.outcomes import MAGIC_NUMBERS
 
@@ -93,6 +96,24 @@ def test_the_table_of_magic_numbers_is_the_code() -> None:
             assert rows[digits].startswith(outcome.state)
         if outcome is not None and outcome.key:
             assert f"pressed {outcome.key}" in rows[digits]
+
+
+def test_the_table_of_exit_codes_is_the_code() -> None:
+    """The README lists the exit codes and their meanings in the order of the code, the most severe first."""
+    documented = re.findall(r"^(\d+) +(.+)$", cli.__doc__ or "", re.MULTILINE)
+    assert {int(code) for code, _ in documented} == set(ExitCode)
+    for (code, meaning), (listed, text) in zip(tables()["exit code"], documented, strict=True):
+        assert code == listed
+        assert meaning.startswith(text)
+
+
+def test_the_table_of_bounds_is_the_code() -> None:
+    """The README lists each bound of a receiver with the default."""
+    text = " ".join(row[0] for row in tables()["argument and default"])
+    found = re.findall(r"(\w+) ([\d,]+)( MiB)?", text)
+    bounds = {name: int(number.replace(",", "")) * (1024**2 if unit else 1) for name, number, unit in found}
+    arguments = {str(field.alias): field.default for field in fields(PushReceiver) if field.init}
+    assert bounds == {name: arguments[name] for name in arguments if re.match("max_|.*_timeout", name)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
