@@ -1,24 +1,31 @@
-"""The README: the examples run, the tables agree with the code, the links are valid."""
+"""The pages: the examples run, the tables agree with the code, links and names are valid."""
 
 import builtins
 import contextlib
 import importlib
 import io
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import docutils.nodes
 import pytest
+from attrs import fields
 from docutils.core import publish_doctree
 
 import emay_voice_async
-from emay_voice_async import CallState, errors
+from emay_voice_async import CallState, cli, errors
+from emay_voice_async.cli.terminal.exit_codes import ExitCode
+from emay_voice_async.receiver import PushReceiver
 from emay_voice_async.sandbox import Sandbox
 from emay_voice_async.sandbox.outcomes import MAGIC_NUMBERS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.rst", ROOT / "CHANGELOG.rst"]
+PACKAGE = Path(emay_voice_async.__file__).parent
+PACKAGES = {path.stem for path in PACKAGE.iterdir()}
+ARCHITECTURE = ROOT / "docs" / "architecture.rst"
+PAGES = [ROOT / "README.rst", ROOT / "CHANGELOG.rst", ARCHITECTURE]
 
 
 def doctree(page: Path) -> docutils.nodes.document:
@@ -91,31 +98,81 @@ def test_the_table_of_magic_numbers_is_the_code() -> None:
             assert f"pressed {outcome.key}" in rows[digits]
 
 
+def test_the_table_of_exit_codes_is_the_code() -> None:
+    """The README lists the exit codes and their meanings in the order of the code, the most severe first."""
+    documented = re.findall(r"^(\d+) +(.+)$", cli.__doc__ or "", re.MULTILINE)
+    assert {int(code) for code, _ in documented} == set(ExitCode)
+    for (code, meaning), (listed, text) in zip(tables()["exit code"], documented, strict=True):
+        assert code == listed
+        assert meaning.startswith(text)
+
+
+def test_the_table_of_bounds_is_the_code() -> None:
+    """The README lists each bound of a receiver with the default."""
+    text = " ".join(row[0] for row in tables()["argument and default"])
+    found = re.findall(r"(\w+) ([\d,]+)( MiB)?", text)
+    bounds = {name: int(number.replace(",", "")) * (1024**2 if unit else 1) for name, number, unit in found}
+    arguments = {str(field.alias): field.default for field in fields(PushReceiver) if field.init}
+    assert bounds == {name: arguments[name] for name in arguments if re.match("max_|.*_timeout", name)}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_are_valid(page: Path) -> None:
     """Every link is https or names an existing file of the project."""
     for reference in doctree(page).findall(docutils.nodes.reference):
         target = reference.get("refuri")
         if target is not None and not target.startswith("https://"):
-            assert (ROOT / target).is_file(), target
+            assert (page.parent / target).is_file(), target
 
 
-def test_names_on_the_page_exist() -> None:
-    """Every dotted name of the package on the page can be imported."""
-    dotted = {
-        node.astext()
-        for node in README.findall(docutils.nodes.literal)
-        if re.fullmatch(r"emay_voice_async(\.\w+)+", node.astext())
-    }
-    assert dotted
+def literals(page: Path) -> set[str]:
+    """Return the inline literals of a page."""
+    return {node.astext() for node in doctree(page).findall(docutils.nodes.literal)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_on_the_page_exist(page: Path) -> None:
+    """Every dotted name of the package on a page is a module, or a name in a module."""
+    for name in literals(page):
+        if re.fullmatch(r"emay_voice_async(\.\w+)+", name):
+            assert pkgutil.resolve_name(name), name
+
+
+def test_modules_on_the_map_exist() -> None:
+    """Every dotted name of a package on the map is a module of it, or a name in a module."""
+    dotted = {name for name in literals(ARCHITECTURE) if re.fullmatch(r"\w+(\.(?!py$)\w+)+", name)}
+    dotted = {name for name in dotted if name.partition(".")[0] in PACKAGES}
+    assert len(dotted) > 20
     for name in dotted:
-        path = Path(emay_voice_async.__file__).parent.joinpath(*name.split(".")[1:])
-        assert path.is_dir() or path.with_suffix(".py").is_file(), name
+        assert pkgutil.resolve_name(f"emay_voice_async.{name}"), name
+
+
+def test_paths_on_the_map_exist() -> None:
+    """Every path on the map, such as ``wire/fields.py``, exists in the package or beside it."""
+    paths = {name for name in literals(ARCHITECTURE) if re.fullmatch(r"\w+(/\w+)+(\.py)?", name)}
+    assert len(paths) > 20
+    assert {path for path in paths if not ((PACKAGE / path).exists() or (ROOT / path).exists())} == set()
+
+
+def test_the_map_lists_modules_of_their_packages() -> None:
+    """Every word that the table of packages lists for a package, such as ``retries``, is a module of the package."""
+    [table, *_] = doctree(ARCHITECTURE).findall(docutils.nodes.table)
+    [_, *rows] = table.findall(docutils.nodes.row)
+    named = 0
+    for row in rows:
+        first, content = [
+            {one.astext() for one in cell.findall(docutils.nodes.literal)} for cell in row.children
+        ]
+        modules = {path.stem for package in first for path in (PACKAGE / package).glob("*")}
+        words = {word for word in content if re.fullmatch("[a-z_]+", word)}
+        named += len(words & modules)
+        assert words - modules <= PACKAGES, (first, words - modules)
+    assert named > 60
 
 
 def references() -> Iterator[tuple[str, str]]:
     """Yield module and target of every reference in the docstrings of the package."""
-    package = Path(emay_voice_async.__file__).parent
+    package = PACKAGE
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package.parent).with_suffix("").parts
         if parts[-1] == "__main__":

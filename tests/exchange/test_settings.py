@@ -61,7 +61,7 @@ def test_products() -> None:
 def test_allowed_numbers() -> None:
     """The allowed numbers are checked with their positions."""
     assert allowed_numbers(None) is None
-    assert allowed_numbers(["13800000000", "13800000000"]) == {"13800000000"}
+    assert allowed_numbers(["13800000000", "13800000000"]) == frozenset({"13800000000"})
     with pytest.raises(InvalidRequestError, match="at position 1"):
         allowed_numbers(["13800000000", "1380000000"])
     with pytest.raises(InvalidRequestError, match="must be a collection"):
