@@ -11,7 +11,8 @@ from benchmarks.measuring import interleaved
 from benchmarks.samples import CONTENT, SECRET_KEY, mobiles, report_page
 from emay_voice_async import AsyncEmayVoice, Notice
 from emay_voice_async.push import decode_push
-from emay_voice_async.wire.encryption import compress, encrypt
+from emay_voice_async.wire.compression import compress
+from emay_voice_async.wire.encryption import encrypt
 
 __all__ = ["measure"]
 

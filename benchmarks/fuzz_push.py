@@ -14,7 +14,8 @@ import atheris
 with atheris.instrument_imports(include=["emay_voice_async", "json", "base64", "urllib"]):
     from emay_voice_async.errors import PushError
     from emay_voice_async.push import decode_plain_push, decode_push, decode_reports, decrypt, gunzip
-    from emay_voice_async.wire.encryption import compress, encrypt
+    from emay_voice_async.wire.compression import compress
+    from emay_voice_async.wire.encryption import encrypt
 
 KEY = "0123456789ABCDEF"
 MAX_SIZE = 1 << 20

@@ -17,7 +17,8 @@ from benchmarks.findings import Finding, Plot, Reach, seconds
 from benchmarks.measuring import interleaved, ratio
 from benchmarks.samples import SECRET_KEY, SHAPES, written
 from emay_voice_async.push import decode_push, decrypt, gunzip
-from emay_voice_async.wire.encryption import compress, encrypt
+from emay_voice_async.wire.compression import compress
+from emay_voice_async.wire.encryption import encrypt
 
 __all__ = ["measure"]
 

@@ -43,7 +43,7 @@ from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.plan import Plan, count_entries, plan_of
 from emay_voice_async.sending.reading import Recipients
 from emay_voice_async.sending.sender import Sender
-from emay_voice_async.wire.encryption import MAX_SIZE
+from emay_voice_async.wire.compression import MAX_SIZE
 from emay_voice_async.wire.envelope import read_balance
 
 __all__ = ["AsyncEmayVoice", "ClientOptions"]

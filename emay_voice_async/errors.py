@@ -227,7 +227,7 @@ class ReportTimeoutError(EmayVoiceError, TimeoutError):
 
 
 class TooManyReportsError(EmayVoiceError):
-    """No more reports are stored before stored ones are taken: none of the fed reports was stored.
+    """The store of reports is full: none of the fed reports was stored. Take stored reports first.
 
     ``limit`` is the client's ``max_undelivered``. A receiver whose handler raises this answers 500, so that the
     service can push again.

@@ -8,8 +8,9 @@ from emay_voice_async.errors import PushError
 from emay_voice_async.model.checks import check_count
 from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.results import Report
+from emay_voice_async.wire.compression import MAX_SIZE, gunzip
 from emay_voice_async.wire.damaged_json import read_damaged_json
-from emay_voice_async.wire.encryption import MAX_SIZE, decrypt, gunzip
+from emay_voice_async.wire.encryption import decrypt
 from emay_voice_async.wire.json_reader import read_json, read_rows
 from emay_voice_async.wire.status_reports import (
     REPORT_LAYOUTS,

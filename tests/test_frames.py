@@ -31,7 +31,8 @@ from emay_voice_async.errors import EmayVoiceError
 from emay_voice_async.journal import SqliteJournal
 from emay_voice_async.push import decode_plain_push, decode_push, decrypt
 from emay_voice_async.receiver import PushReceiver, RecentReports, Rejected
-from emay_voice_async.wire.encryption import compress, encrypt
+from emay_voice_async.wire.compression import compress
+from emay_voice_async.wire.encryption import encrypt
 
 SECRET = "5ecretKey1234567"
 NUMBER = "13987654321"

@@ -19,9 +19,10 @@ from emay_voice_async.model.codes import CallState
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
 from emay_voice_async.push import decode_plain_push, decode_push, decode_reports
-from emay_voice_async.wire import encryption as sealing
+from emay_voice_async.wire import compression, encryption
+from emay_voice_async.wire.compression import compress
 from emay_voice_async.wire.damaged_json import without_surrogates
-from emay_voice_async.wire.encryption import compress, encrypt
+from emay_voice_async.wire.encryption import encrypt
 from emay_voice_async.wire.status_reports import structure_reports
 
 KEY = "0123456789abcdef"
@@ -437,8 +438,8 @@ class TestModule:
 
     def test_the_steps_are_here_too(self) -> None:
         """The steps of decoding can all be imported from one place."""
-        assert push.decrypt is sealing.decrypt
-        assert push.gunzip is sealing.gunzip
+        assert push.decrypt is encryption.decrypt
+        assert push.gunzip is compression.gunzip
         assert set(push.__all__) == {
             "decode_plain_push",
             "decode_push",

@@ -10,7 +10,7 @@ code meaning
 5    the journal cannot be used, or failed
 7    standard output, or a file, could not be written
 141  the reader of standard output is gone
-130  interrupted by Ctrl-C or SIGTERM
+130  interrupted by Ctrl-C, SIGTERM or SIGHUP
 4    the account: credentials, address, service type or balance
 1    the service refused some calls for another reason; or the demo failed
 2    wrong arguments, an invalid list entry, or a missing extra

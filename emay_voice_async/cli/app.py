@@ -42,7 +42,7 @@ Exit codes; the first in this list wins:
     5  the journal cannot be used, or failed
     7  standard output, or a file, could not be written
   141  the reader of standard output is gone
-  130  interrupted by Ctrl-C or SIGTERM
+  130  interrupted by Ctrl-C, SIGTERM or SIGHUP
     4  the account: credentials, address, service type or balance
     1  some calls were refused for another reason
     2  wrong arguments, an invalid list entry, or a missing extra

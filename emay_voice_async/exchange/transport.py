@@ -22,8 +22,8 @@ from emay_voice_async.exchange.http_client import (
 )
 from emay_voice_async.exchange.recording import Recording, tap
 from emay_voice_async.model.hidden import Hidden
+from emay_voice_async.wire.compression import MAX_SIZE
 from emay_voice_async.wire.content import TOO_LARGE, decoded
-from emay_voice_async.wire.encryption import MAX_SIZE
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import CONTENT_TYPE
 from emay_voice_async.wire.raw_response import is_json_object, salvaged

@@ -177,7 +177,7 @@ class JournalSession:
 
 def as_journal_error(error: Exception) -> JournalError:
     """Turn any exception of a journal into a JournalError; a custom journal may raise other classes."""
-    return error if isinstance(error, JournalError) else JournalError(f"{type(error).__name__} in it")
+    return error if isinstance(error, JournalError) else JournalError(f"failed with {type(error).__name__}")
 
 
 def _set_aside(

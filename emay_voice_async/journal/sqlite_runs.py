@@ -33,7 +33,7 @@ class _OpenRun:
 
     number: int
     is_here: bool
-    """Whether it wrote to this very file, not to a file that this is a copy of."""
+    """Whether the run wrote to this file; False: to the original of this copy."""
     has_ended: bool | None
     """None: unknown on this machine."""
     is_in_time: bool
@@ -88,6 +88,8 @@ def check_whole(db: sqlite3.Connection, file: str, is_live: IsLive, *, write: bo
 
 
 def refuse_copy(db: sqlite3.Connection, file: str, is_live: IsLive) -> None:
-    """Raise :class:`JournalError` if a live process of this machine writes to a file that this is a copy of."""
+    """Raise :class:`JournalError` if a live process of this machine writes to the original of this copy."""
     if any(run.has_ended is False and not run.is_here for run in _open_runs(db, file, is_live)):
-        raise JournalError("it is a copy, and the run that it was copied from goes on: use the original")
+        raise JournalError(
+            "it is a copy of a journal that a running process still writes to: use the original"
+        )

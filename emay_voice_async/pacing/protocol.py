@@ -65,6 +65,6 @@ class Pacer(Protocol):
         """Return the limit in force at this moment; None: requests of this kind are unlimited.
 
         The value may be lower than the limit agreed with the vendor. Called for plans, statistics and the
-        decision whether a refusal for speed needs a pause beside the pacer; must not wait nor raise.
+        decision whether a refusal for speed needs a pause in addition to the pacer's wait. Must neither wait nor raise.
         """
         ...

@@ -44,7 +44,7 @@ from emay_voice_async.receiver.responses import (
     PushResponse,
     RefusalError,
 )
-from emay_voice_async.wire.encryption import MAX_SIZE
+from emay_voice_async.wire.compression import MAX_SIZE
 
 __all__ = ["PushReceiver"]
 

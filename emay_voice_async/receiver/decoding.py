@@ -21,7 +21,7 @@ __all__ = ["Decoded", "Decoder", "Push", "SecretKey"]
 
 SecretKey = str | bytes
 
-# A thread costs more than decoding so much (``benchmarks -- push``).
+# Up to these sizes a thread costs more than the decoding (``benchmarks -- push``).
 _BODY_IN_PLACE: Final = 4 * 1024
 _SIZE_IN_PLACE: Final = 32 * 1024
 _KEPT: Final = 100

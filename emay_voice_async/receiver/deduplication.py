@@ -178,5 +178,5 @@ async def _handle(
         try:
             await store.settle(list(claimed), handled=handled)
         except Exception:
-            # The reports are handled or not all the same; the claims expire.
+            # A failure here does not change whether the reports were handled; the claims expire.
             _LOG.exception("the claims of %d reports could not be settled", len(claimed))

@@ -121,8 +121,8 @@ class ReportReader:
             await asyncio.wait(tasks)
             found = [task.result() for task in tasks]
         except BaseException:
-            # Cancelled, or refused by the service: reports that came are given back. Without any await, because a
-            # second cancellation could end it half-way.
+            # Cancelled, or refused by the service: reports that came are given back. There is no await
+            # here: a second cancellation could interrupt the giving back.
             for task in reversed(tasks):
                 task.cancel()
                 if task.done():

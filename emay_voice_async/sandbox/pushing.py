@@ -15,7 +15,8 @@ from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
 from emay_voice_async.sandbox.accounts import Account
 from emay_voice_async.sandbox.service import Service
-from emay_voice_async.wire.encryption import compress, encrypt
+from emay_voice_async.wire.compression import compress
+from emay_voice_async.wire.encryption import encrypt
 
 __all__ = ["Delivery", "PushMode", "body_of", "push"]
 

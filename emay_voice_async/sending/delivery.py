@@ -33,7 +33,7 @@ from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import send_form
 from emay_voice_async.wire.tickets import read_tickets
 
-__all__ = ["Batch", "Delivery"]
+__all__ = ["Batch", "BatchDelivery"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Batch:
         return make(self.prepared.index, self.prepared.recipients, detail)
 
 
-class Delivery:
+class BatchDelivery:
     """Delivers the batches of one send."""
 
     def __init__(self, exchanges: Exchanges, message: Message, options: Options) -> None:

@@ -13,7 +13,7 @@ from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
 from emay_voice_async.sending.batches import Batcher
-from emay_voice_async.sending.delivery import Batch, Delivery
+from emay_voice_async.sending.delivery import Batch, BatchDelivery
 from emay_voice_async.sending.duplicates import SeenNumbers
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.reading import RecipientReader
@@ -23,7 +23,7 @@ __all__ = ["OnOutcome", "SendRun"]
 logger: logging.Logger = logging.getLogger(__name__)
 
 _AHEAD: Final = 16
-"""How many times the requests in flight may be kept behind a slow first batch."""
+"""Bound of the outcomes kept behind a slow first batch, as a multiple of the requests in flight."""
 _FIGURES: Final = {Accepted: "accepted", Refused: "refused", Unknown: "unknown", NotSent: "not_sent"}
 _FATAL: Final = (AccountError, BalanceError, JournalError)
 
@@ -47,7 +47,7 @@ class SendRun:
         self._message = message
         self._reader = reader
         self._options = options
-        self._delivery = Delivery(exchanges, message, options)
+        self._delivery = BatchDelivery(exchanges, message, options)
         self._on_outcome = on_outcome
         self._stopped: EmayVoiceError | None = None
         self._batches: deque[tuple[Batch, asyncio.Task[Outcome]]] = deque()

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Final, get_args
 
 from emay_voice_async.errors import DuplicateError, EmayVoiceError, InvalidRequestError, SendError
 from emay_voice_async.exchange.exchanges import Exchanges
@@ -15,6 +16,8 @@ from emay_voice_async.sending.reading import RecipientReader, Recipients
 from emay_voice_async.sending.run import OnOutcome, SendRun
 
 __all__ = ["Sender"]
+
+_KINDS: Final = ", ".join(kind.__name__ for kind in get_args(Message))
 
 
 class Sender:
@@ -89,7 +92,7 @@ class Sender:
         if not isinstance(message, Message):
             raise InvalidRequestError(
                 "message",
-                'must be a Notice, Marketing, VerificationCode or VoiceSms, such as Notice("...")',
+                f'must be one of {_KINDS}, such as Notice("...")',
                 None,
                 f"the class {message.__name__}" if isinstance(message, type) else type(message).__name__,
             )

@@ -4,7 +4,7 @@ import json
 from typing import Final
 
 from emay_voice_async.errors import PushError
-from emay_voice_async.wire.encryption import inflate
+from emay_voice_async.wire.compression import inflate
 
 __all__ = ["TOO_LARGE", "decoded"]
 

@@ -1,7 +1,7 @@
 """Messages and recipients to the bytes of a form; the wire's names of request fields live here.
 
-The body is ``application/x-www-form-urlencoded`` in UTF-8, each value percent-encoded once. The
-parameter tables are right where the document's examples differ (``customVoiceIds``, ``content``).
+The body is ``application/x-www-form-urlencoded`` in UTF-8, each value percent-encoded once. Where the
+examples and the parameter tables of the document differ, the tables are right (``customVoiceIds``, ``content``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def reports_form(number: int) -> bytes:
 
 
 def signed(endpoint: Endpoint, app_id: str, secret_key: str, at: float, rest: bytes = b"") -> bytes:
-    """Put appId, timestamp and signature before ``rest``; ``at`` is the instant of leaving.
+    """Put appId, timestamp and signature before ``rest``; ``at`` is the time of sending, in POSIX seconds.
 
     Kept apart from the rest of the form, so that a request can be signed again without being
     encoded again.

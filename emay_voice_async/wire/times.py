@@ -40,24 +40,20 @@ _AFTER: Final = r" ?(?P<after>上午|下午|[AP]M)?"
 _ZONE: Final = r" ?(?P<zone>Z|UTC|GMT|(?:UTC|GMT)?[+-]\d{1,2}(?::?\d{2})?)"
 _YEAR_FIRST: Final = r"(?P<year>\d{4})[-/.年] ?(?P<month>\d{1,2})[-/.月] ?(?P<day>\d{1,2})日?"
 _NAME: Final = r"(?P<name>[A-Z]{3})[A-Z]{0,6}"
-_LAYOUTS: Final = tuple(
-    re.compile(layout, re.IGNORECASE)
-    for layout in (
-        rf"{_YEAR_FIRST}(?:[T ,]{{0,2}}{_BEFORE}{_CLOCK}{_AFTER}(?:{_ZONE})?)?",
-        rf"{_NAME} (?P<day>\d{{1,2}}), ?(?P<year>\d{{4}}),? {_CLOCK}{_AFTER}(?:{_ZONE})?",
-        rf"(?:[A-Z]{{3}}, )?(?P<day>\d{{1,2}})[ -]{_NAME}[ -](?P<year>\d{{4}}) {_CLOCK}{_ZONE}",
-        rf"[A-Z]{{3}} {_NAME} (?P<day>\d{{1,2}}) {_CLOCK}{_ZONE} (?P<year>\d{{4}})",
-    )
+_LAYOUTS: Final = (
+    rf"{_YEAR_FIRST}(?:[T ,]{{0,2}}{_BEFORE}{_CLOCK}{_AFTER}(?:{_ZONE})?)?",
+    rf"{_NAME} (?P<day>\d{{1,2}}), ?(?P<year>\d{{4}}),? {_CLOCK}{_AFTER}(?:{_ZONE})?",
+    rf"(?:[A-Z]{{3}}, )?(?P<day>\d{{1,2}})[ -]{_NAME}[ -](?P<year>\d{{4}}) {_CLOCK}{_ZONE}",
+    rf"[A-Z]{{3}} {_NAME} (?P<day>\d{{1,2}}) {_CLOCK}{_ZONE} (?P<year>\d{{4}})",
 )
-"""Year first; Gson's English layout; RFC 1123; Java's Date with a numeric offset."""
+"""Year first; Gson's English layout; RFC 1123; Java's Date with a numeric offset. Compiled at the first use."""
 _MONTHS: Final = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 
-_DURATION: Final = re.compile(
+_DURATION: Final = (
     r"(?:(?P<hours>\d{1,4})(?:小时|时|h))? ?(?:(?P<minutes>\d{1,6})(?:分钟|分|min|m(?!s)))? ?"
-    r"(?:(?P<seconds>\d{1,9}(?:\.\d{1,9})?) ?(?:秒钟|秒|sec|s))? ?(?:(?P<ms>\d{1,12}(?:\.\d{1,9})?) ?(?:毫秒|ms))?",
-    re.IGNORECASE,
+    r"(?:(?P<seconds>\d{1,9}(?:\.\d{1,9})?) ?(?:秒钟|秒|sec|s))? ?(?:(?P<ms>\d{1,12}(?:\.\d{1,9})?) ?(?:毫秒|ms))?"
 )
-_CLOCKED: Final = re.compile(r"(?P<hours>\d{1,4}):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d(?:\.\d{1,9})?)")
+_CLOCKED: Final = r"(?P<hours>\d{1,4}):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d(?:\.\d{1,9})?)"
 
 
 def read_time(value: object) -> datetime | None:
@@ -96,7 +92,7 @@ def read_seconds(text: str) -> float | None:
         return None
     if _NUMBER.fullmatch(text):
         return finite(float(text))
-    found = _DURATION.fullmatch(text) or _CLOCKED.fullmatch(text)
+    found = re.fullmatch(_DURATION, text, re.IGNORECASE) or re.fullmatch(_CLOCKED, text)
     if found is None:
         raise ValueError("a number of seconds was expected")
     parts = {name: float(part or 0) for name, part in found.groupdict().items()}
@@ -157,7 +153,7 @@ def _of_parts(parts: list[Any]) -> datetime:
 
 
 def _of_layouts(text: str) -> datetime:
-    found = next(filter(None, (layout.fullmatch(text) for layout in _LAYOUTS)), None)
+    found = next(filter(None, (re.fullmatch(layout, text, re.IGNORECASE) for layout in _LAYOUTS)), None)
     if found is None:
         raise ValueError("a time was expected")
     part = {name: (value or "").upper() for name, value in found.groupdict().items()}

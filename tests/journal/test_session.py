@@ -353,4 +353,4 @@ def test_what_a_journal_raises() -> None:
     assert as_journal_error(mine) is mine
     odd = as_journal_error(ValueError("13800000000"))
     assert isinstance(odd, JournalError)
-    assert str(odd) == "the journal: ValueError in it"
+    assert str(odd) == "the journal: failed with ValueError"

@@ -171,7 +171,9 @@ def test_a_copy_of_a_journal_in_use(path: Path) -> None:
         run = await SqliteJournal(path).start(PURPOSE)
         await settled(run, keys(1), State.ACCEPTED)
         copy = copied(path)
-        with pytest.raises(JournalError, match="it is a copy, and the run that it was copied from goes on"):
+        with pytest.raises(
+            JournalError, match="it is a copy of a journal that a running process still writes to"
+        ):
             await SqliteJournal(copy).start(PURPOSE)
         assert (await SqliteJournal(copy).summary()).states[State.ACCEPTED] == 1
         await run.end()

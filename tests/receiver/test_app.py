@@ -32,7 +32,8 @@ from support.virtual_time import now, run
 
 from emay_voice_async import CallState, Product, Report
 from emay_voice_async.receiver import PushReceiver, RecentReports, Rejected
-from emay_voice_async.wire.encryption import compress, encrypt
+from emay_voice_async.wire.compression import compress
+from emay_voice_async.wire.encryption import encrypt
 
 
 class TestConfirming:

@@ -10,7 +10,8 @@ from attrs import field, frozen
 
 from emay_voice_async import Report
 from emay_voice_async.receiver import PushReceiver, Rejected
-from emay_voice_async.wire.encryption import compress, encrypt
+from emay_voice_async.wire.compression import compress
+from emay_voice_async.wire.encryption import encrypt
 
 APP_ID, KEY = "EMAY-APP-1", "1234567890abcdef"
 OTHER_ID, OTHER_KEY = "EMAY-APP-2", "fedcba0987654321"
