@@ -106,7 +106,7 @@ def test_interrupt_and_resume(people: Path, tmp_path: Path) -> None:
         before = len(sandbox.calls)
         assert 500 <= before < 10_000
         plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.text)
-        [command] = re.findall(r"^  (python -m emay_voice_async .*?)\r?$", plain, re.MULTILINE)
+        [command] = re.findall(r"^  (\S+ -m emay_voice_async .*?)\r?$", plain, re.MULTILINE)
         words = shlex.split(command)
         assert words[3:] == ["--concurrency", "2", *notice(people, "--journal", journal)]
         with start(["--limit", "off", *words[5:], "--yes"], env) as again:

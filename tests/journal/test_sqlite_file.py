@@ -390,10 +390,16 @@ def as_another_user(folder: Path, mode: int = 0o444) -> Iterator[None]:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes")
 @pytest.mark.parametrize("has_side_file", [False, True])
-def test_reading_without_rights(public_folder: Path, has_side_file: bool) -> None:
+def test_reading_without_rights(
+    public_folder: Path, has_side_file: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file is read with its side file, if it has one, without writing beside it."""
     path = public_folder / "media" / "run.db"
     path.parent.mkdir(0o755)
+    for_copies = public_folder / "tmp"
+    for_copies.mkdir()
+    for_copies.chmod(0o777)
+    monkeypatch.setattr("tempfile.tempdir", str(for_copies))
 
     async def write() -> None:
         with TemporaryDirectory() as origin:

@@ -22,6 +22,9 @@ def test_python_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("PATH", str(folder))
     assert program_name(is_module=True) == "python -m emay_voice_async"
     monkeypatch.setenv("PATH", os.defpath)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
     assert program_name(is_module=True) == f"{python} -m emay_voice_async"
 
 
@@ -31,6 +34,9 @@ def test_nox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NOX_CURRENT_SESSION", "demo")
     monkeypatch.setenv("PATH", str(python.parent))
     monkeypatch.setattr(sys, "executable", str(python))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
     assert program_name(is_module=True) == f"'{python}' -m emay_voice_async"
     monkeypatch.chdir(tmp_path)
     assert program_name(is_module=True) == "'.nox/a demo/bin/python' -m emay_voice_async"
