@@ -146,3 +146,17 @@ def test_the_exception_of_a_future_without_a_caller(end: str) -> None:
         assert not logged
 
     asyncio.run(main())
+
+
+def test_a_closed_client_awaits_no_step() -> None:
+    """After closing, a step is refused, whether the step is a coroutine or a future."""
+
+    async def main() -> None:
+        tasks = OwnedTasks()
+        await tasks.aclose(_finish)
+        steps = asyncio.get_running_loop().create_future(), asyncio.sleep(0)
+        for step in steps:
+            with pytest.raises(NotSentError, match="closed"):
+                await tasks.wait(step, "/path")
+
+    run(main())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from emay_voice_async import journal
 from emay_voice_async.journal.protocol import Claim, Key, State
 
 
@@ -19,3 +20,10 @@ def test_whole_numbers_are_not_shown() -> None:
         assert "138****5678" in text
     assert key == ("13812345678", "mine", 2)
     assert Key("13812345678") == ("13812345678", "", 0)
+
+
+def test_an_unknown_name_of_the_package() -> None:
+    """A name that the package does not have is an AttributeError; ``SqliteJournal`` is imported lazily."""
+    with pytest.raises(AttributeError, match="no attribute 'Jornal'"):
+        journal.Jornal  # noqa: B018
+    assert journal.__getattr__("SqliteJournal") is journal.SqliteJournal

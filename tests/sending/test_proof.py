@@ -302,3 +302,21 @@ def test_errors_keep_their_path() -> None:
     assert error.reason.startswith(
         "the send was stopped: the service has not answered as documented before: "
     )
+
+
+@pytest.mark.parametrize("event", ["left", "documented"])
+def test_a_cancelled_batch_is_passed_over(event: str) -> None:
+    """A batch that is cancelled in the turn of an event gets no turn; the batch behind gets one."""
+
+    async def main() -> None:
+        proof = AddressProof()
+        assert proof.may_post(A)
+        cancelled, following = (asyncio.ensure_future(proof.wait(batch)) for batch in (B, C))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        proof.left(A) if event == "left" else proof.documented()
+        await following
+        assert proof.may_post(C)
+        assert cancelled.cancelled()
+
+    run(main())
