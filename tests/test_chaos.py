@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.chaos import run_campaigns
 from support.chaos_proxy import ChaosProxy, Fault, Kind, Link, Place, chaos_proxy
 
 from emay_voice_async.sandbox import Sandbox
@@ -172,3 +173,17 @@ class TestProxy:
             assert await faults(1) == await faults(1) != await faults(2)
 
         play(main)
+
+
+@pytest.mark.slow
+class TestCampaigns:
+    """Campaigns through the disturbed network; ``nox -s chaos`` runs many more."""
+
+    def test_no_number_is_called_twice_or_forgotten(self) -> None:
+        """Every outcome, journal and report agrees with the record of the service."""
+        totals = asyncio.run(run_campaigns(7, numbers=range(12)))
+        assert not totals.violations, "\n".join(totals.violations)
+        assert totals.campaigns == 12
+        assert totals.runs > 12
+        assert totals.lost_responses > 0
+        assert totals.faults.total() > 100
