@@ -230,7 +230,7 @@ def message_of(dice: random.Random) -> tuple[Message, int]:
     """Choose a message, and how many numbers get it."""
     messages: list[tuple[Message, int]] = [
         (Notice("您的快递已到"), dice.randint(1000, 6000)),
-        (VerificationCode("471100"), dice.randint(10, 60)),
+        (VerificationCode("471100"), dice.randint(10, 200)),
         (VoiceSms("账单已出", trigger=OnKey("1"), sms_content="见附件"), dice.randint(400, 3000)),
     ]
     return dice.choice(messages)
@@ -243,7 +243,7 @@ async def send_campaign(campaign: Campaign) -> None:
     message, number = message_of(dice)
     numbers = mobiles(number)
     path = campaign.folder / "run.db"
-    disturbed = dice.randint(2, 3)
+    disturbed = dice.randint(2, 6)
     decide = faults(dice.choice([0.05, 0.2, 0.4]), dice.choice([0.0, 0.2, 0.4]))
     totals.numbers += number
     async with sandbox.serve() as url, chaos_proxy(url, decide, campaign.name) as proxy:
@@ -338,7 +338,7 @@ async def report_campaign(campaign: Campaign) -> None:
     dice, totals = campaign.dice, campaign.totals
     sandbox = sandbox_of(dice)
     decide = faults(dice.choice([0.1, 0.25, 0.4]), dice.choice([0.0, 0.2, 0.4]))
-    disturbed = dice.randint(2, 3)
+    disturbed = dice.randint(2, 4)
     got: Counter[str] = Counter()
     raw: list[bytes] = []
     async with AsyncExitStack() as stack:
