@@ -9,6 +9,7 @@ import random
 import re
 import socket
 import struct
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -144,6 +145,7 @@ class ChaosProxy:
         self._server_port = server_port
         self._seed = seed
         self._listening: asyncio.Server | None = None
+        self._holder: socket.socket | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._busy = 0
 
@@ -159,6 +161,12 @@ class ChaosProxy:
 
     async def listen(self) -> None:
         """Accept connections, at the same port each time."""
+        if self._holder is None and sys.platform == "linux":
+            # Bound and never listening: no other program gets the port while connections are refused.
+            self._holder = socket.socket()
+            self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._holder.bind(("127.0.0.1", 0))
+            self.port = self._holder.getsockname()[1]
         if self._listening is None:
             self._listening = await asyncio.start_server(self._accepted, "127.0.0.1", self.port)
             self.port = self._listening.sockets[0].getsockname()[1]
@@ -180,6 +188,8 @@ class ChaosProxy:
         if self._listening is not None:
             self._listening.close()
             self._listening = None
+        if self._holder is not None:
+            self._holder.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
