@@ -142,6 +142,18 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Run campaigns through a disturbed network for ten minutes, or as the arguments say; not part of the default run.
+
+    ``nox -s chaos -- --seed 1 --minutes 60``; the seed and ``--only`` with the number repeat a campaign.
+    """
+    session.install(".[test]")
+    # Without a wheel of uvloop the campaigns run on the loops of asyncio.
+    session.run("python", "-m", "pip", "install", "-q", "--only-binary=:all:", "uvloop", success_codes=[0, 1])
+    session.run("python", "tests/support/chaos.py", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def security(session: nox.Session) -> None:
     """Scan the package with bandit; walk the frames of all errors for secrets, numbers and request bodies."""
     session.install(".[test]", "bandit[toml]>=1.8")
