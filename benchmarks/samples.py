@@ -128,7 +128,7 @@ def _mixed(place: int) -> dict[str, Any]:
 
 def _recordings(place: int) -> dict[str, Any]:
     recording = b64encode(place.to_bytes(4, "big") * 500).decode()
-    return _report(place) | {"voiceSign": recording if place % 20 == 0 else None}
+    return _report(place) | {"voiceSign": recording if place % 5 == 0 else None}
 
 
 SHAPES: Final[dict[str, Callable[[int], dict[str, Any]]]] = {
