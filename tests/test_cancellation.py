@@ -131,6 +131,7 @@ async def _play(loop: _TurnLoop, scenario: Scenario, turn: int, path: Path, *, c
     return going
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("close_first", [False, True], ids=["cancel-close", "close-cancel"])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_cancellation_is_never_swallowed(name: str, close_first: bool) -> None:

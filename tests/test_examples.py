@@ -77,6 +77,7 @@ def test_the_worker(
     assert lines[-1] == "accepted in all: 1200 unknown: 0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_worker_that_is_killed_while_it_records(tmp_path: Path, moment: str) -> None:
     """Killed before or after each page is recorded, the worker has the report of each call in the end."""

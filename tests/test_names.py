@@ -4,11 +4,14 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 import emay_voice_async
 
 PACKAGE = Path(emay_voice_async.__file__).parent
 
 
+@pytest.mark.slow
 def test_a_public_class_name_means_one_class() -> None:
     """No two modules define a public class of the same name."""
     modules = defaultdict(set)

@@ -210,6 +210,7 @@ class TestDecodeReports:
         assert [raw for raw, _ in error.broken] == ["<!-- x -->"]
         assert decode_reports(blob("push-bare-list") * 2) == [VOICE, VOICE]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("entry", [b"[]", b"{}", b"1", b'""', b'{"voiceId":"1"}'])
     def test_too_many_entries(self, entry: bytes) -> None:
         """A push of more than 10,000 entries is refused, and 10,000 are read."""
@@ -219,6 +220,7 @@ class TestDecodeReports:
         error = broken(b"[" + b",".join([entry] * 10_001) + b"]")
         assert (error.reason, error.reports) == ("the push has too many entries", ())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("number", [15 << 10, 64 << 10, 1 << 24])
     @pytest.mark.parametrize("entry", [b"[],", b"{},", b"[[],", b'{"":'])
     def test_small_entries(self, entry: bytes, number: int) -> None:

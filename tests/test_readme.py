@@ -116,6 +116,7 @@ def test_the_table_of_bounds_is_the_code() -> None:
     assert bounds == {name: arguments[name] for name in arguments if re.match("max_|.*_timeout", name)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_are_valid(page: Path) -> None:
     """Every link is https or names an existing file of the project."""
@@ -147,6 +148,7 @@ def test_modules_on_the_map_exist() -> None:
         assert pkgutil.resolve_name(f"emay_voice_async.{name}"), name
 
 
+@pytest.mark.slow
 def test_paths_on_the_map_exist() -> None:
     """Every path on the map, such as ``wire/fields.py``, exists in the package or beside it."""
     paths = {name for name in literals(ARCHITECTURE) if re.fullmatch(r"\w+(/\w+)+(\.py)?", name)}

@@ -87,6 +87,7 @@ class TestLibraryOf:
         with pytest.raises(InvalidRequestError, match=r"found httpx_fork\.AsyncClient"):
             library_of(own())
 
+    @pytest.mark.slow
     def test_httpx2_is_never_imported(self) -> None:
         """Using the package imports httpx and not httpx2."""
         code = "import sys, emay_voice_async.client; print('httpx' in sys.modules, 'httpx2' in sys.modules)"

@@ -126,6 +126,7 @@ class TestWait:
         run(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["result", "error", "cancel"])
 def test_the_exception_of_a_future_without_a_caller(end: str) -> None:
     """``retrieve`` takes note of the exception, so that asyncio logs none."""

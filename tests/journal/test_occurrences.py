@@ -27,6 +27,7 @@ def test_it_counts_like_a_counter(pieces: list[list[tuple[str, str]]]) -> None:
     counter.close()
 
 
+@pytest.mark.slow
 def test_many_numbers_in_little_memory() -> None:
     """Beyond two megabytes the numbers are not kept in memory, and are still found."""
     counter = OccurrenceCounter()

@@ -313,6 +313,7 @@ def public_folder() -> Iterator[Path]:
         yield folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes")
 @pytest.mark.parametrize("how", ["ended", "killed", "killed with its side file", "rollback journal"])
 def test_a_journal_that_cannot_be_written(public_folder: Path, how: str) -> None:

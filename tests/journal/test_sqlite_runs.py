@@ -260,6 +260,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_killed_at_random_moments_and_copied_alone(path: Path) -> None:
     """A run that is killed 12 times, each time resumed from a copy of the file alone, calls no number twice."""

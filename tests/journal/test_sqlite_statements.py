@@ -134,6 +134,7 @@ def test_a_process_that_is_stopped_in_order(path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_starting_again_keeps_the_locks(path: Path) -> None:
     """A claim is visible to other processes after any number of starts and closes of the journal.
 

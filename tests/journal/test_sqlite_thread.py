@@ -110,6 +110,7 @@ def test_what_was_inherited_is_left_alone(path: Path, monkeypatch: pytest.Monkey
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_one_loop_after_another(path: Path) -> None:
     """A journal object may be used in one loop after another, even if the first loop was stopped."""
     journal = SqliteJournal(path)

@@ -194,6 +194,7 @@ def test_numbers_are_not_listed(both: tuple[str, str]) -> None:
     assert refused([mobile, "王小明", written], None).actual == "the columns ****, '王小明', ****"
 
 
+@pytest.mark.slow
 def test_lists_are_short() -> None:
     """At most twenty names are listed, on a single line, with at most twenty characters each."""
     actual = str(refused(["a\n" * 5000] * 3000, None).actual)

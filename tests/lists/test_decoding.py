@@ -166,6 +166,7 @@ class TestGuess:
         assert guessed(text.encode("gb18030"), most) == (split(text), "", ["utf-8", "gb18030"])
         assert guessed(text.encode(), most) == (split(text), "", ["utf-8", "utf-8"])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("most", [1, 999, 65_536])
     def test_the_first_chinese_text_comes_late(self, most: int) -> None:
         """The encoding is told by the first bytes that are not ASCII, however late they come."""

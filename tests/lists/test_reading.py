@@ -293,6 +293,7 @@ PIECES = st.sampled_from([*map(str.encode, WORDS.split("|")), *OTHER_BYTES])
 class TestFuzz:
     """Any bytes, in any format."""
 
+    @pytest.mark.slow
     @settings(max_examples=300)
     @given(
         st.lists(PIECES | st.binary(max_size=6), max_size=25).map(b"".join),
@@ -330,6 +331,7 @@ class TestFuzz:
 class TestAsync:
     """Reading in an event loop."""
 
+    @pytest.mark.slow
     def test_all_entries_come_and_the_loop_goes_on(self) -> None:
         """``async for`` gives the same entries as ``for``, and other tasks run in between."""
         body = "".join(f"138{number:08}\n" for number in range(20_000)).encode()

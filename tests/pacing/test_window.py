@@ -140,6 +140,7 @@ class TestTolerance:
 class TestNeverTooFast:
     """In any network, the service refuses no request."""
 
+    @pytest.mark.slow
     @settings(max_examples=200, deadline=None)
     @given(worlds)
     @example(World(RateLimit(N, W), (Trip(0.0, 0.0),) * 60, phase=0.9995))

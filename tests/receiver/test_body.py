@@ -72,6 +72,7 @@ class TestBounds:
         assert exchange.reads == 16 * 1024 * 1024 // len(piece) + 1
         assert run(push(app)) == SUCCESS
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("blanks", [2_000_000, 50_000_000])
     def test_a_body_that_inflates_too_far_is_refused(self, blanks: int) -> None:
         """A gzip bomb is too large, decoded in place or in a thread, and the next push is served."""

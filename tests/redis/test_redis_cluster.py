@@ -141,6 +141,7 @@ async def exchange(pacer: RedisPacer, service: Service) -> None:
     lease.end(over_speed=not counted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moved", [False, True])
 def test_processes_share_the_limit(cluster: Cluster, moved: bool) -> None:
     """Two pacers over cluster clients share the slots without a refusal, also while their keys are moved."""
@@ -179,6 +180,7 @@ def test_reports_are_claimed_once(cluster: Cluster) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_plain_client_of_a_node(cluster: Cluster) -> None:
     """A plain client gets MOVED from the wrong node, and the error names the client to pass."""
 

@@ -59,6 +59,7 @@ class TestUrl:
         assert SECRET[:6] not in str(error)
         assert SECRET[6:] not in str(error)
 
+    @pytest.mark.slow
     @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12))
     def test_an_encoded_password_arrives(self, password: str) -> None:
         """Any password that is percent-encoded as advised reaches the client."""
@@ -168,6 +169,7 @@ class TestClient:
             assert not Connection(client, 1.0)._is_permanent(redis.ReadOnlyError("replica"))
         assert Connection("redis://h", 1.0)._is_permanent(redis.ReadOnlyError("replica"))
 
+    @pytest.mark.slow
     def test_an_unreachable_sentinel_or_cluster_is_transient(self) -> None:
         """Without any node, a retry may succeed."""
 
@@ -296,6 +298,7 @@ class TestServer:
 
         asyncio.run(main())
 
+    @pytest.mark.slow
     def test_tls_to_a_plain_server_is_permanent(self) -> None:
         """rediss:// to a server without TLS fails at once, if the server answers at all."""
 

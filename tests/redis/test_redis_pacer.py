@@ -105,6 +105,7 @@ class TestConstructor:
 class TestServer:
     """One process and a real server."""
 
+    @pytest.mark.slow
     def test_a_new_account_waits_one_period(self, account: Account) -> None:
         """The first request waits as if the limit had just been used up; then all slots are free."""
 
@@ -122,6 +123,7 @@ class TestServer:
 
         asyncio.run(main())
 
+    @pytest.mark.slow
     def test_kinds_of_call_do_not_wait_for_each_other(self, account: Account) -> None:
         """Each kind of call has slots of its own; an unlimited kind needs no server."""
 
@@ -141,6 +143,7 @@ class TestServer:
         kinds = Counter(name.split("}")[0].split(":")[-1] for name in account.written())
         assert set(kinds) == {"send", "balance"}
 
+    @pytest.mark.slow
     def test_the_keys_are_on_one_node_and_hide_the_account(self, account: Account) -> None:
         """All keys of a kind of call have the same text in braces; the appId is not in them."""
 
@@ -157,6 +160,7 @@ class TestServer:
 
         asyncio.run(main())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("decoded", [False, True])
     def test_a_client_passed_in_stays_open(self, account: Account, decoded: bool) -> None:
         """A client passed in works with and without decode_responses, and is not closed."""
@@ -171,6 +175,7 @@ class TestServer:
 
         asyncio.run(main())
 
+    @pytest.mark.slow
     def test_another_limit_for_the_same_account(self, account: Account) -> None:
         """Two processes with different limits keep to the stricter limit."""
 
@@ -202,6 +207,7 @@ def server_of(pacer: RedisPacer) -> Any:
 class TestErrors:
     """Errors of the server."""
 
+    @pytest.mark.slow
     def test_a_script_that_was_forgotten_is_sent_again(self, private: str) -> None:
         """A server that was restarted, or whose scripts were flushed, is sent the scripts again."""
 
@@ -213,6 +219,7 @@ class TestErrors:
 
         asyncio.run(main())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("broken", "mended"),
         [
@@ -259,6 +266,7 @@ class TestErrors:
 
         asyncio.run(main())
 
+    @pytest.mark.slow
     def test_a_read_only_replica_is_told_at_once(self, private: str) -> None:
         """A server that is a replica is a wrong server: requests fail until the server is a master."""
 
@@ -305,6 +313,7 @@ class TestErrors:
         asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_deadline_ends_the_waiting_for_a_server() -> None:
     """Without a server a request waits until its deadline, and is not sent."""
 

@@ -267,6 +267,7 @@ class TestWorlds:
 class TestSharing:
     """Several processes."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("processes", [1, 2, 4, 12])
     def test_full_speed_in_fair_shares_for_few_commands(self, processes: int) -> None:
         """Together they use all that is safely possible, in equal shares, with few commands per request."""

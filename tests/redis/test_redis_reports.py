@@ -116,6 +116,7 @@ class TestClaims:
 
         between(keys, play)
 
+    @pytest.mark.slow
     def test_a_claim_ends_by_itself(self, keys: Keys) -> None:
         """A machine that died holds a report for ``claimed_for`` seconds and no longer."""
 
@@ -157,6 +158,7 @@ class TestClaims:
 
         asyncio.run(main())
 
+    @pytest.mark.slow
     @settings(max_examples=50)
     @given(
         steps=st.lists(

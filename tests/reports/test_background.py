@@ -27,6 +27,7 @@ from emay_voice_async import (
 class TestBackground:
     """Requests while calls wait for reports."""
 
+    @pytest.mark.slow
     def test_ten_thousand_wait(self) -> None:
         """10,000 calls wait at once; one background reader asks for all, and each call gets its report."""
         names = [str(number) for number in range(10_000)]

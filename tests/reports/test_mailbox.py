@@ -660,6 +660,7 @@ async def _ended(task: asyncio.Task[Any]) -> None:
     assert done
 
 
+@pytest.mark.slow
 def test_histories() -> None:
     """Each report is handed out once, in order, and a file is removed exactly with the last report."""
     run_state_machine_as_test(Histories, settings=settings(deadline=None, stateful_step_count=40))

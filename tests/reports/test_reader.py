@@ -837,6 +837,7 @@ class TestWait:
 class TestLoss:
     """Cancelling at any moment at all."""
 
+    @pytest.mark.slow
     def test_cancelled_at_every_turn(self) -> None:
         """5,000 reports, the loop cancelled at each turn of the event loop: lost 0, doubled 0, in order."""
         names = [str(number) for number in range(5000)]

@@ -344,6 +344,7 @@ class TestSpool:
         assert "cannot be renamed" in caplog.text
         assert "could not be spooled" in caplog.text
 
+    @pytest.mark.slow
     def test_killed_again_and_again(self, tmp_path: Path) -> None:
         """Kill -9 in the middle of draining, five times: no report that came is lost; some come twice."""
         sandbox = Sandbox(rate_limits=RateLimits(send=None, reports=None, balance=None))

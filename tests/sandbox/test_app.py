@@ -216,6 +216,7 @@ VALUES = (
 class TestFuzz:
     """Any request."""
 
+    @pytest.mark.slow
     @settings(max_examples=300)
     @given(
         st.sampled_from([endpoint.path for endpoint in ENDPOINTS]),
@@ -238,6 +239,7 @@ class TestFuzz:
 
         asyncio.run(main())
 
+    @pytest.mark.slow
     @settings(max_examples=300)
     @given(
         st.sampled_from(["GET", "POST", "PUT", "", "Ω"]),

@@ -166,6 +166,7 @@ class TestResumption:
         assert made != "new"
         assert stored(path)["13800000001"] == ("accepted", "new")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("size", [1, 500])
     def test_duplicates_are_called_once(self, path: Path, size: int) -> None:
         """A number that comes again in the same input is called once, and the error has the position."""
@@ -389,6 +390,7 @@ class TestClaims:
         assert taken == [True]
         assert len(script.requests) == 1
 
+    @pytest.mark.slow
     def test_a_fatal_refusal_leaves_the_rest_unclaimed(self, path: Path) -> None:
         """After a refusal of the account no further batch is claimed, and the next run sends the rest."""
         script = Script(accepts(1), code("ERROR_SIGN", after=1), accepts(1))
@@ -405,6 +407,7 @@ class TestClaims:
 class TestTogether:
     """Several runs with the same journal."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("shared", [False, True])
     def test_two_runs_at_once(self, path: Path, shared: bool) -> None:
         """Two clients with the same input at the same time: each number is posted once."""
@@ -477,6 +480,7 @@ class TestTrouble:
 
         with_voice(script, main)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("error", [JournalError("broken"), OSError("odd")], ids=["ours", "odd"])
     def test_when_a_batch_is_claimed(self, path: Path, error: Exception) -> None:
         """The batch is not posted, the run stops, and the outcomes hold the reason."""
@@ -491,6 +495,7 @@ class TestTrouble:
         sending(again, mobiles(5000), SqliteJournal(path))
         assert posted(again) == Counter(mobiles(4500, 500))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("error", [JournalError("broken"), OSError("odd")], ids=["ours", "odd"])
     @pytest.mark.parametrize("last", [Accepted, Refused])
     def test_when_an_outcome_is_written(

@@ -156,6 +156,7 @@ def sent(script: Script, to: Any, **options: Any) -> list[Any]:
 class TestWrongAddress:
     """An address that never answered properly."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", UNUSABLE)
     @pytest.mark.parametrize("source", [list, iter])
     @pytest.mark.parametrize("journalled", [False, True])
@@ -174,6 +175,7 @@ class TestWrongAddress:
         if journalled:
             assert len(stored(tmp_path / "run.db")) == 500
 
+    @pytest.mark.slow
     def test_the_next_run_sends_the_rest(self, tmp_path: Path) -> None:
         """With the right address the same send calls all but the first batch."""
         path = tmp_path / "run.db"
@@ -194,6 +196,7 @@ class TestWrongAddress:
         """A single batch, and a single number, have their own outcome."""
         assert [type(outcome) for outcome in sent(Script(answers(b"<html>")), mobiles(3))] == [Unknown]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("first", [accepts(), code("ERROR_MOBILE_ERROR"), code("ERROR_OVER_SPEED")])
     def test_a_refusal_is_a_proof(self, first: Step) -> None:
         """A documented refusal proves the address as a success does: then all requests are in flight at once."""
@@ -206,6 +209,7 @@ class TestWrongAddress:
 class TestLater:
     """An address that has answered as documented before."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", UNUSABLE)
     def test_one_costs_its_own_batch(self, name: str) -> None:
         """One unusable response costs its own batch, and the run goes on."""
@@ -215,6 +219,7 @@ class TestLater:
         assert isinstance(outcomes[2], Unknown | NotSent)
         assert {type(outcome) for outcome in outcomes[3:]} == {Accepted}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", UNUSABLE)
     @pytest.mark.parametrize("concurrency", [1, 4, 16])
     def test_five_in_a_row(self, name: str, concurrency: int) -> None:
@@ -228,6 +233,7 @@ class TestLater:
         assert set(kinds[6 if concurrency == 1 else 17 :]) == {NotSent}
         assert "5 batches in a row had no usable response" in str(outcomes[-1].error)
 
+    @pytest.mark.slow
     def test_four_in_a_row(self) -> None:
         """Four in a row, a documented response, and four again do not stop a run."""
         bad = [UNUSABLE["page"]] * 4

@@ -127,6 +127,7 @@ class TestSendBatches:
         assert isinstance(bad, NotSent)
         assert [ticket.mobile for ticket in good.tickets] == ["13800000000", "13800000002"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("source", [iter, stream_of])
     def test_no_further_ahead_than_the_batches_in_flight(self, source: Any) -> None:
         """The source is read no further ahead than the batches in flight, and waits for the consumer."""
@@ -160,6 +161,7 @@ class TestSendBatches:
 
         assert with_voice(script, main) == [10, 20, 30]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("concurrency", [1, 3, 16])
     def test_as_many_in_flight_as_allowed(self, concurrency: int) -> None:
         """So many requests are under way at once, and never more."""
@@ -205,6 +207,7 @@ class TestSendBatches:
             with_voice(script, lambda voice: voice.send(Notice("..."), mobiles(1000)), max_concurrency=1)
         assert [type(outcome) for outcome in caught.value.result.outcomes] == [Refused, Accepted]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("leave", ["break", "raise", "aclose"])
     def test_leaving_the_loop_early(self, leave: str) -> None:
         """Leaving stops waiting batches; batches in flight end in their own time, and are counted."""
@@ -489,6 +492,7 @@ def expected(fates: list[str]) -> list[type]:
 class TestProperties:
     """Any fate for any batch."""
 
+    @pytest.mark.slow
     @settings(max_examples=150, deadline=None)
     @given(
         fates=st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=8),

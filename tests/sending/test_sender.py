@@ -87,6 +87,7 @@ async def stream_of(items: Any, gap: float = 0.0) -> AsyncIterator[Any]:
 class TestSend:
     """``send``: a complete result, or a SendError with every outcome."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
     @pytest.mark.parametrize("number", [1, 499, 500, 501, 1234])
     def test_each_number_once_in_order(self, message: Message, number: int) -> None:
@@ -147,6 +148,7 @@ class TestSend:
         )
         assert len({ticket.message_id for ticket in twice.tickets}) == 3
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
     @pytest.mark.parametrize("source", [list, iter, stream_of])
     def test_each_number_is_called_once(self, message: Message, source: Any) -> None:

@@ -138,6 +138,7 @@ class TestGunzip:
             gunzip(compress(b""), max_size=max_size)
         assert (caught.value.field, caught.value.actual) == ("max_size", max_size)
 
+    @pytest.mark.slow
     def test_a_bomb_within_python(self) -> None:
         """A bomb of 200 MiB in 200 KiB is refused before the memory use passes the limit."""
         bomb = _bomb(200 * MIB)

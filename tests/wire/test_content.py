@@ -112,6 +112,7 @@ class TestDecoded:
         assert decoded(raw, "deflate", max_size=len(PAGE)) == (PAGE, None)
         assert decoded(raw, "deflate", max_size=len(PAGE) - 1) == (raw, TOO_LARGE)
 
+    @pytest.mark.slow
     def test_a_bomb(self) -> None:
         """A bomb is refused before the memory use passes the limit."""
         packer = zlib.compressobj(9, wbits=31)

@@ -112,6 +112,7 @@ class TestReadDamagedJson:
         assert values
         (json.dumps(values, ensure_ascii=False) + rest).encode()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "data",
         [

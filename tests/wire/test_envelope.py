@@ -202,6 +202,7 @@ class TestReadReports:
             read_reports(JOIN_REPORTS, got)
         assert (caught.value.path, caught.value.body) == ("/join/getReport", got.body)
 
+    @pytest.mark.slow
     @given(st.lists(raw_reports, max_size=4), st.sampled_from([VOICE_REPORTS, JOIN_REPORTS]))
     def test_raw_reports(self, raw: list[dict[str, object]], endpoint: Endpoint) -> None:
         """Every JSON reader gives the same reports."""
@@ -440,6 +441,7 @@ class TestOutsideTheDocument:
                     read(VOICE_REPORTS, HttpResponse(status, body))
                 assert (caught.value.status, caught.value.body) == (status, body)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("status", sorted(NOT_ACTED_ON))
     def test_statuses_of_requests_that_were_not_acted_on(self, status: int) -> None:
         """A redirect, or a status of "not acted on", is a NotSentError with status, body and advice."""
@@ -474,6 +476,7 @@ class TestOutsideTheDocument:
         assert (error.path, error.status, error.body) == (endpoint.path, got.status, got.body)
         assert got.body.decode() not in str(error) + repr(error)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "case", cases("document-*") + cases("send-*") + cases("reports-*") + cases("refused*")
     )

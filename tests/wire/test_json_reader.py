@@ -100,6 +100,7 @@ LAYOUTS = [Layout(("a", "b", "c"), "b"), Layout(("a", "b"), "a", ("x", "y"))]
 class TestReadRows:
     """Documents of many entries."""
 
+    @pytest.mark.slow
     @given(
         st.sampled_from(LAYOUTS),
         st.lists(st.dictionaries(st.sampled_from("abcxyz"), st.just("1") | st.none() | JSON, max_size=4)),

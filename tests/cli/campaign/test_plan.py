@@ -17,6 +17,7 @@ class TestPlan:
         """The plan names the speed."""
         assert "without a limit" in program("--limit", "off", *notice(people, "--plan")).err
 
+    @pytest.mark.slow
     def test_long_list(self, program: Program, people: Path) -> None:
         """A terminal shows the progress of reading."""
         people.write_text("\n".join(f"138{number:08}" for number in range(40_000)))
@@ -42,6 +43,7 @@ class TestPlan:
         assert result.code == 0
         assert "not known: " in result.err
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("fault", "code"),
         [
@@ -84,6 +86,7 @@ class TestPlan:
         assert "x" * 16 not in result.err
         assert not program.called
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("variable", "value", "word"),
         [

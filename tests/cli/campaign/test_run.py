@@ -87,6 +87,7 @@ class TestOutcomes:
 class TestStopping:
     """Stops by signals and by a failed output."""
 
+    @pytest.mark.slow
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot raise SIGTERM for a handler")
     @pytest.mark.parametrize(("number", "journal"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
     def test_signal(self, program: Program, people: Path, tmp_path: Path, number: int, journal: bool) -> None:
@@ -122,6 +123,7 @@ class TestStopping:
         assert program("--limit", "off", *arguments).code == 0
         assert sorted(program.called) == people.read_text().split()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("error", "code"), [(BrokenPipeError(32, "Broken pipe"), 141), (OSError(28, "No space left"), 7)]
     )

@@ -30,6 +30,7 @@ GOOD = Facts(
 )
 
 
+@pytest.mark.slow
 def test_demo() -> None:
     """Over a real socket, 1,237 numbers are called once each, and the output fits a screen."""
     output = io.StringIO()
@@ -83,6 +84,7 @@ def test_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestCommand:
     """The command and its exit codes."""
 
+    @pytest.mark.slow
     def test_success(self, capsys: pytest.CaptureFixture[str]) -> None:
         """A correct demo exits with 0."""
         assert cli.main(["demo"]) == 0
@@ -104,6 +106,7 @@ class TestCommand:
         result = program("demo", stdout=Unwritable(BrokenPipeError(32, "Broken pipe")))
         assert (result.code, result.err) == (141, "")
 
+    @pytest.mark.slow
     def test_proxies(self, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
         """Proxies of the environment have no effect on the local service."""
         monkeypatch.undo()

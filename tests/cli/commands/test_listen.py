@@ -181,6 +181,7 @@ def push_plain(url: str, document: object, app_id: str) -> int:
     return httpx.post(url, json=document, headers=headers, trust_env=False, timeout=20).status_code
 
 
+@pytest.mark.slow
 def test_plain_pushes(service: Service, tmp_path: Path) -> None:
     """Plain pushes are accepted from a network, or at the path with the token, and refused otherwise."""
     token = tmp_path / "token"

@@ -42,6 +42,7 @@ class TestSandbox:
         result = program("sandbox", "--port", 0, stdout=Unwritable(BrokenPipeError(32, "Broken pipe")))
         assert (result.code, result.err) == (141, "")
 
+    @pytest.mark.slow
     def test_foreign_web_pages(self) -> None:
         """Requests for foreign names and from foreign pages get 403; --allowed-host allows a name."""
         arguments = [

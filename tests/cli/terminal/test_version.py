@@ -39,6 +39,7 @@ def test_imports() -> None:
     assert out.splitlines()[1] == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count the time of children")
 def test_time() -> None:
     """--version takes at most 1.5 times the processor time of an import of click (and a margin of a fifth)."""
