@@ -7,6 +7,7 @@ from the timing of the machine.
 
 import argparse
 import asyncio
+import gc
 import logging
 import random
 import sys
@@ -249,7 +250,7 @@ async def send_campaign(campaign: Campaign) -> None:
     numbers = mobiles(number)
     path = campaign.folder / "run.db"
     disturbed = dice.randint(2, 6)
-    decide = faults(dice.choice([0.05, 0.2, 0.4]), dice.choice([0.0, 0.2, 0.4]))
+    decide = faults(dice.choice([0.03, 0.1, 0.25]), dice.choice([0.0, 0.2, 0.4]))
     totals.numbers += number
     async with sandbox.serve() as url, chaos_proxy(url, decide, campaign.name) as proxy:
         for run in range(_MOST_RUNS):
@@ -520,7 +521,16 @@ async def run_campaigns(
                 return
             await run_campaign(seed, number, totals)
 
+    def unhandled(_: object, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        totals.violations.append(
+            f"seed {seed}: unhandled in the event loop: {context['message']} ({error!r})"
+        )
+
+    asyncio.get_running_loop().set_exception_handler(unhandled)
     await asyncio.gather(*(work() for _ in range(at_once)))
+    # An exception that nobody retrieved is reported when its task is collected.
+    gc.collect()
     return totals
 
 
