@@ -236,7 +236,8 @@ def message_of(dice: random.Random) -> tuple[Message, int]:
     """Choose a message, and how many numbers get it."""
     messages: list[tuple[Message, int]] = [
         (Notice("您的快递已到"), dice.randint(1000, 6000)),
-        (VerificationCode("471100"), dice.randint(10, 200)),
+        (VerificationCode("471100"), dice.randint(10, 100)),
+        (VerificationCode("4711"), dice.randint(100, 300)),
         (VoiceSms("账单已出", trigger=OnKey("1"), sms_content="见附件"), dice.randint(400, 3000)),
     ]
     return dice.choice(messages)
@@ -488,7 +489,14 @@ async def _listed(outcomes: AsyncIterator[Outcome]) -> list[Outcome]:
 
 # --- all campaigns
 
-_KINDS: Final = (send_campaign, send_campaign, report_campaign, speed_campaign)
+_KINDS: Final = (
+    send_campaign,
+    report_campaign,
+    send_campaign,
+    speed_campaign,
+    send_campaign,
+    report_campaign,
+)
 
 
 async def run_campaign(seed: int, number: int, totals: Totals) -> None:
