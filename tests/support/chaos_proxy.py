@@ -22,7 +22,7 @@ __all__ = ["ChaosProxy", "Decide", "Exchange", "Fault", "Kind", "Link", "Place",
 
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
-_BROKEN: Final = (asyncio.IncompleteReadError, ConnectionError)
+_BROKEN: Final = (asyncio.IncompleteReadError, OSError)
 _LONGEST_HALF: Final = 1.0
 _MOST_DRIPS: Final = 40
 
