@@ -155,10 +155,16 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def security(session: nox.Session) -> None:
-    """Scan the package with bandit; walk the frames of all errors for secrets, numbers and request bodies."""
+    """Scan the package with bandit; test frames of errors for secrets, the modes of files, and damaged requests."""
     session.install(".[test]", "bandit[toml]>=1.8")
     session.run("bandit", "-q", "-c", "pyproject.toml", "-r", "emay_voice_async")
-    session.run("pytest", "tests/test_frames.py", *session.posargs)
+    tests = (
+        "tests/test_frames.py",
+        "tests/journal/test_files.py",
+        "tests/reports/test_spool.py",
+        "tests/test_http_fuzz.py",
+    )
+    session.run("pytest", *tests, *session.posargs)
 
 
 @nox.session
