@@ -62,7 +62,9 @@ def test_the_file_alone_has_every_claim(path: Path) -> None:
         killed(copy)
         async with SqliteJournal(copy) as journal:
             dry = await journal.start(PURPOSE, dry=True)
-            return set(await states(dry, keys(*range(10 * number, 10 * number + 5))))
+            found = set(await states(dry, keys(*range(10 * number, 10 * number + 5))))
+            await dry.end()
+            return found
 
     asyncio.run(main())
 
