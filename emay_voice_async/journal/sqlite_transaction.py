@@ -1,8 +1,13 @@
 """Transactions on a journal in an SQLite file, and their transfer from the side file into the file itself."""
 
 import sqlite3
+import time
+from typing import Final
 
 __all__ = ["Transaction", "flush", "pragma"]
+
+_PAUSE: Final = 0.005
+"""Seconds between two attempts to copy commits."""
 
 
 def pragma(db: sqlite3.Connection, name: str) -> int:
@@ -43,6 +48,12 @@ def flush(db: sqlite3.Connection, *, wait: bool = False) -> None:
     ``wait``: wait for programs that read or write, and raise :class:`sqlite3.OperationalError` if they do not end. Else
     the copy may be incomplete, and a later flush completes it.
     """
-    [(busy, _, _)] = db.execute(f"PRAGMA wal_checkpoint({'FULL' if wait else 'PASSIVE'})")
-    if wait and busy:
-        raise sqlite3.OperationalError("database is locked")
+    end = time.monotonic() + pragma(db, "busy_timeout") / 1000
+    while True:
+        [(busy, _, _)] = db.execute(f"PRAGMA wal_checkpoint({'FULL' if wait else 'PASSIVE'})")
+        if not (wait and busy):
+            return
+        if time.monotonic() >= end:
+            raise sqlite3.OperationalError("database is locked")
+        # SQLite does not wait while another process copies commits at the same time.
+        time.sleep(_PAUSE)

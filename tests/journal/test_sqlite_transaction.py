@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.journal_conformance import PURPOSE, begun, claim, keys, states
@@ -53,3 +54,29 @@ def test_a_long_read_holds_a_claim_up(tmp_path: Path, monkeypatch: pytest.Monkey
             await run.end()
 
     asyncio.run(main())
+
+
+class Checkpointed(sqlite3.Connection):
+    """A connection whose first checkpoints meet the checkpoint of another process."""
+
+    left = 0
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        """Return a busy result while checkpoints of the other process are left."""
+        if "wal_checkpoint" in sql and self.left:
+            self.left -= 1
+            return super().execute("SELECT 1, 0, 0")
+        return super().execute(sql, *parameters)
+
+
+def test_a_checkpoint_of_another_process_is_waited_for(tmp_path: Path) -> None:
+    """A flush that must be complete is tried again, and fails only after the busy timeout."""
+    with closing(sqlite3.connect(tmp_path / "run.db", factory=Checkpointed, timeout=5)) as db:
+        db.left = 3
+        flush(db, wait=True)
+        assert db.left == 0
+        db.left = 10**6
+        flush(db)
+        db.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            flush(db, wait=True)
