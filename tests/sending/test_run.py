@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -11,16 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.http_transport import Script, Step, accepts, answers, code, fields_of, hangs, raises
-from support.virtual_time import now, run
+from support.send_scenarios import mobiles, sent, stream_of, with_voice
+from support.virtual_time import now
 
 from emay_voice_async import (
     Accepted,
     AsyncEmayVoice,
-    Marketing,
     Notice,
     NotSent,
     NotSentError,
-    OnKey,
     RateLimit,
     RateLimits,
     Recipient,
@@ -28,63 +27,11 @@ from emay_voice_async import (
     SendError,
     Unknown,
     VerificationCode,
-    VoiceSms,
 )
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.pacing.protocol import Lease
 from emay_voice_async.sending.proof import MAX_FAILURES
-
-FAST = RateLimits(send=None, reports=None, balance=None)
-MESSAGES = [
-    Notice("..."),
-    Marketing("..."),
-    VerificationCode("1234"),
-    VoiceSms("...", trigger=OnKey("1")),
-]
-
-
-def mobiles(number: int, first: int = 0) -> list[str]:
-    """Make so many numbers, all different."""
-    return [f"138{first + one:08}" for one in range(number)]
-
-
-def with_voice(
-    script: Script,
-    main: Callable[[AsyncEmayVoice], Awaitable[Any]],
-    limits: RateLimits = FAST,
-    **options: Any,
-) -> Any:
-    """Run ``main`` with a client over the script, in virtual time."""
-
-    async def living() -> Any:
-        async with (
-            script.client() as client,
-            AsyncEmayVoice(
-                "http://service",
-                app_id="app",
-                secret_key="secret",
-                http_client=client,
-                rate_limits=limits,
-                **options,
-            ) as voice,
-        ):
-            return await main(voice)
-
-    return run(living())
-
-
-def sent(script: Script) -> list[list[str]]:
-    """List the numbers of each request that the service got."""
-    fields = [fields_of(request) for request in script.requests]
-    return [(form.get("mobiles") or form["mobile"]).split(",") for form in fields]
-
-
-async def stream_of(items: Any, gap: float = 0.0) -> AsyncIterator[Any]:
-    """Yield the items, each after a gap."""
-    for item in items:
-        await asyncio.sleep(gap)
-        yield item
 
 
 class TestSendBatches:

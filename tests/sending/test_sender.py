@@ -2,22 +2,21 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from support.http_transport import Script, accepts, code, fields_of, raises
-from support.virtual_time import now, run
+from support.http_transport import Script, accepts, code, raises
+from support.send_scenarios import MESSAGES, mobiles, sent, stream_of, with_voice
+from support.virtual_time import now
 
 from emay_voice_async import (
     Accepted,
     AsyncEmayVoice,
     InvalidRequestError,
-    Marketing,
     Notice,
     NotSent,
-    OnKey,
     RateLimit,
     RateLimits,
     Recipient,
@@ -25,63 +24,10 @@ from emay_voice_async import (
     SendError,
     SendResult,
     Unknown,
-    VerificationCode,
-    VoiceSms,
 )
 from emay_voice_async.errors import DuplicateError
 from emay_voice_async.model.messages import Message
 from emay_voice_async.sending.sender import _takes_one_argument
-
-FAST = RateLimits(send=None, reports=None, balance=None)
-MESSAGES = [
-    Notice("..."),
-    Marketing("..."),
-    VerificationCode("1234"),
-    VoiceSms("...", trigger=OnKey("1")),
-]
-
-
-def mobiles(number: int, first: int = 0) -> list[str]:
-    """Make so many numbers, all different."""
-    return [f"138{first + one:08}" for one in range(number)]
-
-
-def with_voice(
-    script: Script,
-    main: Callable[[AsyncEmayVoice], Awaitable[Any]],
-    limits: RateLimits = FAST,
-    **options: Any,
-) -> Any:
-    """Run ``main`` with a client over the script, in virtual time."""
-
-    async def living() -> Any:
-        async with (
-            script.client() as client,
-            AsyncEmayVoice(
-                "http://service",
-                app_id="app",
-                secret_key="secret",
-                http_client=client,
-                rate_limits=limits,
-                **options,
-            ) as voice,
-        ):
-            return await main(voice)
-
-    return run(living())
-
-
-def sent(script: Script) -> list[list[str]]:
-    """List the numbers of each request that the service got."""
-    fields = [fields_of(request) for request in script.requests]
-    return [(form.get("mobiles") or form["mobile"]).split(",") for form in fields]
-
-
-async def stream_of(items: Any, gap: float = 0.0) -> AsyncIterator[Any]:
-    """Yield the items, each after a gap."""
-    for item in items:
-        await asyncio.sleep(gap)
-        yield item
 
 
 class TestSend:
