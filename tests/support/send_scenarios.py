@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from emay_voice_async import AsyncEmayVoice, Marketing, Notice, OnKey, RateLimits, VerificationCode, VoiceSms
+from emay_voice_async.sending.reading import Piece, RecipientReader
 from support.http_transport import Script, fields_of
 from support.virtual_time import run
 
@@ -58,3 +59,21 @@ async def stream_of(items: Any, gap: float = 0.0) -> AsyncIterator[Any]:
     for item in items:
         await asyncio.sleep(gap)
         yield item
+
+
+def pieces(reader: RecipientReader) -> list[Piece]:
+    """Read the whole input, in virtual time."""
+
+    async def main() -> list[Piece]:
+        found = []
+        while (piece := await reader.read()) is not None:
+            found.append(piece)
+        assert await reader.read() is None
+        return found
+
+    return run(main())
+
+
+def read(reader: RecipientReader) -> list[str]:
+    """List the numbers of all recipients that are read."""
+    return [one.mobile for piece in pieces(reader) for one in piece.recipients]
