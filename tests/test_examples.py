@@ -1,4 +1,4 @@
-"""The examples in ``docs/examples`` run, and the README shows each word for word."""
+"""The examples in ``docs/examples`` run, and a page shows each word for word."""
 
 import asyncio
 import importlib
@@ -38,11 +38,12 @@ def load(name: str) -> ModuleType:
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_the_readme_shows_it(path: Path) -> None:
-    """The README contains the code of each example."""
+def test_a_page_shows_it(path: Path) -> None:
+    """The README or a guide contains the code of each example."""
     code = path.read_text("utf-8").split('"""\n', 1)[1].strip()
     shown = "\n".join(f"    {line}" if line else "" for line in code.splitlines())
-    assert shown in (ROOT / "README.rst").read_text("utf-8")
+    pages = [ROOT / "README.rst", *(ROOT / "docs" / "howto").glob("*.rst")]
+    assert any(shown in page.read_text("utf-8") for page in pages)
 
 
 def test_confirm(service: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:

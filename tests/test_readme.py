@@ -25,7 +25,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = Path(emay_voice_async.__file__).parent
 PACKAGES = {path.stem for path in PACKAGE.iterdir()}
 ARCHITECTURE = ROOT / "docs" / "architecture.rst"
-PAGES = [ROOT / "README.rst", ROOT / "CHANGELOG.rst", ARCHITECTURE]
+GUIDES = sorted((ROOT / "docs" / "howto").glob("*.rst"))
+PAGES = [ROOT / "README.rst", ROOT / "CHANGELOG.rst", ARCHITECTURE, *GUIDES]
 
 
 def doctree(page: Path) -> docutils.nodes.document:
@@ -38,8 +39,9 @@ README = doctree(ROOT / "README.rst")
 FILES = [path.read_text("utf-8") for path in (ROOT / "docs" / "examples").glob("*.py")]
 EXAMPLES = [
     block.astext()
-    for block in README.findall(docutils.nodes.literal_block)
-    # The examples in docs/examples are run by test_examples.
+    for page in (README, *map(doctree, GUIDES))
+    for block in page.findall(docutils.nodes.literal_block)
+    # The examples in docs/examples have tests of their own.
     if "python" in block["classes"] and not any(block.astext() in text for text in FILES)
 ]
 
@@ -55,7 +57,7 @@ def tables() -> dict[str, list[list[str]]]:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.strip().splitlines()[-1][:40])
 def test_examples_run(example: str, service: Sandbox) -> None:
-    """Each example of the README runs against the local service."""
+    """Each example of the README and of the guides runs against the local service."""
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(example, "README.rst", "exec"), {"__name__": "example"})  # noqa: S102
 
