@@ -122,9 +122,12 @@ def fast(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run the examples of the README; check markup, links, tables, and the references in docstrings."""
-    session.install(".[test]")
-    session.run("pytest", "tests/test_readme.py", "-v")
+    """Build the site; run the examples of all pages; check markup, links, tables, and references in docstrings."""
+    session.install(".[docs,test]")
+    site = Path(session.create_tmp()) / "site"
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", str(site / "en"))
+    session.log(f"The site: {site / 'en' / 'index.html'}")
+    session.run("pytest", "tests/test_pages.py", "-v")
 
 
 @nox.session

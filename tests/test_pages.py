@@ -2,10 +2,12 @@
 
 import builtins
 import contextlib
+import functools
 import importlib
 import io
 import pkgutil
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,67 +17,94 @@ from attrs import fields
 from docutils.core import publish_doctree
 
 import emay_voice_async
-from emay_voice_async import CallState, cli, errors
+from emay_voice_async import CallState, ResultCode, cli, errors
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
 from emay_voice_async.receiver import PushReceiver
 from emay_voice_async.sandbox import Sandbox
 from emay_voice_async.sandbox.outcomes import MAGIC_NUMBERS
+from emay_voice_async.wire.envelope import REFUSALS
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 PACKAGE = Path(emay_voice_async.__file__).parent
 PACKAGES = {path.stem for path in PACKAGE.iterdir()}
-ARCHITECTURE = ROOT / "docs" / "architecture.rst"
-GUIDES = sorted((ROOT / "docs" / "howto").glob("*.rst"))
-PAGES = [ROOT / "README.rst", ROOT / "CHANGELOG.rst", ARCHITECTURE, *GUIDES]
+ARCHITECTURE = DOCS / "architecture.rst"
+READMES = [ROOT / "README.rst", ROOT / "README.zh-CN.rst"]
+PLAIN = [*READMES, ROOT / "CHANGELOG.rst", ARCHITECTURE]
+"""Pages without directives and roles of Sphinx."""
+PAGES = [*PLAIN, *(path for path in sorted(DOCS.rglob("*.rst")) if path != ARCHITECTURE)]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
+@functools.cache
 def doctree(page: Path) -> docutils.nodes.document:
-    """Parse a page; a warning of docutils is an error."""
-    settings = {"report_level": 1, "halt_level": 2, "file_insertion_enabled": False}
+    """Parse a page; a warning of docutils is an error, except on a page with directives and roles of Sphinx."""
+    level = 2 if page in PLAIN else 5
+    settings = {"report_level": min(level, 1), "halt_level": level, "file_insertion_enabled": False}
+    if page not in PLAIN:
+        settings["report_level"] = level
     return publish_doctree(page.read_text("utf-8"), str(page), settings_overrides=settings)
 
 
-README = doctree(ROOT / "README.rst")
-FILES = [path.read_text("utf-8") for path in (ROOT / "docs" / "examples").glob("*.py")]
+FILES = [path.read_text("utf-8") for path in (DOCS / "examples").glob("*.py")]
 EXAMPLES = [
-    block.astext()
-    for page in (README, *map(doctree, GUIDES))
-    for block in page.findall(docutils.nodes.literal_block)
+    pytest.param(block.astext(), id=f"{page.relative_to(ROOT)}-{number}")
+    for page in PAGES
+    for number, block in enumerate(doctree(page).findall(docutils.nodes.literal_block))
     # The examples in docs/examples have tests of their own.
     if "python" in block["classes"] and not any(block.astext() in text for text in FILES)
 ]
 
 
-def tables() -> dict[str, list[list[str]]]:
-    """Return the rows of each table of the README, by the title of the first column."""
+def tables(page: Path) -> dict[str, list[list[str]]]:
+    """Return the rows of each table of a page, by the title of the first column."""
     found = {}
-    for table in README.findall(docutils.nodes.table):
+    for table in doctree(page).findall(docutils.nodes.table):
         rows = [[cell.astext() for cell in row.children] for row in table.findall(docutils.nodes.row)]
         found[rows[0][0]] = rows[1:]
     return found
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.strip().splitlines()[-1][:40])
+def reference(page: str) -> Path:
+    """Return the path of a page of the reference."""
+    return DOCS / "reference" / f"{page}.rst"
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_run(example: str, service: Sandbox) -> None:
-    """Each example of the README and of the guides runs against the local service."""
+    """Each example of a page runs against the local service."""
     with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(example, "README.rst", "exec"), {"__name__": "example"})  # noqa: S102
+        exec(compile(example, "example", "exec"), {"__name__": "example"})  # noqa: S102
 
 
 def test_the_examples_reach_the_service(service: Sandbox) -> None:
     """The streaming example calls each of 1,200 numbers once."""
-    [example] = [text for text in EXAMPLES if "def rows" in text]
+    [example] = [str(one.values[0]) for one in EXAMPLES if "def rows" in str(one.values[0])]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(example, "README.rst", "exec"), {"__name__": "example"})  # noqa: S102
+        exec(compile(example, "example", "exec"), {"__name__": "example"})  # noqa: S102
     assert len({call.mobile for call in service.calls}) == len(service.calls) == 1200
     assert printed.getvalue().count("accepted: ") == 3
     assert "not sent: 1" in printed.getvalue()
 
 
+@pytest.mark.parametrize("readme", READMES, ids=lambda page: page.name)
+def test_the_readme_is_short(readme: Path) -> None:
+    """The README has at most 200 lines."""
+    assert len(readme.read_text("utf-8").splitlines()) <= 200
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda page: page.name)
+def test_the_table_of_extras_is_that_of_the_project(readme: Path) -> None:
+    """The README lists exactly the extras for users."""
+    for_developers = {"dev", "docs", "test"}
+    extras = set(SETTINGS["project"]["optional-dependencies"]) - for_developers
+    assert {row[0] for row in tables(readme)["extra"]} == extras
+
+
 def test_the_table_of_states_is_the_code() -> None:
-    """The README lists exactly the states of the code, with the Chinese and the English term."""
-    rows = {name.strip("`"): (word, meaning) for name, word, meaning in tables()["state"]}
+    """The reference lists exactly the states of the code, with the Chinese and the English term."""
+    rows = {name: (word, meaning) for name, word, meaning, _ in tables(reference("codes"))["state"]}
     assert set(rows) == {state.name for state in CallState}
     for state in CallState:
         word, meaning = rows[state.name]
@@ -83,15 +112,33 @@ def test_the_table_of_states_is_the_code() -> None:
         assert meaning.startswith(state.english)
 
 
+def test_the_table_of_result_codes_is_the_code() -> None:
+    """The reference lists exactly the result codes of the code, with the Chinese and the English term."""
+    rows = {name: (word, meaning) for name, word, meaning, _ in tables(reference("codes"))["code"]}
+    assert set(rows) == {code.value for code in ResultCode}
+    for code in ResultCode:
+        word, meaning = rows[code.value]
+        assert word == code.meaning
+        assert meaning.startswith(code.english)
+
+
+def test_the_remedies_name_the_errors_of_the_codes() -> None:
+    """The remedy of a code names the class of the error that the code raises, unless it is RefusedError itself."""
+    rows = {name: remedy for name, _, _, remedy in tables(reference("codes"))["code"]}
+    for name, remedy in rows.items():
+        found = set(re.findall(r"\w+Error\b", remedy))
+        assert found == ({REFUSALS[name].__name__} if name in REFUSALS else set()), name
+
+
 def test_the_table_of_errors_is_the_code() -> None:
-    """The README lists exactly the error classes of the code."""
-    text = " ".join(cell for row in tables()["error"] for cell in row) + " EmayVoiceError"
+    """The reference lists exactly the error classes of the code."""
+    text = " ".join(cell for row in tables(reference("errors"))["error"] for cell in row) + " EmayVoiceError"
     assert set(re.findall(r"\w+Error\b", text)) == {name for name in errors.__all__ if name.endswith("Error")}
 
 
 def test_the_table_of_magic_numbers_is_the_code() -> None:
-    """The README lists every magic number with the outcome of the call."""
-    rows = dict(tables()["digits"])
+    """The reference lists every magic number with the outcome of the call."""
+    rows = dict(tables(reference("local_service"))["digits"])
     assert set(rows) == set(MAGIC_NUMBERS)
     for digits, outcome in MAGIC_NUMBERS.items():
         if outcome is not None and outcome.state in CallState.__members__:
@@ -101,25 +148,45 @@ def test_the_table_of_magic_numbers_is_the_code() -> None:
 
 
 def test_the_table_of_exit_codes_is_the_code() -> None:
-    """The README lists the exit codes and their meanings in the order of the code, the most severe first."""
+    """The reference lists the exit codes and their meanings in the order of the code, the most severe first."""
     documented = re.findall(r"^(\d+) +(.+)$", cli.__doc__ or "", re.MULTILINE)
     assert {int(code) for code, _ in documented} == set(ExitCode)
-    for (code, meaning), (listed, text) in zip(tables()["exit code"], documented, strict=True):
+    rows = tables(reference("command_line"))["exit code"]
+    for (code, meaning), (listed, text) in zip(rows, documented, strict=True):
         assert code == listed
         assert meaning.startswith(text)
 
 
 def test_the_table_of_bounds_is_the_code() -> None:
-    """The README lists each bound of a receiver with the default."""
-    text = " ".join(row[0] for row in tables()["argument and default"])
+    """The guide lists each bound of a receiver with the default."""
+    text = " ".join(row[0] for row in tables(DOCS / "howto" / "pushes.rst")["argument and default"])
     found = re.findall(r"(\w+) ([\d,]+)( MiB)?", text)
     bounds = {name: int(number.replace(",", "")) * (1024**2 if unit else 1) for name, number, unit in found}
     arguments = {str(field.alias): field.default for field in fields(PushReceiver) if field.init}
     assert bounds == {name: arguments[name] for name in arguments if re.match("max_|.*_timeout", name)}
 
 
+def test_the_environment_variables_are_listed() -> None:
+    """The reference lists each variable that the package reads."""
+    listed = (reference("environment")).read_text("utf-8")
+    texts = [path.read_text("utf-8") for path in PACKAGE.rglob("*.py")]
+    for name in {name for text in texts for name in re.findall(r"\b_?EMAY_VOICE_[A-Z_]*[A-Z]\b", text)}:
+        assert f"``{name}``" in listed, name
+
+
+def test_the_public_names_are_listed() -> None:
+    """The reference has every name of the front door."""
+    listed = reference("api").read_text("utf-8")
+    documented = {
+        name.rpartition(".")[2] for name in re.findall(r"auto(?:class|function):: ([\w.]+)", listed)
+    }
+    for module in re.findall(r"automodule:: ([\w.]+)", listed):
+        documented |= set(importlib.import_module(module).__all__)
+    assert set(emay_voice_async.__all__) - documented == set()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_are_valid(page: Path) -> None:
     """Every link is https or names an existing file of the project."""
     for reference in doctree(page).findall(docutils.nodes.reference):
@@ -133,7 +200,7 @@ def literals(page: Path) -> set[str]:
     return {node.astext() for node in doctree(page).findall(docutils.nodes.literal)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_names_on_the_page_exist(page: Path) -> None:
     """Every dotted name of the package on a page is a module, or a name in a module."""
     for name in literals(page):
