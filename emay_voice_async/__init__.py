@@ -37,6 +37,7 @@ if _typing.TYPE_CHECKING:
     )
     from emay_voice_async.model.recipients import Recipient
     from emay_voice_async.model.results import Accepted, NotSent, Refused, Report, SendResult, Ticket, Unknown
+    from emay_voice_async.model.version import __version__
     from emay_voice_async.pacing.protocol import Lease, Pacer
     from emay_voice_async.sending.hours import CallingHours
     from emay_voice_async.sending.plan import Plan
@@ -82,6 +83,7 @@ __all__ = [
     "Unknown",
     "VerificationCode",
     "VoiceSms",
+    "__version__",
     "unstructure",
 ]
 
@@ -93,6 +95,7 @@ _MODULES = (
     "model.messages",
     "model.recipients",
     "model.results",
+    "model.version",
     "pacing.protocol",
     "journal.protocol",
     "sending.hours",

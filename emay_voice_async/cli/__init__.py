@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from emay_voice_async.cli.terminal.version import program_version
 from emay_voice_async.model.extras import missing_extra
+from emay_voice_async.model.version import __version__
 
 __all__ = ["main"]
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None, *, is_module: bool = False) -> 
     if list(arguments) == ["--version"] and sys.stdout is not None and sys.stderr is not None:
         # Without the imports of click and rich (``benchmarks -- import``); run() tells a failed output.
         with suppress(OSError):
-            print(f"emay-voice {program_version()}", flush=True)
+            print(f"emay-voice {__version__}", flush=True)
             return 0
     try:
         # Without the extra, the import fails here, and one line names the extra.

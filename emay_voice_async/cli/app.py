@@ -18,8 +18,8 @@ from emay_voice_async.cli.terminal.output import output_error
 from emay_voice_async.cli.terminal.program import program_name
 from emay_voice_async.cli.terminal.settings import Session, Settings
 from emay_voice_async.cli.terminal.streams import closed_stream
-from emay_voice_async.cli.terminal.version import program_version
 from emay_voice_async.model.limits import RateLimit
+from emay_voice_async.model.version import __version__
 
 __all__ = ["COMMANDS", "emay_voice", "run"]
 
@@ -129,7 +129,7 @@ class _LazyGroup(click.Group):
 )
 @click.option("-v", "--verbose", count=True, help="Print the log; -vv: the whole log, and tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@click.version_option(program_version(), message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def emay_voice(
     context: click.Context,

@@ -15,8 +15,18 @@ import httpx
 from emay_voice_async.errors import InvalidRequestError, NotSentError
 from emay_voice_async.exchange.addresses import PROXY_VARIABLES, is_loopback
 from emay_voice_async.exchange.failures import CERTIFICATE_VARIABLES, LIBRARIES
+from emay_voice_async.model.version import __version__
 
-__all__ = ["KEEPALIVE", "HttpClient", "detached", "library_of", "own_client", "request_of", "target_of"]
+__all__ = [
+    "KEEPALIVE",
+    "HttpClient",
+    "detached",
+    "library_of",
+    "own_client",
+    "request_of",
+    "target_of",
+    "user_agent_of",
+]
 
 KEEPALIVE: Final = 2.0
 """Seconds that our own client keeps an idle connection.
@@ -33,6 +43,7 @@ _LIMITS: Final = httpx.Limits(
     max_keepalive_connections=20,
     keepalive_expiry=KEEPALIVE,
 )
+_USER_AGENT: Final = f"emay_voice_async/{__version__}"
 _NO_COOKIES: Final = CookieJar(DefaultCookiePolicy(allowed_domains=()))
 """A jar that accepts no cookie."""
 
@@ -81,6 +92,12 @@ def library_of(http_client: object) -> str:
 def request_of(library: str) -> Any:
     """Return the class of the library's requests."""
     return sys.modules[library].Request
+
+
+def user_agent_of(http_client: Any) -> str:
+    """Return the User-Agent that the user gave to a client, otherwise name and version of this package."""
+    given: str | None = None if http_client is None else http_client.headers.get("User-Agent")
+    return _USER_AGENT if given is None or given.startswith("python-httpx") else given
 
 
 def detached(http_client: Any, on_start: Callable[[], None]) -> Any:

@@ -19,6 +19,7 @@ from emay_voice_async.exchange.http_client import (
     own_client,
     request_of,
     target_of,
+    user_agent_of,
 )
 from emay_voice_async.exchange.recording import Recording, tap
 from emay_voice_async.model.hidden import Hidden
@@ -43,7 +44,6 @@ _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
     "Content-Type": CONTENT_TYPE,
-    "User-Agent": "emay_voice_async",
 }
 
 
@@ -105,6 +105,7 @@ class Transport:
         self._target = target_of(self.base_url)
         self._library = "httpx" if http_client is None else library_of(http_client)
         self._shared = http_client
+        self._headers = {**_HEADERS, "User-Agent": user_agent_of(http_client)}
         self._own: Any = None
         self._making = asyncio.Lock()
         self._timeout = timeout
@@ -119,9 +120,10 @@ class Transport:
         The wait for a connection of the pool is half of ``patience`` seconds (None: of the timeout), so
         that a caller with that patience gets NotSentError in time.
 
-        Redirects are not followed. A shared client's own headers, parameters, cookies and credentials are
-        not sent, and no cookie of the service is kept. Raises :class:`NotSentError` (a retry is safe) for
-        any failure before the first byte of the request; otherwise :class:`OutcomeUnknownError`;
+        Redirects are not followed. A shared client's own headers (except its User-Agent), parameters, cookies
+        and credentials are not sent, and no cookie of the service is kept. Raises :class:`NotSentError`
+        (a retry is safe) for any failure before the first byte of the request; otherwise
+        :class:`OutcomeUnknownError`;
         :class:`TimeoutError` without response headers in time.
         """
         content = Hidden(body)
@@ -161,7 +163,7 @@ class Transport:
         return request_of(self._library)(
             "POST",
             self.base_url + path,
-            headers=_HEADERS,
+            headers=self._headers,
             content=content.value,
             extensions={
                 "timeout": {

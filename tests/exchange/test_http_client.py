@@ -16,9 +16,16 @@ from support.raw_server import closed_port, raw_server, replies, response_bytes
 from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSentError
 from emay_voice_async.exchange.addresses import PROXY_VARIABLES
-from emay_voice_async.exchange.http_client import detached, library_of, own_client, request_of
+from emay_voice_async.exchange.http_client import (
+    detached,
+    library_of,
+    own_client,
+    request_of,
+    user_agent_of,
+)
 from emay_voice_async.exchange.transport import Progress, Transport
 from emay_voice_async.model.messages import Notice
+from emay_voice_async.model.version import __version__
 
 BALANCE = b'{"code":"SUCCESS","data":"12.50"}'
 SERVICE = "http://service.invalid"
@@ -121,6 +128,56 @@ class TestDetached:
         assert events == ["hook", "mark", "transport"]
         assert not client.cookies
         assert client.event_hooks == {"request": [hook], "response": []}
+
+
+class TestUserAgent:
+    """The User-Agent of requests."""
+
+    def test_of_the_own_client(self) -> None:
+        """Requests of the own client carry name and version of the package, on the wire."""
+
+        async def main() -> bytes:
+            heads: list[bytes] = []
+
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                heads.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(response_bytes(BALANCE))
+
+            async with (
+                raw_server(serve) as port,
+                AsyncEmayVoice(f"http://127.0.0.1:{port}", app_id="a", secret_key="s") as voice,
+            ):
+                await voice.get_balance()
+            return heads[0]
+
+        assert f"user-agent: emay_voice_async/{__version__}\r\n".encode() in asyncio.run(main()).lower()
+
+    @each_library
+    def test_of_a_shared_client(self, library: ModuleType) -> None:
+        """A User-Agent of the user is kept, the default of the library is not; the client is not changed."""
+        sent: list[str] = []
+
+        async def handle(request: Any) -> Any:
+            sent.append(request.headers["User-Agent"])
+            return library.Response(200, content=BALANCE)
+
+        async def main() -> None:
+            for headers in ({}, {"User-Agent": "shop/7"}):
+                client = client_over(library, handle, headers=headers)
+                before = client.headers.copy()
+                async with AsyncEmayVoice(SERVICE, app_id="a", secret_key="s", http_client=client) as voice:
+                    await voice.get_balance()
+                assert client.headers == before
+
+        asyncio.run(main())
+        assert sent == [f"emay_voice_async/{__version__}", "shop/7"]
+
+    def test_without_a_user_agent(self) -> None:
+        """A shared client without a User-Agent gets the one of the package, in our requests only."""
+        client = httpx.AsyncClient()
+        del client.headers["User-Agent"]
+        assert user_agent_of(client) == f"emay_voice_async/{__version__}"
+        assert "User-Agent" not in client.headers
 
 
 class TestProxySettings:

@@ -19,6 +19,7 @@ from emay_voice_async.errors import InvalidRequestError, NotSentError, OutcomeUn
 from emay_voice_async.exchange import transport as transport_module
 from emay_voice_async.exchange.failures import ERRORS
 from emay_voice_async.exchange.transport import Progress, Transport
+from emay_voice_async.model.version import __version__
 from emay_voice_async.wire.envelope import HttpResponse
 
 JSON = b'{"code":"SUCCESS","data":[]}'
@@ -128,7 +129,7 @@ class TestRequest:
             "accept-encoding": "gzip, deflate",
             "content-type": "application/x-www-form-urlencoded;charset=UTF-8",
             "content-length": "3",
-            "user-agent": "emay_voice_async",
+            "user-agent": f"emay_voice_async/{__version__}",
         }
 
     @each_library

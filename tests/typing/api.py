@@ -52,6 +52,7 @@ from emay_voice_async import (
     Unknown,
     VerificationCode,
     VoiceSms,
+    __version__,
     unstructure,
 )
 from emay_voice_async.client import ClientOptions
@@ -283,6 +284,7 @@ def reports(report: Report) -> None:
     assert_type(report.recording, bytes | None)
     assert_type(report.succeeded, bool)
     assert unstructure(report)
+    assert_type(__version__, str)
     assert_type(ResultCode.SUCCESS.meaning, str)
 
 

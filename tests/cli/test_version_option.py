@@ -1,25 +1,27 @@
-"""The version of the program, and the time until it is printed."""
+"""The option ``--version``, and the time until the version is printed."""
 
 import importlib
+import shutil
 import subprocess
 import sys
-from importlib import metadata
+from pathlib import Path
 
 import pytest
 from support.cli_runner import Unwritable
 
+import emay_voice_async
 from emay_voice_async import cli
-from emay_voice_async.cli.terminal.version import program_version
 
 
-def test_without_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plain folder on the path, without metadata, has an unknown version."""
-
-    def fail(name: str) -> str:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, "version", fail)
-    assert program_version() == "unknown"
+def test_a_copied_folder(tmp_path: Path) -> None:
+    """A copy of the package's folder, without metadata of a distribution, knows its version."""
+    package = Path(emay_voice_async.__file__).parent
+    shutil.copytree(package, tmp_path / "emay_voice_async", ignore=shutil.ignore_patterns("__pycache__"))
+    # Isolated, without the folders of installed packages: only --version works there.
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from emay_voice_async import cli; cli.main()"
+    command = [sys.executable, "-I", "-S", "-c", code, "--version"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert out == f"emay-voice {emay_voice_async.__version__}\n"
 
 
 def test_full_disk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
