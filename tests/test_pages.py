@@ -178,7 +178,7 @@ def test_the_public_names_are_listed() -> None:
     """The reference has every name of the front door."""
     listed = reference("api").read_text("utf-8")
     documented = {
-        name.rpartition(".")[2] for name in re.findall(r"auto(?:class|function):: ([\w.]+)", listed)
+        name.rpartition(".")[2] for name in re.findall(r"auto(?:class|data|function):: ([\w.]+)", listed)
     }
     for module in re.findall(r"automodule:: ([\w.]+)", listed):
         documented |= set(importlib.import_module(module).__all__)
