@@ -22,7 +22,7 @@ from emay_voice_async.errors import (
 from emay_voice_async.journal.occurrences import OccurrenceCounter
 from emay_voice_async.journal.protocol import SETTLED_AFTER, Claim, JournalRun, Key, Standing, State
 from emay_voice_async.model.numbers import mask
-from emay_voice_async.model.recipients import Recipient
+from emay_voice_async.model.recipients import Recipient, identified
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
 
 __all__ = ["JournalSession", "Known", "Sorter", "as_journal_error"]
@@ -96,6 +96,7 @@ class Sorter:
         standings: Iterable[Standing | None],
         found: Selection,
     ) -> None:
+        called: list[Recipient] = []
         tickets: list[Ticket] = []
         open_: dict[str, list[Recipient]] = {}
         for recipient, key, standing in zip(recipients, keys, standings, strict=True):
@@ -103,20 +104,21 @@ class Sorter:
                 found.recipients.append(recipient)
                 found.keys.append(key)
             elif standing.state is State.ACCEPTED:
+                called.append(identified(recipient, standing.custom_id))
                 tickets.append(Ticket(recipient.mobile, standing.message_id, standing.custom_id))
             elif standing.state.is_free or (self._resend_unknown and standing.state is State.UNKNOWN):
                 # The earlier custom id is kept, so that a report of any of the requests finds the call.
                 custom_id = recipient.custom_id or standing.custom_id or None
-                found.recipients.append(Recipient(recipient.mobile, custom_id))
+                found.recipients.append(identified(recipient, custom_id))
                 found.keys.append(key)
             else:
                 found.reasons[standing.reason if standing.state is State.UNKNOWN else _UNDER_WAY] += 1
                 open_.setdefault(_reason_of_unknown(standing), []).append(
-                    Recipient(recipient.mobile, standing.custom_id)
+                    identified(recipient, standing.custom_id)
                 )
         found.accepted, found.unknown = len(tickets), sum(map(len, open_.values()))
         if tickets:
-            found.known.append(_accepted(tuple(tickets)))
+            found.known.append(_accepted(tuple(called), tuple(tickets)))
         found.known += [_unknown(reason, tuple(recipients)) for reason, recipients in open_.items()]
 
 
@@ -190,8 +192,7 @@ def _set_aside(
     found.known.append(lambda index: NotSent(index, duplicates, error))
 
 
-def _accepted(tickets: tuple[Ticket, ...]) -> Known:
-    recipients = tuple(Recipient(ticket.mobile, ticket.custom_id) for ticket in tickets)
+def _accepted(recipients: tuple[Recipient, ...], tickets: tuple[Ticket, ...]) -> Known:
     return lambda index: Accepted(index, recipients, tickets, recorded=True)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.numbers import normalised, plain
 
-__all__ = ["USUAL_NAMES", "Column", "index_of", "is_header_cell", "looks_like_number"]
+__all__ = ["USUAL_NAMES", "Column", "index_of", "is_header_cell", "looks_like_number", "unique_names"]
 
 Column = str | int
 """The name of a column, or the position, counted from 1."""
@@ -30,6 +30,7 @@ _OTHER_NAMES: Final = re.compile(
 )
 """Further names, which count if no column has a name of :data:`USUAL_NAMES`."""
 
+_OPTIONS: Final = {"column": "--column", "custom_id_column": "--custom-id-column"}
 _MAX_SHOWN: Final = 20
 _MANY_DIGITS: Final = 7
 _BRACKETS: Final = re.compile(r"[(（\[【<《{].*?[)）\]】>》}]")
@@ -40,8 +41,8 @@ def index_of(names: Sequence[str], wanted: Column | None, argument: str) -> int:
     """Return the index, from 0, of the ``wanted`` column; None: of the column with a usual name.
 
     An equal name is preferred; otherwise case, width and surrounding blanks are ignored. Raises
-    :class:`InvalidRequestError` for the field ``argument``, with a list of the columns and the option of
-    the command line.
+    :class:`InvalidRequestError` for the field ``argument``, with a list of the columns and, for a column of
+    numbers or ids, the option of the command line.
     """
     if isinstance(wanted, int):
         if not 1 <= wanted <= len(names):
@@ -79,6 +80,17 @@ def looks_like_number(text: str) -> bool:
     return sum(map(str.isdigit, text)) >= _MANY_DIGITS
 
 
+def unique_names(header: Sequence[str]) -> list[str]:
+    """Return a different name for each column: a blank or repeated name is made different by the position."""
+    names: dict[str, None] = {}
+    for position, cell in enumerate(header, 1):
+        name = cell.strip() or f"column {position}"
+        while name in names:
+            name = f"{name} ({position})"
+        names[name] = None
+    return list(names)
+
+
 def _named(names: Sequence[str], wanted: str, argument: str) -> int:
     if names.count(wanted) == 1:
         return names.index(wanted)
@@ -87,7 +99,8 @@ def _named(names: Sequence[str], wanted: str, argument: str) -> int:
     if len(found) == 1:
         return found[0]
     many = f", and {len(found)} columns have this name" if found else ""
-    rule = f"must be the name of one column (command line: {_option(argument)}){many}"
+    option = f" (command line: {_option(argument)})" if argument in _OPTIONS else ""
+    rule = f"must be the name of one column{option}{many}"
     raise InvalidRequestError(argument, rule, None, _listed(names))
 
 
@@ -105,7 +118,7 @@ def _missing(names: Sequence[str], argument: str) -> str:
 
 
 def _option(argument: str) -> str:
-    return "--" + argument.replace("custom_id_column", "custom-id-column")
+    return _OPTIONS[argument]
 
 
 def _folded(name: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import islice
@@ -13,7 +13,8 @@ from typing import Final
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.lists.columns import Column
 from emay_voice_async.lists.decoding import Readable, check_encoding, lines_of
-from emay_voice_async.lists.rows import Entry, csv_entries, jsonl_entries, txt_entries
+from emay_voice_async.lists.entries import Entry, FieldChoice
+from emay_voice_async.lists.rows import csv_entries, jsonl_entries, txt_entries
 from emay_voice_async.model.recipients import Recipient
 
 __all__ = ["FORMATS", "Entries", "Entry", "Recipients", "read_recipients", "recipients_of"]
@@ -143,6 +144,7 @@ def read_recipients(
     format: str | None = None,  # noqa: A002 - the standard word
     column: Column | None = None,
     custom_id_column: Column | None = None,
+    fields: FieldChoice = False,
     encoding: str | None = None,
 ) -> Entries:
     """Return the entries of a file: an :class:`Entry` for each row, with its line number.
@@ -154,6 +156,8 @@ def read_recipients(
     - ``column``: the column of the numbers, in "csv" and "jsonl": a name, or in "csv" a position counted
       from 1. None: the only column with a usual name, such as mobile, phone_number, 手机号 or 联系电话.
     - ``custom_id_column``: the column of the custom ids. None: no custom ids.
+    - ``fields``: the columns that become ``fields`` of the recipients, in "csv" and "jsonl": a collection of names,
+      such as ``template.fields``, or True for all columns.
     - ``encoding``: None is UTF-8, or GB18030 where the bytes are no UTF-8. A byte order mark in the file
       overrides the argument. :attr:`Entries.encoding` tells which encoding was used. To tell the two
       apart, 64 KiB are read from the first character beyond ASCII on before the next entry comes.
@@ -166,10 +170,20 @@ def read_recipients(
     """
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
         raise InvalidRequestError("source", "must be a path or an open file", None, type(source).__name__)
-    reader = _reader(_format(source) if format is None else format, column, custom_id_column)
+    _check_fields(fields)
+    reader = _reader(_format(source) if format is None else format, column, custom_id_column, fields)
     if encoding is not None:
         check_encoding(encoding)
     return Entries(partial(_entries, source, reader, encoding))
+
+
+def _check_fields(fields: object) -> None:
+    if isinstance(fields, bool):
+        return
+    names = fields if isinstance(fields, Collection) and not isinstance(fields, str) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        rule = 'must be True, or a collection of names, such as ["name"]'
+        raise InvalidRequestError("fields", rule, None, type(fields).__name__)
 
 
 def recipients_of(
@@ -198,15 +212,18 @@ def _reader(
     format: str,  # noqa: A002
     column: Column | None,
     custom_id_column: Column | None,
+    fields: FieldChoice,
 ) -> Callable[[Iterable[str]], Iterator[Entry]]:
     if format == "csv":
-        return partial(csv_entries, column=column, custom_id_column=custom_id_column)
+        return partial(csv_entries, column=column, custom_id_column=custom_id_column, fields=fields)
     if format == "jsonl":
         if isinstance(column, int) or isinstance(custom_id_column, int):
             raise InvalidRequestError("column", "must be a name in jsonl, where fields have no positions")
-        return partial(jsonl_entries, column=column, custom_id_column=custom_id_column)
+        return partial(jsonl_entries, column=column, custom_id_column=custom_id_column, fields=fields)
     if format != "txt":
         raise InvalidRequestError("format", f"must be {_CHOICE}")
+    if fields:
+        raise InvalidRequestError("fields", "must be left out for txt, which has one number a line")
     if column is not None or custom_id_column is not None:
         raise InvalidRequestError("column", "must be left out for txt, which has one number a line")
     return txt_entries

@@ -4,7 +4,15 @@ from collections.abc import Iterable
 
 from emay_voice_async.errors import InvalidRequestError
 
-__all__ = ["LONGEST", "check_count", "check_flag", "check_object", "check_seconds", "check_text"]
+__all__ = [
+    "LONGEST",
+    "check_count",
+    "check_flag",
+    "check_object",
+    "check_seconds",
+    "check_text",
+    "field_named",
+]
 
 LONGEST = 10**9
 """The upper bound of timeouts and pauses, in seconds."""
@@ -59,3 +67,8 @@ def check_object(name: str, value: object, methods: Iterable[str], form: str) ->
         raise InvalidRequestError(name, f"must be {form}, an object", None, f"the class {value.__name__}")
     if not all(callable(getattr(value, method, None)) for method in methods):
         raise InvalidRequestError(name, f"must be {form}", None, type(value).__name__)
+
+
+def field_named(name: str) -> str:
+    """Return the name of a recipient's field as errors show it."""
+    return f"field {name!r}"

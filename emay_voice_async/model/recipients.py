@@ -1,10 +1,11 @@
 """Recipients: numbers and custom ids, and the checks of both."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Final, cast
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Self, cast
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import check_text
@@ -18,6 +19,7 @@ __all__ = [
     "check_all",
     "check_recipient",
     "check_unique_id",
+    "identified",
     "with_custom_ids",
 ]
 
@@ -27,26 +29,56 @@ _SEPARATORS = re.compile("[,;\\s、，；/|]+")
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 
 
+_NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 @define(eq=False, repr=False)
 class _RecipientFields:
     mobile: str
     custom_id: str | None = None
+    fields: Mapping[str, str] = field(default=_NO_FIELDS, hash=False)
 
 
-@frozen(repr=False)
+# Slots are set directly, because a frozen __init__ of attrs is slower (benchmark: send).
+_set_mobile, _set_custom_id, _set_fields = (
+    cast("Any", getattr(_RecipientFields, name)).__set__ for name in ("mobile", "custom_id", "fields")
+)
+
+
+@frozen(repr=False, init=False)
 class Recipient(_RecipientFields):
-    """A number to call, and the caller's own id for that call.
+    """A number to call, the caller's own id for that call, and the fields of a template.
 
     ``mobile`` has 11 digits and begins with 1. ``custom_id`` has at most 64 characters and no comma, and
     comes back in the ticket and in the report. None: a unique id is made before the request is sent, so that the
-    call can be found even if the response is lost.
+    call can be found even if the response is lost. ``fields``: the texts for the placeholders of a template, by
+    name; a read-only copy is kept, and no other message uses the fields.
 
     The check comes with the send, not with the constructor: so an invalid row in a stream of a million becomes a
     separate outcome and does not raise in the middle of the stream.
     """
 
+    def __init__(
+        self, mobile: str, custom_id: str | None = None, fields: Mapping[str, str] | None = None
+    ) -> None:
+        _set_mobile(self, mobile)
+        _set_custom_id(self, custom_id)
+        _set_fields(self, _NO_FIELDS if fields is None else _copied(fields))
+
     def __repr__(self) -> str:
-        return f"Recipient({mask(str(self.mobile))!r}, custom_id={self.custom_id!r})"
+        count = len(self.fields) if isinstance(self.fields, Mapping) else 0
+        fields = f", fields=<{count}>" if count else ""
+        return f"Recipient({mask(str(self.mobile))!r}, custom_id={self.custom_id!r}{fields})"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        # A read-only mapping cannot be pickled.
+        fields = dict(self.fields) if isinstance(self.fields, MappingProxyType) else self.fields
+        return type(self), (self.mobile, self.custom_id, fields or None)
+
+
+def _copied(fields: object) -> object:
+    """Return a read-only copy of a mapping; another type is kept for the check, which knows the position."""
+    return MappingProxyType(dict(fields)) if isinstance(fields, Mapping) else fields
 
 
 def as_recipient(item: object) -> Recipient:
@@ -147,4 +179,10 @@ def with_custom_ids(batch: Sequence[str | Recipient], token: str) -> tuple[Recip
 def _with_custom_id(entry: str | Recipient, custom_id: str) -> Recipient:
     if isinstance(entry, str):
         return Recipient(entry, custom_id)
-    return entry if entry.custom_id is not None else Recipient(entry.mobile, custom_id)
+    return entry if entry.custom_id is not None else identified(entry, custom_id)
+
+
+def identified(recipient: Recipient, custom_id: str | None) -> Recipient:
+    """Return the recipient with another custom id."""
+    [changed] = frozen_as(Recipient, [_RecipientFields(recipient.mobile, custom_id, recipient.fields)])
+    return changed

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from samples.strategies import dressed, mobiles
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.lists.columns import USUAL_NAMES, Column, index_of, is_header_cell
+from emay_voice_async.lists.columns import (
+    USUAL_NAMES,
+    Column,
+    index_of,
+    is_header_cell,
+    unique_names,
+)
 
 
 def refused(names: list[str], wanted: Column | None) -> InvalidRequestError:
@@ -202,3 +208,23 @@ def test_lists_are_short() -> None:
     assert actual.endswith(", ...")
     assert "\n" not in actual
     assert not str(refused(["a"] * 20, None).actual).endswith("...")
+
+
+@given(st.lists(st.text(" ab", max_size=2) | st.sampled_from(["column 1", "a (2)"]), max_size=8))
+def test_unique_names(header: list[str]) -> None:
+    """Each column has a name of its own, the first of equal names unchanged."""
+    names = unique_names(header)
+    assert len(set(names)) == len(names) == len(header)
+    for place, (name, cell) in enumerate(zip(names, header, strict=True)):
+        if cell.strip() and cell.strip() not in names[:place]:
+            assert name == cell.strip()
+
+
+def test_blank_names() -> None:
+    """A blank or repeated name is made different by the position."""
+    assert unique_names(["name", "", " name ", "column 2"]) == [
+        "name",
+        "column 2",
+        "name (3)",
+        "column 2 (4)",
+    ]

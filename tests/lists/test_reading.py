@@ -46,6 +46,36 @@ def refused(source: Any, **options: Any) -> InvalidRequestError:
     return caught.value
 
 
+class TestFields:
+    """Columns that become fields of the recipients."""
+
+    @pytest.mark.parametrize("fields", [True, ["name"], ("name",), {"name": 1}.keys()], ids=repr)
+    def test_of_a_file(self, fields: Any) -> None:
+        """Fields are read with all columns, or with the chosen columns."""
+        file = io.StringIO(f"mobile,name\n{ONE},Li\n")
+        [entry] = read_recipients(file, format="csv", fields=fields)
+        assert entry.recipient.fields["name"] == "Li"
+        assert len(entry.recipient.fields) == (2 if fields is True else 1)
+
+    def test_none(self) -> None:
+        """Without the argument a recipient has no fields."""
+        [entry] = read_recipients(io.StringIO(f"mobile,name\n{ONE},Li\n"), format="csv")
+        assert entry.recipient == Recipient(ONE)
+
+    @pytest.mark.parametrize("fields", [None, "name", 7, [1], [None], b"name"], ids=repr)
+    def test_of_another_type(self, fields: Any) -> None:
+        """A single text is refused like any other type: its characters would be taken for names."""
+        error = refused("a.csv", fields=fields)
+        assert error.field == "fields"
+        assert error.actual == type(fields).__name__
+
+    @pytest.mark.parametrize("fields", [True, ["name"]], ids=repr)
+    def test_of_a_text(self, fields: Any) -> None:
+        """A file with one number a line has no columns."""
+        assert refused("a.txt", fields=fields).rule == "must be left out for txt, which has one number a line"
+        assert read_recipients("a.txt", fields=[]) is not None
+
+
 class TestSamples:
     """Files as common programs write them."""
 

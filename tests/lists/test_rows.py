@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from samples.strategies import CHARACTERS, JSON, custom_ids, dressed, mobiles
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.lists.rows import MAX_LINE, Entry, csv_entries, jsonl_entries, txt_entries
+from emay_voice_async.lists.entries import Entry
+from emay_voice_async.lists.rows import MAX_LINE, csv_entries, jsonl_entries, txt_entries
 from emay_voice_async.model.numbers import normalised
 from emay_voice_async.model.recipients import Recipient, check_recipient
 
@@ -228,6 +229,23 @@ class TestCsv:
             (4, "custom_id: must not contain a comma (found one in place 1)"),
         ]
         assert next(csv_entries(lines, None, "id")).recipient == Recipient(ONE, " a ")
+
+    def test_fields(self) -> None:
+        """Chosen columns, or all, become fields of the recipients, bad numbers included."""
+        lines = ["姓名,手机,金额", f"张三,{ONE},10", f'"李,四",{TWO}', "王五,138,7"]
+        entries = list(checked(csv_entries(lines, None, None, ["姓名"])))
+        assert [one.recipient.fields for one in entries] == [
+            {"姓名": "张三"},
+            {"姓名": "李,四"},
+            {"姓名": "王五"},
+        ]
+        [first, *_] = csv_entries(lines, None, None, True)
+        assert first.recipient.fields == {"姓名": "张三", "手机": ONE, "金额": "10"}
+        assert spoiled(csv_entries(lines, None, None, ["名"])) == (
+            "field '名': must be the name of one column (found the columns '姓名', '手机', '金额')"
+        )
+        rows = list(csv_entries(lines[1:], 2, None, True))
+        assert rows[0].recipient.fields == {"column 1": "张三", "column 2": ONE, "column 3": "10"}
 
     def test_stray_quotes(self) -> None:
         """The problem of a stray quote names all the lines that the quote swallowed."""
@@ -506,6 +524,30 @@ class TestJsonl:
         for ids in (None, "id"):
             entries = list(checked(jsonl_entries(['{"mobile": 1, "id": "a"}', *lines], "mobile", ids)))
             assert len(entries) == 1 + sum(bool(line.strip()) for line in lines)
+
+    def test_fields(self) -> None:
+        """Chosen fields are texts or numbers in every object; of all fields each value is a text."""
+        lines = [
+            f'{{"mobile": {ONE}, "name": "Li", "amount": 10.50}}',
+            f'{{"mobile": "{TWO}", "name": null, "amount": 7, "more": [true, {{"a": "张"}}]}}',
+            f'{{"mobile": "{THREE}", "amount": 7}}',
+            THREE,
+        ]
+        entries = list(checked(jsonl_entries(lines, None, None, ["name", "amount"])))
+        assert entries[0].recipient == Recipient(ONE, fields={"name": "Li", "amount": "10.50"})
+        assert told(entries[1:]) == [
+            (2, "field 'name': must be a text or a number (found NoneType)"),
+            (3, "field 'name': must be a field of every row"),
+            (4, THREE),
+        ]
+        entries = list(checked(jsonl_entries(lines, None, None, True)))
+        assert entries[1].recipient.fields == {
+            "mobile": TWO,
+            "name": "",
+            "amount": "7",
+            "more": '[true, {"a": "张"}]',
+        }
+        assert [len(one.recipient.fields) for one in entries] == [3, 4, 2, 0]
 
 
 @given(mobiles)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.model.checks import LONGEST, check_count, check_flag, check_seconds, check_text
+from emay_voice_async.model.checks import (
+    LONGEST,
+    check_count,
+    check_flag,
+    check_seconds,
+    check_text,
+    field_named,
+)
 
 
 def refused(check: Callable[[], None]) -> InvalidRequestError:
@@ -111,3 +118,9 @@ class TestCheckSeconds:
     def test_another_type(self, value: object) -> None:
         """A value of another type, bool included, is refused with the name of the type."""
         assert refused(lambda: check_seconds("timeout", value)).actual == type(value).__name__
+
+
+def test_the_name_of_a_field() -> None:
+    """A field is named in quotes, on a single line."""
+    assert field_named("name") == "field 'name'"
+    assert field_named("a\nb") == "field 'a\\nb'"

@@ -1,8 +1,11 @@
 """Recipients: checks by position, batches, and custom ids."""
 
+import copy
+import pickle
 import re
 
 import pytest
+from attrs import evolve
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -16,6 +19,7 @@ from emay_voice_async.model.recipients import (
     check_all,
     check_recipient,
     check_unique_id,
+    identified,
     with_custom_ids,
 )
 
@@ -51,6 +55,44 @@ class TestRecipient:
         assert len({one, Recipient(MOBILE, "a")}) == 1
         with pytest.raises(FrozenInstanceError):
             one.mobile = "13900000000"  # type: ignore[misc]
+
+    def test_fields_are_copied(self) -> None:
+        """Fields are copied when the recipient is made, and can be changed neither there nor here."""
+        row = {"name": "Li"}
+        one = Recipient(MOBILE, fields=row)
+        row["name"] = "Wang"
+        assert one.fields == {"name": "Li"}
+        with pytest.raises(TypeError):
+            one.fields["name"] = "Wang"  # type: ignore[index]
+        assert Recipient(MOBILE).fields == {}
+
+    @given(people, st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=3))
+    def test_fields_are_part_of_the_value(self, one: Recipient, fields: dict[str, str]) -> None:
+        """Fields count for equality, survive copies and pickles, and are hashed as if they were not there."""
+        full = Recipient(one.mobile, one.custom_id, fields)
+        assert (full == one) is (not fields)
+        assert hash(full) == hash(one)
+        copies = [copy.deepcopy(full), copy.copy(full), evolve(full)]
+        for same in (*copies, pickle.loads(pickle.dumps(full))):  # noqa: S301
+            assert same == full
+            assert same.fields == fields
+
+    def test_no_field_in_its_repr(self) -> None:
+        """A repr counts the fields, and shows neither names nor values; fields of a wrong type are not counted."""
+        one = Recipient(MOBILE, fields={"name": "张三", "code": "8-1-402"})
+        assert repr(one) == "Recipient('138****5678', custom_id=None, fields=<2>)"
+        wrong = Recipient(MOBILE, fields=7)  # type: ignore[arg-type]
+        again = pickle.loads(pickle.dumps(wrong))  # noqa: S301
+        assert repr(wrong) == repr(again) == repr(Recipient(MOBILE))
+
+    @given(people, custom_ids)
+    def test_another_id(self, one: Recipient, custom_id: str) -> None:
+        """With another id, the number and the fields stay."""
+        fields = {"name": "Li"}
+        found = identified(Recipient(one.mobile, one.custom_id, fields), custom_id)
+        assert found == Recipient(one.mobile, custom_id, fields)
+        with pytest.raises(FrozenInstanceError):
+            found.mobile = MOBILE  # type: ignore[misc]
 
 
 class TestAsRecipient:
@@ -252,6 +294,11 @@ class TestWithCustomIds:
         assert len(set(made)) == len(made)
         given_ids = {one.custom_id for one in batch if one.custom_id is not None}
         assert not given_ids & set(made)
+
+    def test_fields_stay(self) -> None:
+        """A recipient that gets an id keeps the fields."""
+        [one] = with_custom_ids([Recipient(MOBILE, fields={"name": "Li"})], "t")
+        assert one == Recipient(MOBILE, "t-0", {"name": "Li"})
 
     @given(st.lists(mobiles, max_size=8), st.integers(0, 8))
     def test_plain_numbers(self, numbers: list[str], place: int) -> None:
