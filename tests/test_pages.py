@@ -33,6 +33,7 @@ READMES = [ROOT / "README.rst", ROOT / "README.zh-CN.rst"]
 PLAIN = [*READMES, ROOT / "CHANGELOG.rst", ARCHITECTURE]
 """Pages without directives and roles of Sphinx."""
 PAGES = [*PLAIN, *(path for path in sorted(DOCS.rglob("*.rst")) if path != ARCHITECTURE)]
+CHINESE = sorted((DOCS / "zh").rglob("*.rst"))
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
@@ -47,13 +48,14 @@ def doctree(page: Path) -> docutils.nodes.document:
 
 
 FILES = [path.read_text("utf-8") for path in (DOCS / "examples").glob("*.py")]
-EXAMPLES = [
-    pytest.param(block.astext(), id=f"{page.relative_to(ROOT)}-{number}")
-    for page in PAGES
+EXAMPLES = {
+    # The Chinese pages have the examples of the English pages. The examples in docs/examples have tests of their own.
+    block.astext(): f"{page.relative_to(ROOT)}-{number}"
+    for page in reversed(PAGES)
     for number, block in enumerate(doctree(page).findall(docutils.nodes.literal_block))
-    # The examples in docs/examples have tests of their own.
     if "python" in block["classes"] and not any(block.astext() in text for text in FILES)
-]
+}
+"""The text of each example, and where it stands."""
 
 
 def tables(page: Path) -> dict[str, list[list[str]]]:
@@ -70,7 +72,7 @@ def reference(page: str) -> Path:
     return DOCS / "reference" / f"{page}.rst"
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("example", EXAMPLES, ids=EXAMPLES.values())
 def test_examples_run(example: str, service: Sandbox) -> None:
     """Each example of a page runs against the local service."""
     with contextlib.redirect_stdout(io.StringIO()):
@@ -79,7 +81,7 @@ def test_examples_run(example: str, service: Sandbox) -> None:
 
 def test_the_examples_reach_the_service(service: Sandbox) -> None:
     """The streaming example calls each of 1,200 numbers once."""
-    [example] = [str(one.values[0]) for one in EXAMPLES if "def rows" in str(one.values[0])]
+    [example] = [text for text in EXAMPLES if "def rows" in text]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(example, "example", "exec"), {"__name__": "example"})  # noqa: S102
@@ -183,6 +185,34 @@ def test_the_public_names_are_listed() -> None:
     for module in re.findall(r"automodule:: ([\w.]+)", listed):
         documented |= set(importlib.import_module(module).__all__)
     assert set(emay_voice_async.__all__) - documented == set()
+
+
+def literal_blocks(page: Path) -> list[str]:
+    """Return the literal blocks of a page."""
+    return [block.astext() for block in doctree(page).findall(docutils.nodes.literal_block)]
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_chinese_page_has_what_the_english_page_has(page: Path) -> None:
+    """A Chinese page has the code, the sections and the tables of its English twin."""
+    english = DOCS / page.relative_to(DOCS / "zh")
+    if english.name not in {"index.rst", "glossary.rst"}:
+        assert literal_blocks(page) == literal_blocks(english)
+    for kind in (docutils.nodes.section, docutils.nodes.image):
+        assert len(list(doctree(page).findall(kind))) == len(list(doctree(english).findall(kind)))
+    here, there = ([*tables(one).values()] for one in (page, english))
+    assert [len(rows) for rows in here] == [len(rows) for rows in there]
+    for rows, twins in zip(here, there, strict=True):
+        for row, twin in zip(rows, twins, strict=True):
+            assert row[0] == twin[0] or not re.fullmatch(r"[\w, ]*_[\w, ]*|[A-Z]+|\d+", twin[0])
+
+
+def test_the_chinese_codes_are_those_of_the_code() -> None:
+    """The Chinese reference has the Chinese term of each result code and each state."""
+    codes, states = tables(DOCS / "zh" / "reference" / "codes.rst").values()
+    assert {row[0]: row[1] for row in codes} == {code.value: code.meaning for code in ResultCode}
+    terms = {state.name: state.meaning for state in CallState if state.meaning}
+    assert {row[0]: row[1] for row in states if row[0] in terms} == terms
 
 
 @pytest.mark.slow
