@@ -142,6 +142,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def catalogue(session: nox.Session) -> None:
+    """Add new messages of the command line to the Chinese catalogue, and compile it; fails without Chinese."""
+    session.install("attrs", "babel>=2.12")
+    session.run("python", "tests/support/catalogue.py")
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzz the decoding of pushes, guided by coverage; not part of the default run."""
     session.install(".", "atheris")

@@ -51,9 +51,10 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionstart() -> None:
-    """Give the tests of coloured output the same environment on every machine."""
+    """Give the tests of the command line's output the same environment on every machine."""
     for name in ("FORCE_COLOR", "NO_COLOR"):
         os.environ.pop(name, None)
+    os.environ["EMAY_VOICE_LANG"] = "en"
 
 
 def _keep_running(number: int, frame: object) -> None:

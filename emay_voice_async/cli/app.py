@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,8 @@ from click.shell_completion import shell_complete
 
 from emay_voice_async.cli.terminal.console import QUIET, Console
 from emay_voice_async.cli.terminal.exit_codes import ExitCode, exit_code_of
+from emay_voice_async.cli.terminal.help_pages import TranslatedGroup
+from emay_voice_async.cli.terminal.language import LANGUAGES, VARIABLE, gettext, noop, using
 from emay_voice_async.cli.terminal.option_types import FILE, limit
 from emay_voice_async.cli.terminal.output import output_error
 from emay_voice_async.cli.terminal.program import program_name
@@ -25,7 +27,7 @@ __all__ = ["COMMANDS", "emay_voice", "run"]
 
 _NAME: Final = "emay-voice"
 _COMPLETE: Final = "_EMAY_VOICE_COMPLETE"
-_EPILOG: Final = """\b
+_EPILOG: Final = noop("""\b
 Examples:
   emay-voice demo                               nobody is called
   emay-voice balance
@@ -53,22 +55,22 @@ Exit codes; the first in this list wins:
 \b
 Completion, in ~/.bashrc (also zsh_source, fish_source):
   eval "$(_EMAY_VOICE_COMPLETE=bash_source emay-voice)"
-"""
+""")
 COMMANDS: Final = {
-    "balance": "Print the account's balance.",
-    "code": "Call one number and speak a verification code.",
-    "decode-push": "Print the reports in the body of a push.",
-    "demo": "Show the main job with a local service.",
-    "journal": "Show or export the journal of a send.",
-    "listen": "Receive pushed reports and print them.",
-    "reports": "Ask for status reports and print them.",
-    "sandbox": "Serve a local Emay service: nobody is called.",
-    "send": "Call many people, after a plan and a confirmation.",
+    "balance": noop("Print the account's balance."),
+    "code": noop("Call one number and speak a verification code."),
+    "decode-push": noop("Print the reports in the body of a push."),
+    "demo": noop("Show the main job with a local service."),
+    "journal": noop("Show or export the journal of a send."),
+    "listen": noop("Receive pushed reports and print them."),
+    "reports": noop("Ask for status reports and print them."),
+    "sandbox": noop("Serve a local Emay service: nobody is called."),
+    "send": noop("Call many people, after a plan and a confirmation."),
 }
 """The commands and their short help; command, module and function share a name."""
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(TranslatedGroup):
     """Imports a command at its first use: each command has different dependencies."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -89,10 +91,9 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(module, name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table of commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    def descriptions(self, ctx: click.Context) -> Mapping[str, str]:
+        """Return the short help of the commands without importing them."""
+        return COMMANDS
 
 
 @click.command(
@@ -129,7 +130,14 @@ class _LazyGroup(click.Group):
 )
 @click.option("-v", "--verbose", count=True, help="Print the log; -vv: the whole log, and tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    envvar=VARIABLE,
+    show_envvar=True,
+    help="Chinese or English.  [default: by locale]",
+)
+@click.version_option(__version__, message="%(prog)s %(version)s", help="Show the version and exit.")
 @click.pass_context
 def emay_voice(
     context: click.Context,
@@ -142,6 +150,7 @@ def emay_voice(
     timeout: float,
     verbose: int,
     quiet: bool,
+    lang: str | None,  # in use already: run() reads it before an argument can be wrong
 ) -> None:
     """Call people by voice through the Emay service."""
     console: Console = context.obj["console"]
@@ -153,12 +162,27 @@ def emay_voice(
 
 def run(arguments: Sequence[str], *, is_module: bool = False) -> int:
     """Run a command and return the exit code; an error is a single line."""
-    if name := closed_stream():
-        # With standard error closed, the sentence can only go to standard output.
-        print(f"emay-voice: {name} is closed", file=sys.stderr or sys.stdout)
-        return ExitCode.OUTPUT
     if instruction := os.environ.get(_COMPLETE):
         return shell_complete(emay_voice, {}, _NAME, _COMPLETE, instruction)
+    with using(_language(arguments)):
+        return _run(arguments, is_module=is_module)
+
+
+def _language(arguments: Sequence[str]) -> str | None:
+    """Return the value of --lang, also if other arguments are wrong."""
+    try:
+        context = emay_voice.make_context(_NAME, list(arguments), resilient_parsing=True)
+    except click.ClickException:
+        return None
+    language: str | None = context.params.get("lang")
+    return language
+
+
+def _run(arguments: Sequence[str], *, is_module: bool) -> int:
+    if name := closed_stream():
+        # With standard error closed, the sentence can only go to standard output.
+        print(f"emay-voice: {gettext('{name} is closed', name=gettext(name))}", file=sys.stderr or sys.stdout)
+        return ExitCode.OUTPUT
     console = Console()
     shared = {"console": console, "program": program_name(is_module=is_module), "arguments": list(arguments)}
     try:
@@ -167,7 +191,7 @@ def run(arguments: Sequence[str], *, is_module: bool = False) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except (KeyboardInterrupt, click.Abort):
-        console.complain("interrupted")
+        console.complain(gettext("interrupted"))
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         console.complain(_usage(error))
@@ -178,8 +202,12 @@ def run(arguments: Sequence[str], *, is_module: bool = False) -> int:
 
 def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
-    hint = "" if context is None else f" (see {context.command_path} --help)"
-    return f"{error.format_message().rstrip('.')}{hint}"
+    message = error.format_message().rstrip(".。")
+    return (
+        message
+        if context is None
+        else gettext("{message} (see {command} --help)", message=message, command=context.command_path)
+    )
 
 
 def _report(console: Console, error: Exception) -> ExitCode:
@@ -191,7 +219,9 @@ def _report(console: Console, error: Exception) -> ExitCode:
         error = output_error(error)
     code = exit_code_of(error)
     if code is ExitCode.MISTAKE:
-        console.complain(f"{type(error).__name__}: {error}; run again with -vv for the traceback")
+        console.complain(
+            gettext("{error}; run again with -vv for the traceback", error=f"{type(error).__name__}: {error}")
+        )
     elif str(error):
         console.complain(str(error))
     return code

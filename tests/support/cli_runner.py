@@ -111,6 +111,7 @@ class Program:
             monkeypatch.delenv(name)
         for name, value in environment(self.sandbox, URL).items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setenv("EMAY_VOICE_LANG", "en")
         monkeypatch.setenv("COLUMNS", "80")
         self._handle = httpx.AsyncHTTPTransport.handle_async_request
         monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", self._route)

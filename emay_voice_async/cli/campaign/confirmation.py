@@ -7,11 +7,12 @@ from typing import TextIO
 
 from emay_voice_async.cli.terminal.console import Console
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.language import gettext
 
 __all__ = ["confirm"]
 
 TERMINAL = Path("/dev/tty")
-_YES = ("y", "yes")
+_YES = ("y", "yes", "是")
 
 
 def confirm(question: str, console: Console, *, uses_standard_input: bool) -> bool:
@@ -23,7 +24,10 @@ def confirm(question: str, console: Console, *, uses_standard_input: bool) -> bo
         answers = _terminal(stack, uses_standard_input=uses_standard_input) if console.is_terminal else None
         if answers is None:
             raise CommandError(
-                "no terminal to ask for confirmation, nothing was sent: check the plan with --plan, then add --yes"
+                gettext(
+                    "no terminal to ask for confirmation, nothing was sent: "
+                    "check the plan with --plan, then add --yes"
+                )
             )
         _discard_typed_ahead(answers)
         console.rich.print(f"{question} [y/N] ", style="bold", end="")
@@ -31,7 +35,7 @@ def confirm(question: str, console: Console, *, uses_standard_input: bool) -> bo
             answer = answers.readline()
         except KeyboardInterrupt:
             console.rich.print()
-            raise CommandError("interrupted: nothing was sent", ExitCode.INTERRUPTED) from None
+            raise CommandError(gettext("interrupted: nothing was sent"), ExitCode.INTERRUPTED) from None
         if not answer.endswith("\n"):
             console.rich.print()
         return answer.strip().lower() in _YES

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.sending.hours import CallingHours
 
@@ -25,8 +26,14 @@ async def announce_hours(
         pause = hours.wait(now)
         if pause and not is_paused:
             start = datetime.fromtimestamp(now + pause, BEIJING)
-            say(f"Outside the calling hours {hours}: sending resumes at {start:%Y-%m-%d %H:%M}.")
+            say(
+                gettext(
+                    "Outside the calling hours {hours}: sending resumes at {time:%Y-%m-%d %H:%M}.",
+                    hours=hours,
+                    time=start,
+                )
+            )
         elif is_paused and not pause:
-            say("Inside the calling hours again: sending resumes.")
+            say(gettext("Inside the calling hours again: sending resumes."))
         is_paused = pause > 0
         await asyncio.sleep(min(_LONGEST_SLEEP, pause or hours.left(now)))

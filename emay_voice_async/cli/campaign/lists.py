@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 
 from emay_voice_async.cli.campaign.options import SendOptions
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.cli.terminal.streams import standard_input
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.lists.reading import FORMATS, Entries, Entry, read_recipients
@@ -42,14 +43,14 @@ class Problems:
         """Count an invalid entry; the sentence never holds the number."""
         self.count += 1
         if len(self.shown) < SHOWN:
-            found = "" if problem.actual is None else f" (found {problem.actual})"
+            found = "" if problem.actual is None else gettext(" (found {value})", value=problem.actual)
             self.shown.append(f"{place}: {problem.field} {problem.rule}{found}")
 
     def lines(self) -> Iterator[str]:
         """Yield the sentences, and the number of further entries."""
         yield from self.shown
         if self.count > len(self.shown):
-            yield f"and {self.count - len(self.shown):,} more"
+            yield gettext("and {number:,} more", number=self.count - len(self.shown))
 
 
 @frozen
@@ -66,12 +67,15 @@ class _Source:
         """Read a value of ``--to``; a text in the form of a number that names no file is a number."""
         path = Path(text)
         if text == STANDARD_INPUT:
-            return cls("standard input", "txt", path)
+            return cls(gettext("standard input"), "txt", path)
         if _NUMBERS.fullmatch(text) and not path.exists():
             number = normalised(text)
             if not is_number(number):
                 raise CommandError(
-                    f"--to {mask(text)}: neither a file nor one number of 11 digits; repeat --to for more"
+                    gettext(
+                        "{option}: neither a file nor one number of 11 digits; repeat --to for more",
+                        option=f"--to {mask(text)}",
+                    )
                 )
             return cls(f"--to {mask(number)}", "txt", path, number)
         ending = path.suffix[1:].lower()
@@ -80,7 +84,9 @@ class _Source:
 
     def place(self, line: int) -> str:
         """Name the place of an entry."""
-        return self.name if self.number is not None else f"{self.name}, line {line}"
+        if self.number is not None:
+            return self.name
+        return gettext("{list}, line {line}", list=self.name, line=line)
 
     def copy(self) -> BinaryIO:
         """Copy the source into a file that has no name; raise :class:`CommandError` with the source's name."""
@@ -193,7 +199,9 @@ def _temporary_file() -> BinaryIO:
         return tempfile.TemporaryFile()
     except OSError as error:
         raise CommandError(
-            "no folder for a temporary copy of the lists: set TMPDIR to a writable folder "
-            f"({error.strerror or error})",
+            gettext(
+                "no folder for a temporary copy of the lists: set TMPDIR to a writable folder ({reason})",
+                reason=error.strerror or error,
+            ),
             ExitCode.OUTPUT,
         ) from None

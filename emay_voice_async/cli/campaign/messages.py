@@ -6,6 +6,7 @@ from typing import Final
 
 from emay_voice_async.cli.campaign.options import SendOptions, VoiceSmsOptions
 from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.model.messages import Marketing, Notice, OnConnected, OnKey, VoiceSms
 
 __all__ = ["spoken_message", "voice_sms_message"]
@@ -41,17 +42,20 @@ def _check_decoded(options: SendOptions) -> None:
         text = getattr(options, name, None)
         if text is not None and any("\ud800" <= letter <= "\udfff" for letter in text):
             option = f"--{name.replace('_', '-')}"
-            remedy = "; or put the text in a file for --content-file, in UTF-8" if name == "content" else ""
-            raise CommandError(
-                f"{option}: cannot be decoded as {sys.getfilesystemencoding()}: run in a terminal and locale "
-                f"with UTF-8, such as LANG=C.UTF-8{remedy}"
+            sentence = gettext(
+                "{option}: cannot be decoded as {encoding}: run in a terminal and locale with UTF-8, such as "
+                "LANG=C.UTF-8",
+                option=option,
+                encoding=sys.getfilesystemencoding(),
             )
+            remedy = gettext("; or put the text in a file for --content-file, in UTF-8")
+            raise CommandError(f"{sentence}{remedy}" if name == "content" else sentence)
 
 
 def _content(text: str | None, file: Path | None) -> str:
     """Return the text, or the file's text without surrounding blanks."""
     if (text is None) == (file is None):
-        raise CommandError("give either --content or --content-file")
+        raise CommandError(_either("--content", "--content-file"))
     if text is not None:
         return text
     try:
@@ -59,7 +63,11 @@ def _content(text: str | None, file: Path | None) -> str:
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}") from None
     except UnicodeError:
-        raise CommandError(f"{file}: must be text in UTF-8") from None
+        raise CommandError(f"{file}: {gettext('must be text in UTF-8')}") from None
+
+
+def _either(option: str, other: str) -> str:
+    return gettext("give either {option} or {other}", option=option, other=other)
 
 
 def _trigger(key: str | None, connected: int | None) -> OnKey | OnConnected:
@@ -68,4 +76,4 @@ def _trigger(key: str | None, connected: int | None) -> OnKey | OnConnected:
         return OnKey(key)
     if connected is not None and key is None:
         return OnConnected(connected)
-    raise CommandError("give either --on-key or --on-connected")
+    raise CommandError(_either("--on-key", "--on-connected"))

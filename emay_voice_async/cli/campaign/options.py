@@ -11,6 +11,7 @@ from attrs import AttrsInstance, field, fields, frozen
 
 from emay_voice_async.cli.terminal import option_types
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.language import gettext, noop
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.lists.reading import FORMATS
@@ -18,7 +19,7 @@ from emay_voice_async.sending.hours import CallingHours
 
 __all__ = ["EPILOG", "SendOptions", "VoiceSmsOptions", "takes"]
 
-EPILOG: Final = """\b
+EPILOG: Final = noop("""\b
 Examples: look at the plan; then send, with a journal to resume from:
   emay-voice send {kind} --to people.csv --content "..."{more} --plan
   emay-voice send {kind} --to people.csv --content "..."{more} \\
@@ -31,7 +32,7 @@ Standard output, unless it is a terminal, gets a JSON object for each number:
   code       the result code of a refusal, else null
   reason     a sentence, or null
   recorded   true: the outcome of an earlier run, from the journal
-"""
+""")
 
 _OPTION: Final = "emay_voice_async.option"
 _Options = TypeVar("_Options", bound=AttrsInstance)
@@ -142,7 +143,9 @@ class SendOptions:
 
     def __attrs_post_init__(self) -> None:
         if self.resend_unknown and self.journal is None:
-            raise CommandError("--resend-unknown needs --journal: the journal holds the unknown outcomes")
+            raise CommandError(
+                gettext("--resend-unknown needs --journal: the journal holds the unknown outcomes")
+            )
 
 
 @frozen(kw_only=True)

@@ -22,6 +22,7 @@ from emay_voice_async.cli.terminal.formatting import (
     money,
     requests,
 )
+from emay_voice_async.cli.terminal.language import gettext, noop
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.errors import (
     AccountError,
@@ -32,16 +33,18 @@ from emay_voice_async.errors import (
     RefusedError,
 )
 from emay_voice_async.journal.protocol import SETTLED_AFTER
+from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.model.messages import OnKey, VoiceSms
 from emay_voice_async.sending.plan import Plan
 
 __all__ = ["CampaignPlan", "check_plan", "make_plan", "show_plan"]
 
-_READING: Final = "Reading the lists and the journal:"
-_SETTLE: Final = (
+_READING: Final = noop("Reading the lists and the journal:")
+_SETTLE: Final = noop(
     'Record their reports with "reports --journal": reports show which were called. Without a report '
-    f"{SETTLED_AFTER.total_seconds() / 3600:g} h later, --resend-unknown calls them again."
+    "{hours:g} h later, --resend-unknown calls them again."
 )
+_NO_REASON: Final = noop("no reason recorded")
 _PROGRESS_STEP: Final = 5000
 
 
@@ -69,7 +72,7 @@ async def make_plan(session: Session, order: Order) -> CampaignPlan:
     arguments = order.arguments()
     calls_duplicates = arguments["journal"] is None
     async with session.settings.client() as voice:
-        with session.console.waiting(_READING) as show:
+        with session.console.waiting(gettext(_READING)) as show:
             plan = await voice.plan(
                 order.message,
                 order.lists.recipients(problems.add, _counter(show)),
@@ -78,7 +81,7 @@ async def make_plan(session: Session, order: Order) -> CampaignPlan:
                 **arguments,
             )
             _add_later_problems(order, plan, problems)
-            show("Asking for the balance")
+            show(gettext("Asking for the balance"))
             try:
                 balance = await voice.get_balance(product=order.message.endpoint.product)
             except (AccountError, BalanceError):
@@ -95,7 +98,12 @@ def _unproved(session: Session, error: NotSentError | OutcomeUnknownError) -> Co
     # A response outside the document comes from another server: the address is a setting of the account.
     code = ExitCode.ACCOUNT if isinstance(error, AnswerError) else ExitCode.NOT_SENT
     return CommandError(
-        f"nothing was sent: the balance query to {session.settings.base_url} failed: {error}", code
+        gettext(
+            "nothing was sent: the balance query to {url} failed: {error}",
+            url=session.settings.base_url,
+            error=error,
+        ),
+        code,
     )
 
 
@@ -106,7 +114,7 @@ def _counter(show: Callable[[str], object]) -> Callable[[str], object]:
     def add(_: str) -> None:
         number = next(numbers)
         if not number % _PROGRESS_STEP:
-            show(f"{_READING} {number:,}")
+            show(f"{gettext(_READING)} {number:,}")
 
     return add
 
@@ -126,15 +134,24 @@ def check_plan(planned: CampaignPlan, order: Order) -> None:
     """Raise :class:`CommandError` for a plan that must not be sent."""
     plan, problems = planned.plan, planned.problems
     if not planned.total:
-        raise CommandError(f"no numbers in {', '.join(order.lists.names)}")
+        raise CommandError(gettext("no numbers in {lists}", lists=", ".join(order.lists.names)))
     if problems.count and not order.options.skip_invalid:
-        raise CommandError(f"{entries(problems.count)} cannot be sent to; --skip-invalid leaves them out")
-    if plan.enough is False:
-        cost = "" if plan.cost is None else f", which cost {money(plan.cost)}"
         raise CommandError(
-            f"the balance of {money(plan.balance or Decimal(0))} is not enough for {calls(plan.numbers)}{cost}",
-            ExitCode.ACCOUNT,
+            gettext(
+                "{entries} cannot be sent to; --skip-invalid leaves them out", entries=entries(problems.count)
+            )
         )
+    if plan.enough is False:
+        values = {"balance": money(plan.balance or Decimal(0)), "calls": calls(plan.numbers)}
+        if plan.cost is None:
+            sentence = gettext("the balance of {balance} is not enough for {calls}", **values)
+        else:
+            sentence = gettext(
+                "the balance of {balance} is not enough for {calls}, which cost {cost}",
+                cost=money(plan.cost),
+                **values,
+            )
+        raise CommandError(sentence, ExitCode.ACCOUNT)
 
 
 def show_plan(session: Session, order: Order, planned: CampaignPlan) -> None:
@@ -144,7 +161,7 @@ def show_plan(session: Session, order: Order, planned: CampaignPlan) -> None:
     table.add_column(overflow="fold")
     for name, value, style in _rows(session, order, planned):
         table.add_row(name, Text(escaped(value), style=style))
-    session.console.show(Text(f"Plan: {kind_of(order.message)}", style="bold"))
+    session.console.show(Text(gettext("Plan: {kind}", kind=kind_of(order.message)), style="bold"))
     session.console.show(Padding(table, (0, 0, 0, 2), expand=False))
     for line in planned.problems.lines():
         session.console.item(line, "red")
@@ -154,67 +171,119 @@ def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tup
     """Yield name, value and style of each row of the plan."""
     plan, options, settings = planned.plan, order.options, session.settings
     yield from _message_rows(order)
-    yield "Account", f"{settings.app_id} at {settings.base_url}", ""
-    yield "Lists", f"{order.lists.described}: {entries(planned.total)}", ""
-    yield "To call", f"{calls(plan.numbers)} in {requests(plan.requests)}", "bold green"
+    yield (
+        gettext("Account"),
+        gettext("{account} at {url}", account=settings.app_id, url=settings.base_url),
+        "",
+    )
+    yield (
+        gettext("Lists"),
+        gettext("{lists}: {entries}", lists=order.lists.described, entries=entries(planned.total)),
+        "",
+    )
+    yield (
+        gettext("To call"),
+        gettext("{calls} in {requests}", calls=calls(plan.numbers), requests=requests(plan.requests)),
+        "bold green",
+    )
     yield from _left_out_rows(order, planned)
-    limit = settings.limit
-    speed = "without a limit" if limit is None else f"{requests(limit.requests)} in {limit.period:g} s"
-    least = "at least " if plan.requests > 1 else ""
-    yield "Duration", f"{least}{duration(plan.seconds)}, at {speed}", ""
+    yield gettext("Duration"), _duration(plan, settings.limit), ""
     if options.hours is not None:
-        yield "Hours", str(options.hours), ""
-    yield "Balance", *_balance(planned)
+        yield gettext("Hours"), str(options.hours), ""
+    yield gettext("Balance"), *_balance(planned)
     if plan.cost is not None:
-        yield "Cost", f"{money(plan.cost)} at {options.price} a call", "red" if plan.enough is False else ""
+        cost = gettext("{cost} at {price} a call", cost=money(plan.cost), price=options.price)
+        yield gettext("Cost"), cost, "red" if plan.enough is False else ""
     if options.journal is not None:
-        yield "Journal", str(options.journal), ""
+        yield gettext("Journal"), str(options.journal), ""
     else:
-        yield "Journal", "none: an interrupted send cannot be resumed (--journal)", "yellow"
+        yield (
+            gettext("Journal"),
+            gettext("none: an interrupted send cannot be resumed (--journal)"),
+            "yellow",
+        )
+
+
+def _duration(plan: Plan, limit: RateLimit | None) -> str:
+    if limit is None:
+        speed = gettext("without a limit")
+    else:
+        speed = gettext(
+            "{requests} in {seconds:g} s", requests=requests(limit.requests), seconds=limit.period
+        )
+    if plan.requests > 1:
+        return gettext("at least {duration}, at {speed}", duration=duration(plan.seconds), speed=speed)
+    return gettext("{duration}, at {speed}", duration=duration(plan.seconds), speed=speed)
 
 
 def _message_rows(order: Order) -> Iterator[tuple[str, str, str]]:
     message = order.message
-    yield "Content", message.content, ""
+    yield gettext("Content"), message.content, ""
     if message.interactive_content is not None:
-        yield "Asks for a key", message.interactive_content, ""
+        yield gettext("Asks for a key"), message.interactive_content, ""
     if message.voicemail_content is not None:
-        yield "Takes a message", message.voicemail_content, ""
+        yield gettext("Takes a message"), message.voicemail_content, ""
     if isinstance(message, VoiceSms):
         if message.sms_content is not None:
-            yield "Text message", message.sms_content, ""
+            yield gettext("Text message"), message.sms_content, ""
         trigger = message.trigger
-        moment = f"on key {trigger.key}" if isinstance(trigger, OnKey) else f"after {trigger.seconds} seconds"
-        yield "Text is sent", moment, ""
+        if isinstance(trigger, OnKey):
+            moment = gettext("on key {key}", key=trigger.key)
+        else:
+            moment = gettext("after {seconds} seconds", seconds=trigger.seconds)
+        yield gettext("Text is sent"), moment, ""
 
 
 def _left_out_rows(order: Order, planned: CampaignPlan) -> Iterator[tuple[str, str, str]]:
     plan = planned.plan
     if plan.accepted_before:
-        yield "Done before", f"{calls(plan.accepted_before)}, according to the journal", ""
+        yield (
+            gettext("Done before"),
+            gettext("{calls}, according to the journal", calls=calls(plan.accepted_before)),
+            "",
+        )
     if plan.unknown_before and order.options.resend_unknown:
-        yield "Unknown", f"{calls(plan.unknown_before)}: another run may be sending them", "yellow"
+        yield (
+            gettext("Unknown"),
+            gettext("{calls}: another run may be sending them", calls=calls(plan.unknown_before)),
+            "yellow",
+        )
     elif plan.unknown_before:
         yield (
-            "Unknown",
-            f"{calls(plan.unknown_before)} perhaps made by an earlier run: not sent again",
+            gettext("Unknown"),
+            gettext(
+                "{calls} perhaps made by an earlier run: not sent again", calls=calls(plan.unknown_before)
+            ),
             "yellow",
         )
         for reason, number in plan.unknown_reasons.items():
-            yield "", f"{number:,}: {reason or 'no reason recorded'}", "dim"
-        yield "", _SETTLE, ""
+            yield "", f"{number:,}: {reason or gettext(_NO_REASON)}", "dim"
+        yield "", gettext(_SETTLE, hours=SETTLED_AFTER.total_seconds() / 3600), ""
     if plan.duplicates:
-        action = "called again" if planned.calls_duplicates else "left out: each number is called once"
-        yield "Duplicates", f"{entries(plan.duplicates)}, {action}", ""
+        if planned.calls_duplicates:
+            value = gettext("{entries}, called again", entries=entries(plan.duplicates))
+        else:
+            value = gettext(
+                "{entries}, left out: each number is called once", entries=entries(plan.duplicates)
+            )
+        yield gettext("Duplicates"), value, ""
     if plan.over_max_calls:
-        yield "Over the cap", f"{calls(plan.over_max_calls)} left out by --max-calls", "yellow"
+        yield (
+            gettext("Over the cap"),
+            gettext("{calls} left out by --max-calls", calls=calls(plan.over_max_calls)),
+            "yellow",
+        )
     if planned.problems.count:
-        action = "left out" if order.options.skip_invalid else "see below"
-        yield "Invalid", f"{entries(planned.problems.count)}, {action}", "red"
+        invalid = entries(planned.problems.count)
+        if order.options.skip_invalid:
+            value = gettext("{entries}, left out", entries=invalid)
+        else:
+            value = gettext("{entries}, see below", entries=invalid)
+        yield gettext("Invalid"), value, "red"
 
 
 def _balance(planned: CampaignPlan) -> tuple[str, str]:
     plan = planned.plan
     if plan.balance is None:
-        return f"not known: {planned.balance_error}", "yellow"
+        return gettext("not known: {reason}", reason=planned.balance_error), "yellow"
     return money(plan.balance), "red" if plan.enough is False else ""

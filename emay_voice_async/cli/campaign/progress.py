@@ -12,12 +12,18 @@ from rich.text import Text
 from emay_voice_async.cli.campaign.tally import Tally
 from emay_voice_async.cli.terminal.console import Console
 from emay_voice_async.cli.terminal.formatting import duration, requests
+from emay_voice_async.cli.terminal.language import gettext, noop
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.sending.hours import CallingHours
 
 __all__ = ["ProgressDisplay"]
 
-_COUNTS: Final = (("accepted", "green"), ("refused", "red"), ("unknown", "yellow"), ("not_sent", "red"))
+_COUNTS: Final = (
+    ("accepted", noop("{number:,} accepted"), "green"),
+    ("refused", noop("{number:,} refused"), "red"),
+    ("unknown", noop("{number:,} unknown"), "yellow"),
+    ("not_sent", noop("{number:,} not sent"), "red"),
+)
 
 
 class ProgressDisplay:
@@ -63,18 +69,33 @@ class ProgressDisplay:
         return Group(self._bar, self._counts(), self._wait())
 
     def _counts(self) -> Text:
-        counts = ((getattr(self._tally, name), name.replace("_", " "), style) for name, style in _COUNTS)
+        counts = ((getattr(self._tally, name), text, style) for name, text, style in _COUNTS)
         return Text("   ").join(
-            Text(f"{number:,} {name}", style=style if number else "dim") for number, name, style in counts
+            Text(gettext(text, number=number), style=style if number else "dim")
+            for number, text, style in counts
         )
 
     def _wait(self) -> Text:
         pause = 0.0 if self._hours is None else self._hours.wait(self._clock())
         if pause:
-            return Text(f"outside the calling hours {self._hours}: {duration(pause)} to wait", style="yellow")
+            return Text(
+                gettext(
+                    "outside the calling hours {hours}: {duration} to wait",
+                    hours=self._hours,
+                    duration=duration(pause),
+                ),
+                style="yellow",
+            )
         stats = self._stats()
         average = stats.waited / stats.requests if stats.requests else 0.0
-        return Text(f"{requests(stats.requests)}, average wait for a slot {average:.1f} s", style="dim")
+        return Text(
+            gettext(
+                "{requests}, average wait for a slot {seconds:.1f} s",
+                requests=requests(stats.requests),
+                seconds=average,
+            ),
+            style="dim",
+        )
 
 
 class _SpeedColumn(progress.ProgressColumn):
@@ -85,7 +106,11 @@ class _SpeedColumn(progress.ProgressColumn):
     def render(self, task: progress.Task) -> Text:
         speed, left = task.finished_speed or task.speed, task.time_remaining
         return Text(
-            ("" if speed is None else f"{speed:,.0f}/s")
-            + ("" if left is None or task.finished else f"  {duration(left)} left"),
+            ("" if speed is None else gettext("{speed:,.0f}/s", speed=speed))
+            + (
+                ""
+                if left is None or task.finished
+                else f"  {gettext('{duration} left', duration=duration(left))}"
+            ),
             style="cyan",
         )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing, nullcontext
+from typing import Final
 
 from attrs import field, frozen
 
@@ -13,6 +14,7 @@ from emay_voice_async.cli.campaign.progress import ProgressDisplay
 from emay_voice_async.cli.campaign.tally import Tally
 from emay_voice_async.cli.terminal.exit_codes import CommandError, exit_code_of
 from emay_voice_async.cli.terminal.json_rows import rows_of_outcome
+from emay_voice_async.cli.terminal.language import gettext, noop
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.cli.terminal.signals import StopRequest
@@ -23,7 +25,9 @@ from emay_voice_async.model.results import Outcome
 
 __all__ = ["CampaignRun"]
 
-_STOPPING = "Stopping: waiting for the requests in flight, no others are sent. Ctrl-C again ends at once."
+_STOPPING: Final = noop(
+    "Stopping: waiting for the requests in flight, no others are sent. Ctrl-C again ends at once."
+)
 
 
 @frozen
@@ -98,7 +102,7 @@ class CampaignRun:
         self.tally.exit_codes.add(exit_code_of(error))
 
     def _begin_stop(self, voice: AsyncEmayVoice) -> None:
-        self.session.console.say(_STOPPING, "yellow")
+        self.session.console.say(gettext(_STOPPING), "yellow")
         self._close(voice)
 
     def _close(self, voice: AsyncEmayVoice) -> None:

@@ -11,6 +11,7 @@ from rich.text import Text
 from emay_voice_async.cli.campaign.run import CampaignRun
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
 from emay_voice_async.cli.terminal.formatting import calls, duration, escaped
+from emay_voice_async.cli.terminal.language import gettext, ngettext
 
 __all__ = ["show_summary"]
 
@@ -23,7 +24,10 @@ def show_summary(run: CampaignRun, seconds: float) -> ExitCode:
     if run.stop.by_signal:
         run.tally.exit_codes.add(ExitCode.INTERRUPTED)
     console = run.session.console
-    console.say(f"{'Stopped after' if run.stop.requested else 'Done in'} {duration(seconds)}:", "bold")
+    if run.stop.requested:
+        console.say(gettext("Stopped after {duration}:", duration=duration(seconds)), "bold")
+    else:
+        console.say(gettext("Done in {duration}:", duration=duration(seconds)), "bold")
     if not console.is_quiet:
         console.show(Padding(_table(run), (0, 0, 0, 2), expand=False))
     for text in filter(None, map(str, run.errors)):
@@ -37,18 +41,18 @@ def _table(run: CampaignRun) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column()
-    table.add_row(f"{tally.accepted:,}", Text("accepted", style="green"))
+    table.add_row(f"{tally.accepted:,}", Text(gettext("accepted"), style="green"))
     for number, meaning, style in (
         (
             tally.accepted_before,
-            "accepted in an earlier run, according to the journal: not sent again",
+            gettext("accepted in an earlier run, according to the journal: not sent again"),
             "dim",
         ),
-        (tally.refused, "refused: no calls", "red"),
-        (tally.unknown, "unknown: perhaps called", "yellow"),
-        (tally.unknown_before, "unknown from an earlier run: not sent again", "yellow"),
-        (max(tally.not_sent, _not_called(run) - tally.refused), "not sent: no calls", "red"),
-        (tally.duplicates, "duplicates in the lists: each number is called once", "dim"),
+        (tally.refused, gettext("refused: no calls"), "red"),
+        (tally.unknown, gettext("unknown: perhaps called"), "yellow"),
+        (tally.unknown_before, gettext("unknown from an earlier run: not sent again"), "yellow"),
+        (max(tally.not_sent, _not_called(run) - tally.refused), gettext("not sent: no calls"), "red"),
+        (tally.duplicates, gettext("duplicates in the lists: each number is called once"), "dim"),
     ):
         if number:
             table.add_row(f"{number:,}", Text(meaning, style=style))
@@ -64,7 +68,8 @@ def _reasons(run: CampaignRun) -> Iterator[str]:
         reasons = [(reason, number) for reason, number in reasons if "the client was closed" not in reason]
     yield from (f"{number:,}: {reason}" for reason, number in reasons[:SHOWN])
     if len(reasons) > SHOWN:
-        yield f"and {len(reasons) - SHOWN:,} other reasons"
+        number = len(reasons) - SHOWN
+        yield ngettext("and {number:,} other reason", "and {number:,} other reasons", number)
 
 
 def _not_called(run: CampaignRun) -> int:
@@ -78,14 +83,20 @@ def _show_next_step(run: CampaignRun) -> None:
     if tally.unknown or tally.unknown_before:
         record = "" if journal is None else f" --journal {shlex.quote(str(journal))}"
         product = run.order.message.endpoint.product.value
-        console.say("Status reports show which of the unknown numbers were called:")
+        console.say(gettext("Status reports show which of the unknown numbers were called:"))
         console.say(f"  {run.session.program} reports --product {product}{record}", wrap=False)
     left = _not_called(run)
     if left and journal is not None:
-        console.say(f"To make the other {calls(left)}, run the command again; no number is called twice:")
-        again = "   (with the same list)" if run.order.lists.uses_standard_input else ""
+        console.say(
+            gettext(
+                "To make the other {calls}, run the command again; no number is called twice:",
+                calls=calls(left),
+            )
+        )
+        again = f"   {gettext('(with the same list)')}" if run.order.lists.uses_standard_input else ""
         console.say(f"  {run.session.command}{again}", wrap=False)
     elif left and run.stop.requested:
         console.say(
-            "There is no journal (--journal): the same command would call every number again.", "yellow"
+            gettext("There is no journal (--journal): the same command would call every number again."),
+            "yellow",
         )

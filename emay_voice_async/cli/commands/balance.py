@@ -7,6 +7,8 @@ from decimal import Decimal
 import click
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
+from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.errors import OutcomeUnknownError
@@ -16,11 +18,12 @@ __all__ = ["balance"]
 
 
 @click.command(
+    cls=TranslatedCommand,
     epilog="""\b
 Examples:
   emay-voice balance
   emay-voice balance --product join --json
-"""
+""",
 )
 @click.option(
     "--product",
@@ -37,7 +40,9 @@ def balance(session: Session, *, product: str, as_json: bool) -> None:
         amount = asyncio.run(_ask(session, Product(product)))
     except OutcomeUnknownError as error:
         # A balance query makes no calls, so its failure leaves no outcome unknown.
-        raise CommandError(f"no usable answer: {error.reason}", ExitCode.NOT_SENT) from error
+        raise CommandError(
+            gettext("no usable answer: {reason}", reason=error.reason), ExitCode.NOT_SENT
+        ) from error
     if as_json:
         Output().write_now([{"product": product, "balance": str(amount)}])
     elif sys.stdout.isatty():

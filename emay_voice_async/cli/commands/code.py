@@ -8,7 +8,9 @@ import click
 
 from emay_voice_async.cli.campaign.tally import Tally
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
+from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
 from emay_voice_async.cli.terminal.json_rows import rows_of_outcome
+from emay_voice_async.cli.terminal.language import gettext, noop
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
@@ -20,7 +22,7 @@ from emay_voice_async.model.results import Accepted, Outcome
 
 __all__ = ["code"]
 
-_EPILOG = """\b
+_EPILOG = noop("""\b
 Examples:
   emay-voice code 13800000000                     asks for the code
   echo 4711 | emay-voice code 13800000000
@@ -31,10 +33,12 @@ arguments of a process.
 
 Standard output, unless it is a terminal, gets the JSON object of
 "emay-voice send".
-"""
+""")
 
 
-@click.command(epilog=_EPILOG, short_help="Call one number and speak a verification code.")
+@click.command(
+    cls=TranslatedCommand, epilog=_EPILOG, short_help="Call one number and speak a verification code."
+)
 @click.argument("number")
 @click.option("--code-file", type=FILE, help="A file with the code; - is standard input.")
 @click.option("--custom-id", help="Your own id for the call.")
@@ -60,7 +64,11 @@ def code(
         Output().write_now(rows_of_outcome(outcome))
     if isinstance(outcome, Accepted):
         session.console.say(
-            f"Accepted: {mask(recipient.mobile)} is called (message id {outcome.tickets[0].message_id})."
+            gettext(
+                "Accepted: {number} is called (message id {id}).",
+                number=mask(recipient.mobile),
+                id=outcome.tickets[0].message_id,
+            )
         )
     else:
         session.console.complain(f"{mask(recipient.mobile)}: {outcome.error}")
@@ -78,11 +86,11 @@ async def _send(
 def _code(file: Path | None) -> str:
     """Read the code from a prompt, standard input or a file: other users cannot see these."""
     if file is None and sys.stdin is not None and sys.stdin.isatty():
-        return str(click.prompt("Verification code", hide_input=True, err=True)).strip()
+        return str(click.prompt(gettext("Verification code"), hide_input=True, err=True)).strip()
     if file is None or file == Path("-"):
         return standard_input().readline().decode("utf-8", "replace").strip()
     try:
         return file.read_text("utf-8-sig").strip()
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "must be text in UTF-8"
+        reason = getattr(error, "strerror", None) or gettext("must be text in UTF-8")
         raise CommandError(f"{file}: {reason}") from None

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
 from emay_voice_async.cli.terminal.json_rows import row_of_report, row_of_unreadable
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
@@ -20,6 +21,7 @@ _FORM: str = "application/x-www-form-urlencoded"
 
 
 @click.command(
+    cls=TranslatedCommand,
     short_help="Print the reports in the body of a push.",
     epilog="""\b
 Examples:

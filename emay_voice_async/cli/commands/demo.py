@@ -18,7 +18,9 @@ from rich.table import Table
 
 from emay_voice_async.cli.terminal.console import SafeConsole, rendered
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
-from emay_voice_async.cli.terminal.formatting import money, requests
+from emay_voice_async.cli.terminal.formatting import duration, meaning_of, money, requests
+from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
+from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.model.codes import CallState
@@ -49,10 +51,11 @@ _SENDS: Final[tuple[tuple[Message, Sequence[str]], ...]] = (
 
 
 @click.command(
+    cls=TranslatedCommand,
     epilog="""\b
 Example:
   emay-voice demo
-"""
+""",
 )
 @click.pass_obj
 def demo(session: Session) -> ExitCode:
@@ -84,38 +87,54 @@ class Facts:
 def complaints(facts: Facts) -> Iterator[str]:
     """Yield a sentence for each wrong result."""
     if facts.accepted != facts.sent:
-        yield f"{facts.sent} numbers were sent, but {facts.accepted} were accepted"
+        yield gettext(
+            "{sent} numbers were sent, but {accepted} were accepted", sent=facts.sent, accepted=facts.accepted
+        )
     if len(facts.called) != facts.sent or facts.called.total() != facts.sent:
-        yield f"the service made {facts.called.total()} calls to {len(facts.called)} numbers"
+        yield gettext(
+            "the service made {calls} calls to {numbers} numbers",
+            calls=facts.called.total(),
+            numbers=len(facts.called),
+        )
     if len(facts.reports) != facts.sent - facts.silent:
-        yield f"{len(facts.reports)} reports came instead of {facts.sent - facts.silent}"
+        yield gettext(
+            "{reports} reports came instead of {expected}",
+            reports=len(facts.reports),
+            expected=facts.sent - facts.silent,
+        )
     if facts.before - facts.after != facts.price * facts.sent:
-        yield f"the balance went down by {facts.before - facts.after} instead of {facts.price * facts.sent}"
+        yield gettext(
+            "the balance went down by {amount} instead of {expected}",
+            amount=facts.before - facts.after,
+            expected=facts.price * facts.sent,
+        )
     if facts.over_speed:
-        yield f"the service answered ERROR_OVER_SPEED {facts.over_speed} times"
+        yield gettext("the service answered ERROR_OVER_SPEED {number} times", number=facts.over_speed)
 
 
 async def show(console: Console | None = None, program: str = "emay-voice") -> bool:
     """Run the demo and print it; return False for a wrong result. ``program`` starts the next command."""
     console = console or SafeConsole()
-    console.print("emay_voice_async: a demo with a local service. Nobody is called.", style="bold")
+    console.print(gettext("emay_voice_async: a demo with a local service. Nobody is called."), style="bold")
     chance = random.Random()  # noqa: S311 - latency is no secret
     sandbox = Sandbox(report_delay=REPORT_DELAY, latency=lambda: chance.uniform(*LATENCY))
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(sandbox.serve())
         client = AsyncEmayVoice(url, app_id=sandbox.app_id, secret_key=sandbox.secret_key)
         facts = await _run(await stack.enter_async_context(client), sandbox, console)
-    console.print("\nHow the calls ended")
+    console.print(f"\n{gettext('How the calls ended')}")
     console.print(rendered(_table(facts), is_terminal=False))
     for line in _totals(facts):
         console.print(line)
     found = list(complaints(facts))
     for complaint in found:
-        console.print(f"Wrong result: {complaint}.", style="bold red")
+        console.print(gettext("Wrong result: {reason}.", reason=complaint), style="bold red")
     if not found:
-        correct = f"Correct: each of the {facts.sent:,} numbers was called exactly once."
+        correct = gettext(
+            "Correct: each of the {number:,} numbers was called exactly once.", number=facts.sent
+        )
         console.print(correct, style="bold green")
-    console.print("Next: start the local service for your own code with this command:")
+    console.print(gettext("Next: start the local service for your own code with this command:"))
     console.print(f"  {program} sandbox", style="bold", soft_wrap=True)
     return not found
 
@@ -125,13 +144,13 @@ async def _run(voice: AsyncEmayVoice, sandbox: Sandbox, console: Console) -> Fac
     before = await voice.get_balance()
     accepted = 0
     with _progress(console) as bars:
-        bar = bars.add_task("Calls", total=sum(len(numbers) for _, numbers in _SENDS))
+        bar = bars.add_task(gettext("Calls"), total=sum(len(numbers) for _, numbers in _SENDS))
         for message, numbers in _SENDS:
             async for outcome in voice.send_batches(message, numbers):
                 accepted += len(outcome.tickets) if isinstance(outcome, Accepted) else 0
                 bars.advance(bar, len(outcome.recipients))
         silent = sum(outcome_of(call.mobile, call.content) is None for call in sandbox.calls)
-        bar = bars.add_task("Reports", total=accepted - silent)
+        bar = bars.add_task(gettext("Reports"), total=accepted - silent)
         reports: list[Report] = []
         give_up = time.perf_counter() + PATIENCE
         while len(reports) < accepted - silent and time.perf_counter() < give_up:
@@ -170,16 +189,24 @@ def _table(facts: Facts) -> Padding:
     states = Counter(report.state for report in facts.reports)
     for state in CallState:
         if states[state]:
-            table.add_row(f"{states[state]:,}", state.name, state.english)
-    table.add_row(f"{facts.silent:,}", "(no report)", "the service sends none")
+            table.add_row(f"{states[state]:,}", state.name, meaning_of(state))
+    table.add_row(f"{facts.silent:,}", gettext("(no report)"), gettext("the service sends none"))
     return Padding(table, (0, 0, 0, 2), expand=False)
 
 
 def _totals(facts: Facts) -> Iterator[str]:
     for report in facts.reports:
         if report.key_pressed and report.mobile == _INTERACTIVE:
-            yield f"Key pressed: {mask(report.mobile)} pressed {report.key_pressed} in the marketing call."
-    yield (
-        f"{requests(facts.stats.requests)} in {facts.seconds:.1f} s, {facts.over_speed} refused as too fast; "
-        f"balance {money(facts.before)} -> {money(facts.after)}."
+            yield gettext(
+                "Key pressed: {number} pressed {key} in the marketing call.",
+                number=mask(report.mobile),
+                key=report.key_pressed,
+            )
+    yield gettext(
+        "{requests} in {duration}, {number} refused as too fast; balance {before} -> {after}.",
+        requests=requests(facts.stats.requests),
+        duration=duration(facts.seconds),
+        number=facts.over_speed,
+        before=money(facts.before),
+        after=money(facts.after),
     )

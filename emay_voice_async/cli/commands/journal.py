@@ -14,29 +14,39 @@ from rich.text import Text
 from emay_voice_async.cli.commands.journal_export import FORMATS, export_calls
 from emay_voice_async.cli.terminal.console import rendered
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
-from emay_voice_async.cli.terminal.formatting import calls, escaped
+from emay_voice_async.cli.terminal.formatting import calls, escaped, meaning_of
+from emay_voice_async.cli.terminal.help_pages import TranslatedGroup
 from emay_voice_async.cli.terminal.json_rows import Row
+from emay_voice_async.cli.terminal.language import gettext, noop
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.journal.protocol import SETTLED_AFTER, State, Summary
 from emay_voice_async.journal.sqlite import SqliteJournal
-from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES
+from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES, CallState
 
 __all__ = ["journal"]
 
 _STATES: Final = {state.value.replace(" ", "-"): state for state in State}
-_ADVICE: Final = f"without a report {SETTLED_AFTER.total_seconds() / 3600:g} h later, use --resend-unknown"
+_NAMES: Final = {
+    State.ACCEPTED: noop("accepted"),
+    State.REFUSED: noop("refused"),
+    State.NOT_SENT: noop("not sent"),
+    State.UNKNOWN: noop("unknown"),
+    State.UNDER_WAY: noop("under way"),
+}
 _MEANINGS: Final = {
-    State.ACCEPTED: "called",
-    State.REFUSED: "not called; the next run sends them",
-    State.NOT_SENT: "not called; the next run sends them",
-    State.UNKNOWN: f"perhaps called; their reports show which: {_ADVICE}",
-    State.UNDER_WAY: "a run is sending them now",
+    State.ACCEPTED: noop("called"),
+    State.REFUSED: noop("not called; the next run sends them"),
+    State.NOT_SENT: noop("not called; the next run sends them"),
+    State.UNKNOWN: noop(
+        "perhaps called; their reports show which: without a report {hours:g} h later, use --resend-unknown"
+    ),
+    State.UNDER_WAY: noop("a run is sending them now"),
 }
 
 
-@click.group(no_args_is_help=False)
+@click.group(cls=TranslatedGroup, no_args_is_help=False)
 def journal() -> None:
     """Show or export the journal of a send."""
 
@@ -93,7 +103,7 @@ def export(
     """Write every call of a journal, with the report."""
     chosen = frozenset(_STATES[state] for state in states) or frozenset(State)
     number = export_calls(SqliteJournal(path), chosen, format, output)
-    session.console.say(f"{calls(number)}.")
+    session.console.say(gettext("{calls}.", calls=calls(number)))
     return ExitCode.DONE
 
 
@@ -104,35 +114,37 @@ def _row(summary: Summary) -> Row:
         "allow_duplicates": summary.allow_duplicates,
         "made_at": summary.made_at.isoformat(timespec="seconds"),
         "states": {state.value: number for state, number in summary.states.items()},
-        "reported": summary.reported,
+        gettext("reported"): summary.reported,
         "reasons": summary.reasons,
     }
 
 
 def _page(path: Path, summary: Summary) -> str:
     """Return the summary for people, in color if standard output is a terminal."""
-    duplicates = ", duplicates are called" if summary.allow_duplicates else ""
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for state, number in summary.states.items():
         if number:
-            table.add_row(f"{number:,}", state.value, _MEANINGS[state])
+            meaning = gettext(_MEANINGS[state], hours=SETTLED_AFTER.total_seconds() / 3600)
+            table.add_row(f"{number:,}", gettext(_NAMES[state]), meaning)
         if state is State.UNKNOWN:
             for reason, count in summary.reasons.items():
-                table.add_row("", "", escaped(f"{count:,}: {reason or 'no reason recorded'}"))
-    table.add_row(f"{sum(summary.states.values()):,}", "in all", "")
+                table.add_row("", "", escaped(f"{count:,}: {reason or gettext('no reason recorded')}"))
+    table.add_row(f"{sum(summary.states.values()):,}", gettext("in all"), "")
     if summary.reported:
         table.add_row()
-        table.add_row(f"{sum(summary.reported.values()):,}", "reported", "")
+        table.add_row(f"{sum(summary.reported.values()):,}", gettext("reported"), "")
     for raw, number in summary.reported.items():
         known = VOICE_STATES.get(raw) or JOIN_STATES.get(raw)
-        table.add_row(
-            f"{number:,}", escaped(raw), "not in the API document" if known is None else known.english
-        )
+        table.add_row(f"{number:,}", escaped(raw), meaning_of(known or CallState.OTHER))
     title = Text(escaped(str(path)), style="bold")
-    account = escaped(f"{summary.kind} of {summary.app_id}{duplicates}")
-    begun = f"begun on {summary.made_at:%Y-%m-%d at %H:%M:%S} (Beijing time)\n"
-    page = Group(title, account, begun, Padding(table, (0, 0, 0, 2), expand=False))
+    account = gettext("{kind} of {account}", kind=gettext(summary.kind), account=summary.app_id)
+    if summary.allow_duplicates:
+        account = gettext(
+            "{kind} of {account}, duplicates are called", kind=gettext(summary.kind), account=summary.app_id
+        )
+    begun = gettext("begun on {time:%Y-%m-%d at %H:%M:%S} (Beijing time)", time=summary.made_at)
+    page = Group(title, escaped(account), f"{begun}\n", Padding(table, (0, 0, 0, 2), expand=False))
     return rendered(page, is_terminal=sys.stdout.isatty())

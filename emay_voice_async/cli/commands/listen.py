@@ -12,7 +12,9 @@ import click
 from attrs import field, frozen
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode, exit_code_of, worst
+from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
 from emay_voice_async.cli.terminal.json_rows import row_of_report, row_of_unreadable
+from emay_voice_async.cli.terminal.language import gettext, noop
 from emay_voice_async.cli.terminal.listening import address, listening_socket
 from emay_voice_async.cli.terminal.option_types import FILE, PORT
 from emay_voice_async.cli.terminal.output import Output
@@ -39,7 +41,7 @@ MAX_HEADERS: Final = 16 * 1024
 HEADER_TIMEOUT: Final = 10.0
 """Seconds from a connection, or a response, to the end of the next headers; the receiver bounds the body."""
 
-_EPILOG = """\b
+_EPILOG = noop("""\b
 Example, behind a web server that forwards https://your.host/emay:
   emay-voice listen --port 8000 --path /emay --journal run.db >> reports.jsonl
 
@@ -50,18 +52,18 @@ push it again. A duplicate report is printed once. The JSON is that of
 Plain pushes are not authenticated. They are accepted from the networks of
 --plain-from only, or at the path PATH/TOKEN only; both apply if both are given.
 Behind a web server on another host, the network is that of the web server.
-"""
+""")
 
 
 def _path(text: str) -> str:
     """Read the path of the pushes; the slash in front may be missing."""
     parts = urlsplit(text)
     if parts.scheme or parts.netloc or parts.query or parts.fragment or any(map(str.isspace, text)):
-        raise click.BadParameter("must be a path such as /emay, without host and query")
+        raise click.BadParameter(gettext("must be a path such as /emay, without host and query"))
     return f"/{unquote(parts.path).strip('/')}"
 
 
-@click.command(epilog=_EPILOG)
+@click.command(cls=TranslatedCommand, epilog=_EPILOG)
 @click.option("--port", type=PORT, required=True, help="0: any free port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -225,7 +227,7 @@ class Listener:
                 await self.journal.record(())
             stack.enter_context(self.stop.handling_signals(self._ended.set))
             url = f"http://{address(host, listening.getsockname()[1])}{quote(self.path)}"
-            self.session.console.say(f"Listening on {url} until Ctrl-C.")
+            self.session.console.say(gettext("Listening on {url} until Ctrl-C.", url=url))
             serving = asyncio.ensure_future(server.serve(sockets=[listening]))
             ended = asyncio.ensure_future(self._ended.wait())
             await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)

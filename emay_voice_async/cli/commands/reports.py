@@ -10,8 +10,10 @@ import click
 from attrs import define, field, frozen
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode, exit_code_of, worst
-from emay_voice_async.cli.terminal.formatting import counted
+from emay_voice_async.cli.terminal.formatting import reports as count_reports
+from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
 from emay_voice_async.cli.terminal.json_rows import row_of_report, row_of_unreadable
+from emay_voice_async.cli.terminal.language import gettext, ngettext, noop
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
@@ -24,7 +26,7 @@ from emay_voice_async.model.results import Report
 
 __all__ = ["reports"]
 
-_EPILOG = """\b
+_EPILOG = noop("""\b
 Examples:
   emay-voice reports --spool spool >> reports.jsonl
   emay-voice reports --follow --spool spool --journal run.db | your-program
@@ -41,10 +43,10 @@ Each line is a JSON object:
   recording    in base64, or null
   unreadable   raw values of the fields that could not be read, by name
 A line without product is an unreadable report: the raw value, and a reason.
-"""
+""")
 
 
-@click.command(epilog=_EPILOG)
+@click.command(cls=TranslatedCommand, epilog=_EPILOG)
 @click.option(
     "--product",
     type=click.Choice([*(product.value for product in Product), "both"]),
@@ -138,21 +140,41 @@ class Reading:
                 await self._output.write(row_of_unreadable(*pair) for pair in broken)
             except CommandError as error:
                 codes.append(error.exit_code)
-            number = counted(len(broken), "report is", "reports are")
-            console.complain(f'{number} unreadable: see the lines with "unreadable"')
+            console.complain(
+                ngettext(
+                    '{number:,} report is unreadable: see the lines with "unreadable"',
+                    '{number:,} reports are unreadable: see the lines with "unreadable"',
+                    len(broken),
+                )
+            )
         for text in filter(None, map(str, self._errors)):
             console.complain(text)
         if self.stop.by_signal and not self.follow:
             codes.append(ExitCode.INTERRUPTED)
         left = len(voice.undelivered_reports)
         if left and self.spool is None:
-            console.complain(f"{counted(left, 'report')} taken from the service and lost: use --spool")
+            console.complain(
+                gettext("{reports} taken from the service and lost: use --spool", reports=count_reports(left))
+            )
             codes.append(ExitCode.UNKNOWN)
         elif left:
             again = f"{self.session.program} reports --spool {shlex.quote(str(self.spool))}"
-            console.say(f"{counted(left, 'report')} not written; the next run prints them: {again}")
-        recorded = (
-            "" if self.journal is None else f", {self._counts.recorded:,} of them for calls in the journal"
-        )
-        console.say(f"{counted(self._counts.written, 'report')}{recorded}.")
+            console.say(
+                gettext(
+                    "{reports} not written; the next run prints them: {command}",
+                    reports=count_reports(left),
+                    command=again,
+                )
+            )
+        written = count_reports(self._counts.written)
+        if self.journal is None:
+            console.say(gettext("{reports}.", reports=written))
+        else:
+            console.say(
+                gettext(
+                    "{reports}, {number:,} of them for calls in the journal.",
+                    reports=written,
+                    number=self._counts.recorded,
+                )
+            )
         return worst(codes)

@@ -6,6 +6,8 @@ from typing import Final
 import click
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
+from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.cli.terminal.listening import address, plain_host
 from emay_voice_async.cli.terminal.option_types import PORT, seconds
 from emay_voice_async.cli.terminal.output import output_error
@@ -18,6 +20,7 @@ KEPT: Final = 10_000
 
 
 @click.command(
+    cls=TranslatedCommand,
     epilog="""\b
 Example, in one terminal and then in another:
   emay-voice sandbox --port 8900
@@ -48,7 +51,9 @@ def sandbox(*, host: str, port: int, report_delay: float, allowed_hosts: tuple[s
     service = Sandbox(report_delay=report_delay, keep=KEPT, allowed_hosts=("localhost", host, *allowed_hosts))
 
     def ready(url: str) -> None:
-        click.echo(f"A local Emay service listens on {url}; nobody is called. Ctrl-C ends it.")
+        click.echo(
+            gettext("A local Emay service listens on {url}; nobody is called. Ctrl-C ends it.", url=url)
+        )
         click.echo(f"export EMAY_VOICE_BASE_URL={url}")
         click.echo(f"export EMAY_VOICE_APP_ID={service.app_id}")
         click.echo(f"export EMAY_VOICE_SECRET_KEY={service.secret_key}")
@@ -58,4 +63,10 @@ def sandbox(*, host: str, port: int, report_delay: float, allowed_hosts: tuple[s
     except BrokenPipeError as error:
         raise output_error(error) from error
     except OSError as error:
-        raise CommandError(f"cannot listen on {address(host, port)}: {error.strerror or error}") from None
+        raise CommandError(
+            gettext(
+                "cannot listen on {address}: {reason}",
+                address=address(host, port),
+                reason=error.strerror or error,
+            )
+        ) from None

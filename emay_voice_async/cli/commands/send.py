@@ -16,6 +16,8 @@ from emay_voice_async.cli.campaign.run import CampaignRun
 from emay_voice_async.cli.campaign.summary import show_summary
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 from emay_voice_async.cli.terminal.formatting import calls
+from emay_voice_async.cli.terminal.help_pages import TranslatedGroup
+from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.model.messages import Marketing, Notice, VoiceSms
@@ -23,26 +25,26 @@ from emay_voice_async.model.messages import Marketing, Notice, VoiceSms
 __all__ = ["send"]
 
 
-@click.group(no_args_is_help=False)
+@click.group(cls=TranslatedGroup, no_args_is_help=False)
 def send() -> None:
     """Call many people: shows a plan, asks for confirmation, prints the outcome of every number."""
 
 
-@send.command(epilog=EPILOG.format(kind="notice", more=""))
+@send.command(epilog=EPILOG, epilog_values={"kind": "notice", "more": ""})
 @takes(SendOptions)
 def notice(session: Session, options: SendOptions) -> ExitCode:
     """Send a voice notification."""
     return _send(session, spoken_message(Notice, options), options)
 
 
-@send.command(epilog=EPILOG.format(kind="marketing", more=""))
+@send.command(epilog=EPILOG, epilog_values={"kind": "marketing", "more": ""})
 @takes(SendOptions)
 def marketing(session: Session, options: SendOptions) -> ExitCode:
     """Make marketing calls."""
     return _send(session, spoken_message(Marketing, options), options)
 
 
-@send.command("voice-sms", epilog=EPILOG.format(kind="voice-sms", more=" --on-key 1"))
+@send.command("voice-sms", epilog=EPILOG, epilog_values={"kind": "voice-sms", "more": " --on-key 1"})
 @takes(VoiceSmsOptions)
 def voice_sms(session: Session, options: VoiceSmsOptions) -> ExitCode:
     """Make calls that trigger a text message."""
@@ -60,9 +62,9 @@ def _send(session: Session, message: Notice | Marketing | VoiceSms, options: Sen
         if options.only_plan:
             return ExitCode.DONE
         if not options.yes and planned.plan.numbers:
-            question = f"Make {calls(planned.plan.numbers)}?"
+            question = gettext("Make {calls}?", calls=calls(planned.plan.numbers))
             if not confirm(question, console, uses_standard_input=lists.uses_standard_input):
-                raise CommandError("nothing was sent", ExitCode.NOT_SENT)
+                raise CommandError(gettext("nothing was sent"), ExitCode.NOT_SENT)
         to_terminal = sys.stdout.isatty()
         prints_rows = options.as_json or not to_terminal
         run = CampaignRun(

@@ -4,18 +4,21 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from emay_voice_async.cli.terminal.language import current_language, gettext, ngettext, noop
+from emay_voice_async.model.codes import CallState, ResultCode
 from emay_voice_async.model.messages import Marketing, Message, Notice, VerificationCode, VoiceSms
 
 __all__ = [
     "calls",
-    "counted",
     "duration",
     "entries",
     "escaped",
     "escaped_lines",
     "json_escaped",
     "kind_of",
+    "meaning_of",
     "money",
+    "reports",
     "requests",
 ]
 
@@ -28,11 +31,18 @@ _UNSAFE: Final = re.compile(rf"[\x00-\x1f{_INVISIBLE}\ud800-\udfff]")
 _UNSAFE_IN_JSON: Final = re.compile(f"[{_INVISIBLE}]")
 
 _KINDS: Final[dict[type[Message], str]] = {
-    Notice: "voice notice",
-    Marketing: "marketing call",
-    VoiceSms: "voice SMS",
-    VerificationCode: "verification code",
+    Notice: noop("voice notice"),
+    Marketing: noop("marketing call"),
+    VoiceSms: noop("voice SMS"),
+    VerificationCode: noop("verification code"),
 }
+
+
+def meaning_of(code: ResultCode | CallState) -> str:
+    """Return the meaning of a result code or a call state; the document has no text for :attr:`CallState.OTHER`."""
+    if current_language() == "zh":
+        return code.meaning or gettext(code.english)
+    return code.english
 
 
 def escaped(text: str) -> str:
@@ -57,27 +67,27 @@ def _json_escape(found: re.Match[str]) -> str:
 
 def kind_of(message: Message) -> str:
     """Return the name of a message's kind."""
-    return _KINDS[type(message)]
-
-
-def counted(number: int, singular: str, plural: str = "") -> str:
-    """Format a number with its noun; without ``plural``, the plural ends in s."""
-    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+    return gettext(_KINDS[type(message)])
 
 
 def calls(number: int) -> str:
     """Format a number of calls."""
-    return counted(number, "call")
+    return ngettext("{number:,} call", "{number:,} calls", number)
 
 
 def entries(number: int) -> str:
     """Format a number of list entries."""
-    return counted(number, "entry", "entries")
+    return ngettext("{number:,} entry", "{number:,} entries", number)
 
 
 def requests(number: int) -> str:
     """Format a number of requests."""
-    return counted(number, "request")
+    return ngettext("{number:,} request", "{number:,} requests", number)
+
+
+def reports(number: int) -> str:
+    """Format a number of status reports."""
+    return ngettext("{number:,} report", "{number:,} reports", number)
 
 
 def money(amount: Decimal) -> str:
@@ -90,14 +100,14 @@ def money(amount: Decimal) -> str:
 def duration(seconds: float) -> str:
     """Format seconds: "a moment", "0.4 s", "12 s", "3:05 min", "26:03:05 h"."""
     if seconds < 0.1:
-        return "a moment"
+        return gettext("a moment")
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return gettext("{seconds:.1f} s", seconds=seconds)
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return gettext("{seconds} s", seconds=whole)
     minutes, second = divmod(whole, 60)
     if minutes < 60:
-        return f"{minutes}:{second:02} min"
+        return gettext("{minutes}:{seconds:02} min", minutes=minutes, seconds=second)
     hour, minute = divmod(minutes, 60)
-    return f"{hour}:{minute:02}:{second:02} h"
+    return gettext("{hours}:{minutes:02}:{seconds:02} h", hours=hour, minutes=minute, seconds=second)

@@ -3,6 +3,7 @@
 import socket
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.language import gettext
 
 __all__ = ["address", "listening_socket", "plain_host"]
 
@@ -29,4 +30,6 @@ def listening_socket(host: str, port: int) -> socket.socket:
         return socket.create_server((str(place[0]), port), family=family, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise CommandError(f"cannot listen on {address(host, port)}: {reason}") from None
+        raise CommandError(
+            gettext("cannot listen on {address}: {reason}", address=address(host, port), reason=reason)
+        ) from None

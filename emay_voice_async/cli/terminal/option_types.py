@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import click
 
+from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.sending.hours import CallingHours
@@ -32,7 +33,7 @@ def limit(text: str) -> RateLimit | None:
         return None
     found = _LIMIT.fullmatch(text)
     if found is None:
-        raise click.BadParameter('must be requests/seconds, such as 10/1, or "off"')
+        raise click.BadParameter(gettext('must be requests/seconds, such as 10/1, or "off"'))
     return _checked(lambda: RateLimit(int(found[1]), float(found[2] or 1)))
 
 
@@ -44,14 +45,14 @@ def column(text: str) -> str | int:
 def price(text: str) -> Decimal:
     """Read an amount of money."""
     if not _AMOUNT.fullmatch(text):
-        raise click.BadParameter("must be a number such as 0.12")
+        raise click.BadParameter(gettext("must be a number such as 0.12"))
     return Decimal(text)
 
 
 def seconds(text: str) -> float:
     """Read a finite, non-negative number of seconds."""
     if not _AMOUNT.fullmatch(text):
-        raise click.BadParameter("must be a number of seconds, 0 or more")
+        raise click.BadParameter(gettext("must be a number of seconds, 0 or more"))
     return float(text)
 
 

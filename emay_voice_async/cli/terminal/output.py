@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 from emay_voice_async.cli.terminal.formatting import json_escaped
+from emay_voice_async.cli.terminal.language import gettext
 
 __all__ = ["Output", "json_lines", "output_error"]
 
@@ -60,4 +61,4 @@ def output_error(error: OSError) -> CommandError:
         os.close(null)
     if error.errno == errno.EPIPE:
         return CommandError("", ExitCode.BROKEN_PIPE)
-    return CommandError(f"standard output: {error.strerror or error}", ExitCode.OUTPUT)
+    return CommandError(f"{gettext('standard output')}: {error.strerror or error}", ExitCode.OUTPUT)

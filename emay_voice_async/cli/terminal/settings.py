@@ -10,6 +10,7 @@ from attrs import frozen
 
 from emay_voice_async.cli.terminal.console import Console
 from emay_voice_async.cli.terminal.exit_codes import CommandError
+from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.model.limits import RateLimit, RateLimits
 
@@ -53,12 +54,21 @@ class Settings:
             return secret
         if path := os.environ.get(_SECRET_FILE):
             return read_secret(_SECRET_FILE, Path(path))
-        raise CommandError(f"set {_SECRET} or {_SECRET_FILE} in the environment, or give --secret-key-file")
+        raise CommandError(
+            gettext(
+                "set {variable} or {other} in the environment, or give {option}",
+                variable=_SECRET,
+                other=_SECRET_FILE,
+                option="--secret-key-file",
+            )
+        )
 
 
 def _required(value: str | None, variable: str, option: str) -> str:
     if not value:
-        raise CommandError(f"set {variable} in the environment, or give {option}")
+        raise CommandError(
+            gettext("set {variable} in the environment, or give {option}", variable=variable, option=option)
+        )
     return value
 
 
@@ -69,9 +79,9 @@ def read_secret(setting: str, path: Path) -> str:
     except OSError as error:
         raise CommandError(f"{setting}: {path}: {error.strerror or error}") from None
     except UnicodeError:
-        raise CommandError(f"{setting}: {path}: must be text in UTF-8") from None
+        raise CommandError(f"{setting}: {path}: {gettext('must be text in UTF-8')}") from None
     if not secret:
-        raise CommandError(f"{setting}: {path}: is empty")
+        raise CommandError(f"{setting}: {path}: {gettext('is empty')}")
     return secret
 
 

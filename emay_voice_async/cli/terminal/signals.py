@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Final
 
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
+from emay_voice_async.cli.terminal.language import gettext
 
 __all__ = ["StopRequest"]
 
@@ -54,7 +55,11 @@ class StopRequest:
 
 def _end_at_once() -> None:
     """End the process without cleanup; the journal and the spool are on disk already."""
+    text = f"\n{gettext('Ended at once.')}\n"
     with suppress(OSError, ValueError, AttributeError):
         # os.write takes no lock; the interrupted code may hold the lock of sys.stderr.
-        os.write(sys.stderr.fileno(), (_SHOW_CURSOR if sys.stderr.isatty() else b"") + b"\nEnded at once.\n")
+        os.write(
+            sys.stderr.fileno(),
+            (_SHOW_CURSOR if sys.stderr.isatty() else b"") + text.encode(sys.stderr.encoding, "replace"),
+        )
     os._exit(ExitCode.INTERRUPTED)

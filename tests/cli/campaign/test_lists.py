@@ -163,11 +163,14 @@ class TestLists:
         assert result.code == 2
         assert "./13800000001: No such file" in result.error_line
 
-    def test_encoding_in_the_plan(self, program: Program, tmp_path: Path) -> None:
+    def test_encoding_in_the_plan(
+        self, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The plan names an encoding other than UTF-8."""
         (tmp_path / "a.csv").write_text("姓名,手机号\n张三,13800000000\n", "gb18030")
         (tmp_path / "b.csv").write_text("姓名,手机号\n李四,13800000001\n", "utf-8")
-        result = program(*notice(tmp_path / "a.csv", "--to", tmp_path / "b.csv", "--plan"))
+        monkeypatch.chdir(tmp_path)
+        result = program(*notice("a.csv", "--to", "b.csv", "--plan"))
         assert "a.csv (gb18030), " in result.text
         assert "b.csv: 2 entries" in result.text
 

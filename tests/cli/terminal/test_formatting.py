@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emay_voice_async.cli.terminal.formatting import (
-    counted,
+    calls,
     duration,
+    entries,
     escaped,
     escaped_lines,
     json_escaped,
@@ -82,9 +83,9 @@ def test_durations(seconds: float, words: str) -> None:
 
 def test_counts() -> None:
     """The noun has the form of the number."""
-    assert counted(1, "call") == "1 call"
-    assert counted(2000, "call") == "2,000 calls"
-    assert counted(0, "entry", "entries") == "0 entries"
+    assert calls(1) == "1 call"
+    assert calls(2000) == "2,000 calls"
+    assert entries(0) == "0 entries"
 
 
 def test_money() -> None:

@@ -28,5 +28,5 @@ def test_closed_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 def test_closed_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed standard input is an error for the command that reads it."""
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(CommandError, match="standard input: is closed"):
+    with pytest.raises(CommandError, match="standard input is closed"):
         standard_input()
