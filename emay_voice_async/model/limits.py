@@ -27,7 +27,7 @@ class RateLimit:
 
 @frozen
 class RateLimits:
-    """The limits of one account, by kind of call; None is unlimited.
+    """The limits of one account, by kind of call: ``send``, ``reports`` and ``balance``; None is unlimited.
 
     The API document names no figures. The defaults are the limits of the vendor's related products.
     Sends may be allowed more: ask the vendor.

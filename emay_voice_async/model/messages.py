@@ -87,14 +87,18 @@ class Notice(_Spoken):
 
 @frozen
 class Marketing(_Spoken):
-    """A marketing call (section 2.3); the texts have the limits of :class:`Notice`."""
+    """A marketing call (section 2.3).
+
+    ``content``, ``interactive_content``, ``voicemail_content`` and ``interactive`` have the meaning and the limits
+    of :class:`Notice`.
+    """
 
     endpoint: ClassVar[Endpoint] = VOICE_SEND_MARKETING
 
 
 @frozen
 class VerificationCode:
-    """A verification code of 4 or 6 digits that is read out (section 2.2).
+    """A verification code that is read out (section 2.2): ``code`` has 4 or 6 digits.
 
     One request takes one number. The code is shown in no repr.
     """
@@ -116,7 +120,7 @@ class VerificationCode:
 
 @frozen
 class OnKey:
-    """Send the text message of a voice SMS when this key, "0" to "9", is pressed."""
+    """Send the text message of a voice SMS when ``key``, "0" to "9", is pressed."""
 
     key: str
 
@@ -147,7 +151,7 @@ class OnConnected:
 class VoiceSms(_Spoken):
     """A call that can trigger a text message, "voice SMS" (section 2.4).
 
-    ``trigger`` says when the text message ``sms_content`` is sent: :class:`OnKey` or :class:`OnConnected`. The
+    ``content`` is the text that is spoken first. ``trigger`` says when the text message ``sms_content`` is sent: :class:`OnKey` or :class:`OnConnected`. The
     three spoken texts have at most 500 characters together. ``interactive`` None: true if
     ``interactive_content`` is given; ``voicemail`` None: true if ``voicemail_content`` is given.
     """

@@ -40,7 +40,7 @@ class _TicketFields:
 class Ticket(_TicketFields):
     """The service's receipt for one accepted call (sections 2.1.1.2 and 2.4.1.2).
 
-    ``message_id`` is the service's id of the call (``voiceId`` or ``joinId``), "" when the response
+    ``mobile`` is the number. ``message_id`` is the service's id of the call (``voiceId`` or ``joinId``), "" when the response
     did not name this number. ``custom_id`` is the caller's id, or the id that the client made.
     """
 
@@ -82,6 +82,9 @@ class ReportDraft:
 class Report(ReportDraft):
     """The end of one call; voice and join reports are the same class (sections 2.1.2, 2.4.2).
 
+    ``product`` tells the two apart; ``app_id`` is the account. ``message_id`` and ``custom_id`` are those of the
+    ticket; ``mobile`` is the number; ``description`` is the text that the service adds to the state.
+
     ``state`` is the listed state or ``CallState.OTHER``; ``raw_state`` is the state as received, without
     the blanks around it. ``called_at`` is aware, in Beijing time; ``duration`` is in seconds;
     ``key_pressed`` has the pressed keys; ``recording`` has the bytes of the voice message. A missing
@@ -110,6 +113,8 @@ def _count(items: tuple[object, ...]) -> str:
 class Accepted:
     """A batch that the service accepted: the numbers are called and charged.
 
+    ``index`` counts the outcomes of a send from 0. ``recipients`` are those of the batch, with their custom ids.
+    ``tickets`` has a ticket for each recipient, in the order of the recipients.
     ``recorded``: an earlier run sent the batch, as the journal says; this run sent no request for it.
     """
 
@@ -117,13 +122,15 @@ class Accepted:
     index: int
     recipients: tuple[Recipient, ...] = field(repr=_count)
     tickets: tuple[Ticket, ...] = field(repr=_count)
-    """A ticket for each recipient, in the order of the recipients."""
     recorded: bool = field(default=False, kw_only=True)
 
 
 @frozen
 class Refused:
-    """A batch that the service refused: no number of the batch is called or charged."""
+    """A batch that the service refused: no number of the batch is called or charged.
+
+    ``index`` and ``recipients`` as in :class:`Accepted`. ``error`` has the result code and its meaning.
+    """
 
     name: ClassVar[str] = "refused"
     index: int
@@ -135,6 +142,7 @@ class Refused:
 class Unknown:
     """A batch that was sent and has no usable response: perhaps called and charged.
 
+    ``index`` and ``recipients`` as in :class:`Accepted`. ``error`` has the reason.
     Do not send the batch again before the reports, found by the recipients' custom ids, have settled it.
     ``recorded``: another run sent the batch, as the journal says; this run sent no request for it.
     """
@@ -148,7 +156,11 @@ class Unknown:
 
 @frozen
 class NotSent:
-    """A batch, or a single bad number of a stream, that certainly was not sent."""
+    """A batch, or a single bad number of a stream, that certainly was not sent.
+
+    ``index`` and ``recipients`` as in :class:`Accepted`. ``error`` has the reason: a failed check
+    (``InvalidRequestError``), no connection (``NotSentError``), or the refusal that stopped the run.
+    """
 
     name: ClassVar[str] = "not sent"
     index: int
@@ -164,7 +176,7 @@ _Kind = TypeVar("_Kind", Accepted, Refused, Unknown, NotSent)
 
 @frozen
 class SendResult:
-    """Every outcome of a send, in input order; together they name each recipient exactly once."""
+    """Every outcome of a send, in input order: ``outcomes`` names each recipient exactly once."""
 
     outcomes: tuple[Outcome, ...] = ()
 
