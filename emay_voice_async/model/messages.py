@@ -151,9 +151,10 @@ class OnConnected:
 class VoiceSms(_Spoken):
     """A call that can trigger a text message, "voice SMS" (section 2.4).
 
-    ``content`` is the text that is spoken first. ``trigger`` says when the text message ``sms_content`` is sent: :class:`OnKey` or :class:`OnConnected`. The
-    three spoken texts have at most 500 characters together. ``interactive`` None: true if
-    ``interactive_content`` is given; ``voicemail`` None: true if ``voicemail_content`` is given.
+    ``content`` is the text that is spoken first. ``trigger`` says when the text message ``sms_content`` is sent:
+    :class:`OnKey` or :class:`OnConnected`. The three spoken texts have at most 500 characters together.
+    ``interactive`` None: true if ``interactive_content`` is given; ``voicemail`` None: true if ``voicemail_content``
+    is given.
     """
 
     trigger: OnKey | OnConnected = field(kw_only=True)

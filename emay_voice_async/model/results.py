@@ -40,8 +40,8 @@ class _TicketFields:
 class Ticket(_TicketFields):
     """The service's receipt for one accepted call (sections 2.1.1.2 and 2.4.1.2).
 
-    ``mobile`` is the number. ``message_id`` is the service's id of the call (``voiceId`` or ``joinId``), "" when the response
-    did not name this number. ``custom_id`` is the caller's id, or the id that the client made.
+    ``mobile`` is the number. ``message_id`` is the service's id of the call (``voiceId`` or ``joinId``), "" when
+    the response did not name this number. ``custom_id`` is the caller's id, or the id that the client made.
     """
 
     def __repr__(self) -> str:
