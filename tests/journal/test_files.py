@@ -7,11 +7,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from support.journal_conformance import PURPOSE
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.files import check_owners, create_private
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.testing.journal.values import PURPOSE
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(

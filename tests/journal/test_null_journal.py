@@ -2,10 +2,9 @@
 
 import asyncio
 
-from support.journal_conformance import PURPOSE, all_lines, claim, keys, report_of
-
 from emay_voice_async.journal.null_journal import NullJournal
 from emay_voice_async.journal.protocol import Journal, JournalRun, State
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, claim, keys, report_of
 
 
 def test_every_number_is_new() -> None:

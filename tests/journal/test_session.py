@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.journal_conformance import PURPOSE, all_lines, begun, claim, keys, settled
 from support.journal_spy import Watched
 from support.virtual_time import run
 
@@ -26,6 +25,7 @@ from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, settled
 
 MOBILES = [key.mobile for key in keys(*range(20))]
 

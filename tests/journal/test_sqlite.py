@@ -9,22 +9,14 @@ from typing import Any
 
 import pytest
 from attrs import evolve, field, frozen
-from support.journal_conformance import (
-    PURPOSE,
-    JournalConformance,
-    Place,
-    begun,
-    claim,
-    keys,
-    settled,
-    states,
-)
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.protocol import Journal, JournalRun, State
 from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite import SqliteJournal, _SqliteRun
 from emay_voice_async.model.messages import VerificationCode
+from emay_voice_async.testing import JournalPlace, JournalSuite
+from emay_voice_async.testing.journal.values import PURPOSE, begun, claim, keys, settled, states
 
 
 @frozen
@@ -46,7 +38,8 @@ class _File:
 
 
 @asynccontextmanager
-async def _place() -> AsyncIterator[Place]:
+async def new_file() -> AsyncIterator[JournalPlace]:
+    """Provide a journal file that does not exist yet."""
     with TemporaryDirectory() as folder:
         place = _File(Path(folder) / "run.db")
         try:
@@ -57,12 +50,12 @@ async def _place() -> AsyncIterator[Place]:
                 await journal.aclose()
 
 
-class TestConformance(JournalConformance):
+class TestConformance(JournalSuite):
     """The conformance suite on a file."""
 
-    def place(self) -> AbstractAsyncContextManager[Place]:
+    def place(self) -> AbstractAsyncContextManager[JournalPlace]:
         """Provide a file that does not exist yet."""
-        return _place()
+        return new_file()
 
 
 @pytest.fixture

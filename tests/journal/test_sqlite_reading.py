@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from support.journal_conformance import (
+
+from emay_voice_async.errors import JournalError
+from emay_voice_async.journal import sqlite_file
+from emay_voice_async.journal.protocol import Key, State
+from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.journal.sqlite_reading import look_at_once
+from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.testing.journal.values import (
     PURPOSE,
     all_lines,
     claim,
@@ -18,13 +25,6 @@ from support.journal_conformance import (
     settled,
     states,
 )
-
-from emay_voice_async.errors import JournalError
-from emay_voice_async.journal import sqlite_file
-from emay_voice_async.journal.protocol import Key, State
-from emay_voice_async.journal.sqlite import SqliteJournal
-from emay_voice_async.journal.sqlite_reading import look_at_once
-from emay_voice_async.model.beijing import BEIJING
 
 
 @pytest.fixture

@@ -12,11 +12,20 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.journal_conformance import PURPOSE, all_lines, begun, claim, keys, report_of, settled, states
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.protocol import Key, State
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.testing.journal.values import (
+    PURPOSE,
+    all_lines,
+    begun,
+    claim,
+    keys,
+    report_of,
+    settled,
+    states,
+)
 
 TORN = "it was cut off in the middle of a write"
 

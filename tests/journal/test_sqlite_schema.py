@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.journal_conformance import PURPOSE, all_lines, keys, settled, states
 
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.journal.sqlite_schema import MIGRATIONS, VERSION
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, keys, settled, states
 
 
 @pytest.fixture

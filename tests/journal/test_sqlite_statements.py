@@ -8,19 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.journal_conformance import (
-    PURPOSE,
-    all_lines,
-    begun,
-    claim,
-    keys,
-    settled,
-    states,
-)
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, settled, states
 
 
 @pytest.fixture

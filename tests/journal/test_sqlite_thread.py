@@ -10,18 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.journal_conformance import (
-    PURPOSE,
-    begun,
-    claim,
-    keys,
-    settled,
-    states,
-)
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.testing.journal.values import PURPOSE, begun, claim, keys, settled, states
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.journal_conformance import PURPOSE, begun, claim, keys, states
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal import sqlite_file
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.journal.sqlite_transaction import Transaction, flush
+from emay_voice_async.testing.journal.values import PURPOSE, begun, claim, keys, states
 
 
 def test_a_failed_transaction_is_rolled_back() -> None:

@@ -33,7 +33,6 @@ from support.campaigns import (
     with_voice,
 )
 from support.http_transport import Script, Step, accepts, answers, code, hangs, raises
-from support.journal_conformance import PURPOSE, claim, keys
 from support.journal_spy import Watched
 from support.virtual_time import CancellingLoop, VirtualLoop, cancel_everywhere, now, run
 
@@ -59,6 +58,7 @@ from emay_voice_async.model.results import Outcome
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.pacing.protocol import Lease
 from emay_voice_async.sending.hours import CallingHours
+from emay_voice_async.testing.journal.values import PURPOSE, claim, keys
 
 
 @pytest.fixture

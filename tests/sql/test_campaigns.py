@@ -1,17 +1,10 @@
 """Campaigns of one database."""
 
 from attrs import evolve
-from support.journal_conformance import (
-    PURPOSE,
-    all_lines,
-    claim,
-    keys,
-    report_of,
-    states,
-)
 from support.sql_places import SqlPlace, scenario
 
 from emay_voice_async.journal.protocol import Standing, State
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, claim, keys, report_of, states
 
 
 @scenario

@@ -16,23 +16,23 @@ from sqlalchemy import event, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
-from support.journal_conformance import (
-    PURPOSE,
-    all_lines,
-    begun,
-    cancelled_after,
-    claim,
-    keys,
-    report_of,
-    settled,
-    states,
-)
 from support.sql_places import KINDS, SqlPlace, placed, scenario
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.protocol import Standing, State
 from emay_voice_async.sql import connections
 from emay_voice_async.sql.journal import SqlJournal
+from emay_voice_async.testing.journal.cancelling import cancelled_after
+from emay_voice_async.testing.journal.values import (
+    PURPOSE,
+    all_lines,
+    begun,
+    claim,
+    keys,
+    report_of,
+    settled,
+    states,
+)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 from attrs import asdict, frozen
 from sqlalchemy import ColumnElement, Table, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
-from support.journal_conformance import PURPOSE, all_lines, keys, report_of, settled
 from support.sql_places import placed
 
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.sql.dialects import DIALECTS, JournalDialect
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, keys, report_of, settled
 
 USED: list[str] = []
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, NotSupportedError, OperationalError
-from support.journal_conformance import PURPOSE
 from support.sql_places import URLS
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.sql import connections
 from emay_voice_async.sql.failures import may_pass
 from emay_voice_async.sql.journal import SqlJournal
+from emay_voice_async.testing.journal.values import PURPOSE
 
 
 class PgError(Exception):

@@ -6,22 +6,16 @@ from typing import Any
 import pytest
 from attrs import evolve
 from sqlalchemy import select
-from support.journal_conformance import (
-    PURPOSE,
-    JournalConformance,
-    claim,
-    keys,
-    settled,
-    states,
-)
 from support.sql_places import SqlPlace, placed, scenario
 
 from emay_voice_async.errors import InvalidRequestError, JournalError
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.sql.journal import SqlJournal
+from emay_voice_async.testing import JournalSuite
+from emay_voice_async.testing.journal.values import PURPOSE, claim, keys, settled, states
 
 
-class TestSqlite(JournalConformance):
+class TestSqlite(JournalSuite):
     """The conformance suite on SQLite."""
 
     def place(self) -> contextlib.AbstractAsyncContextManager[SqlPlace]:
@@ -29,20 +23,20 @@ class TestSqlite(JournalConformance):
         return placed("sqlite")
 
 
-class TestPostgres(JournalConformance):
+class TestPostgres(JournalSuite):
     """The conformance suite on PostgreSQL."""
 
-    examples = 10
+    histories = 10
 
     def place(self) -> contextlib.AbstractAsyncContextManager[SqlPlace]:
         """Create tables."""
         return placed("postgres")
 
 
-class TestMySql(JournalConformance):
+class TestMySql(JournalSuite):
     """The conformance suite on MySQL or MariaDB."""
 
-    examples = 10
+    histories = 10
 
     def place(self) -> contextlib.AbstractAsyncContextManager[SqlPlace]:
         """Create tables."""

@@ -1,15 +1,9 @@
 """Lines and summaries of a campaign."""
 
-from support.journal_conformance import (
-    PURPOSE,
-    all_lines,
-    keys,
-    report_of,
-    settled,
-)
 from support.sql_places import SqlPlace, scenario
 
 from emay_voice_async.journal.protocol import State
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, keys, report_of, settled
 
 
 @scenario

@@ -1,7 +1,10 @@
 """Reports and the calls that they belong to."""
 
 from attrs import evolve
-from support.journal_conformance import (
+from support.sql_places import SqlPlace, scenario
+
+from emay_voice_async.journal.protocol import Key, State
+from emay_voice_async.testing.journal.values import (
     PURPOSE,
     all_lines,
     begun,
@@ -11,9 +14,6 @@ from support.journal_conformance import (
     settled,
     states,
 )
-from support.sql_places import SqlPlace, scenario
-
-from emay_voice_async.journal.protocol import Key, State
 
 
 @scenario

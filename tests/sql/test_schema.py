@@ -7,17 +7,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, select, update
-from support.journal_conformance import (
-    PURPOSE,
-    all_lines,
-    begun,
-    keys,
-)
 from support.sql_places import SqlPlace, scenario
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.sql import metadata
 from emay_voice_async.sql.tables import VERSION
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, keys
 
 
 @scenario

@@ -9,22 +9,22 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
-from support.journal_conformance import (
+from support.sql_places import SqlPlace, scenario
+from support.sql_worker import EVERY, LASTS
+
+from emay_voice_async.journal.protocol import Key, Standing, State
+from emay_voice_async.sql.journal import _SqlRun
+from emay_voice_async.testing.journal.cancelling import cancelled_after
+from emay_voice_async.testing.journal.values import (
     PURPOSE,
     all_lines,
     begun,
-    cancelled_after,
     claim,
     keys,
     report_of,
     settled,
     states,
 )
-from support.sql_places import SqlPlace, scenario
-from support.sql_worker import EVERY, LASTS
-
-from emay_voice_async.journal.protocol import Key, Standing, State
-from emay_voice_async.sql.journal import _SqlRun
 
 TESTS = Path(__file__).parent.parent
 
