@@ -1,4 +1,4 @@
-"""Tools for tests: conformance suites for a journal of your own.
+"""Tools for tests: conformance suites for a pacer, a journal or a report store of your own.
 
 A suite is a class of rules. Subclass it as ``Test...`` in a test module, and give its one factory method; pytest and
 unittest find the rules. Each rule runs in an event loop of its own, so that no plugin for asyncio is needed. A rule
@@ -11,14 +11,18 @@ import typing as _typing
 if _typing.TYPE_CHECKING:
     from emay_voice_async.testing.journal.places import JournalPlace
     from emay_voice_async.testing.journal.suite import JournalSuite
+    from emay_voice_async.testing.pacing.suite import PacerSuite
+    from emay_voice_async.testing.report_store import ReportStoreSuite
     from emay_voice_async.testing.rules import BrokenRuleError
 
-__all__ = ["BrokenRuleError", "JournalPlace", "JournalSuite"]
+__all__ = ["BrokenRuleError", "JournalPlace", "JournalSuite", "PacerSuite", "ReportStoreSuite"]
 
 _HOMES = {
     "BrokenRuleError": "rules",
     "JournalPlace": "journal.places",
     "JournalSuite": "journal.suite",
+    "PacerSuite": "pacing.suite",
+    "ReportStoreSuite": "report_store",
 }
 
 

@@ -4,8 +4,10 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from itertools import cycle
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +17,9 @@ from support.virtual_time import now, run
 from emay_voice_async.model.endpoints import Call
 from emay_voice_async.model.limits import RateLimit, RateLimits
 from emay_voice_async.pacing.local import LocalPacer
-from emay_voice_async.pacing.protocol import Lease
+from emay_voice_async.pacing.protocol import Lease, Pacer
 from emay_voice_async.pacing.window import tolerance
+from emay_voice_async.testing import PacerSuite
 
 N, W = 10, 1.0
 
@@ -507,3 +510,17 @@ class TestOverSpeed:
             assert line.limit(Call.REPORTS) is None
 
         run(main())
+
+
+class TestConformance(PacerSuite):
+    """LocalPacer keeps the promises of a pacer, in virtual time."""
+
+    def play(self, main: Coroutine[Any, Any, None]) -> None:
+        """Run a rule in virtual time."""
+        run(main)
+
+    @asynccontextmanager
+    async def pacers(self, limits: RateLimits) -> AsyncIterator[Callable[[], Pacer]]:
+        """Make a pacer for one process."""
+        pacer = LocalPacer(limits)
+        yield lambda: pacer

@@ -1,7 +1,8 @@
 """Deduplication of pushed reports."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.raw_fields import RawFields
 from emay_voice_async.receiver import PushReceiver, RecentReports, ReportStore
 from emay_voice_async.receiver.deduplication import ClaimResult, deliver_once, report_key
+from emay_voice_async.testing import ReportStoreSuite
 
 
 @st.composite
@@ -346,3 +348,13 @@ class TestOtherStores:
         assert run(status(app)) == expected
         assert "no settle" in caplog.text
         assert ("no database" in caplog.text) == bool(steps)
+
+
+class TestConformance(ReportStoreSuite):
+    """RecentReports keeps the promises of a report store."""
+
+    @asynccontextmanager
+    async def stores(self) -> AsyncIterator[Callable[[], ReportStore]]:
+        """Make a store for one process."""
+        store = RecentReports()
+        yield lambda: store

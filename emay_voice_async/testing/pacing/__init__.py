@@ -1,0 +1,1 @@
+"""The conformance suite of a pacer, in modules by subject."""
