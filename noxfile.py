@@ -200,6 +200,8 @@ def build(session: nox.Session) -> None:
         names = zipfile.ZipFile(wheel).namelist()
         if "emay_voice_async/py.typed" not in names or any(name.startswith("tests") for name in names):
             session.error(f"the wheel holds the wrong files: {names}")
+        if "emay_voice_async/sandbox/control/page/index.html" not in names:
+            session.error("the page of the local service is missing in the wheel")
         session.install(str(wheel))
         session.run(
             "python", "-I", "-c", "from emay_voice_async import *; import emay_voice_async.journal.sqlite"

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from attrs import Factory, define, field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.endpoints import ENDPOINTS, Endpoint
@@ -23,10 +23,13 @@ from emay_voice_async.sandbox.replies import HttpReply, Transmission, encode, pa
 from emay_voice_async.sandbox.requests import FormRequest, read_fields
 from emay_voice_async.sandbox.service import Service
 
-__all__ = ["CONNECTION", "App", "ConnectionControl", "Latency"]
+__all__ = ["CONNECTION", "CONTROL", "App", "ConnectionControl", "Latency", "is_control", "path_of"]
 
 CONNECTION: Final = "emay_voice_async.sandbox.connection"
 """The key of the :class:`ConnectionControl` in the scope of a request over a socket."""
+
+CONTROL: Final = "/_sandbox"
+"""The path of the control API and its page."""
 
 Latency = Callable[[], float]
 """Returns the seconds that a request, or a response, is in flight; called for each."""
@@ -53,7 +56,9 @@ class App:
     the service acts, the fault's ``after`` passes, ``answer_latency`` passes, the response is sent. A
     client that disconnects does not keep the service from acting. A request with a body that is too
     long gets 413, and a request for a host outside ``allowed_hosts`` or from a foreign web page 403;
-    both are recorded without fields.
+    both are recorded without fields. ``arrived`` counts the requests that were ever recorded.
+
+    Requests to :data:`CONTROL` and below go to ``control`` without any of these steps.
     """
 
     service: Service
@@ -65,10 +70,15 @@ class App:
     allowed_hosts: Collection[str] | None = None
     received: list[Received] = Factory(list)
     over_speed: int = 0
+    arrived: int = 0
+    control: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; other scopes are ignored."""
         if scope["type"] != "http":
+            return
+        if self.control is not None and is_control(path_of(scope)):
+            await self.control(scope, receive, send)
             return
         http = Request(scope, receive)
         body: bytes | HTTPStatus = HTTPStatus.FORBIDDEN
@@ -90,15 +100,22 @@ class App:
         await _unless_gone(after, receive)
         await self._send(answer, record, scope, receive, send)
 
+    def forget(self) -> None:
+        """Clear the records of requests and calls; the state of the service stays."""
+        self.received.clear()
+        self.over_speed = 0
+        self.service.forget()
+
     def _record(self, http: Request, fields: Mapping[str, str]) -> Received:
         record = Received(
             at=self.clock(),
             method=http.method,
-            path=http.scope["path"].removeprefix(http.scope.get("root_path", "")),
+            path=path_of(http.scope),
             client="" if http.client is None else http.client.host,
             fields=fields,
         )
         self.received.append(record)
+        self.arrived += 1
         keep_last(self.received, self.keep)
         return record
 
@@ -145,6 +162,17 @@ class App:
         date = formatdate(self.clock() + self.service.clock_offset, usegmt=True)
         headers = {"date": date, "content-type": answer.content_type, **answer.headers}
         return Response(answer.body, answer.status, headers)
+
+
+def path_of(scope: Scope) -> str:
+    """Return the path of a request, without the path at which the application is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def is_control(path: str) -> bool:
+    """Tell whether a path is one of the control API."""
+    return path == CONTROL or path.startswith(f"{CONTROL}/")
 
 
 async def _unless_gone(seconds: float, receive: Receive) -> None:

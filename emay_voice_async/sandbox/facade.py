@@ -11,7 +11,10 @@ from emay_voice_async.model.endpoints import Call, Product
 from emay_voice_async.sandbox import pushing, server
 from emay_voice_async.sandbox.accounts import Account, ServiceType
 from emay_voice_async.sandbox.app import App, Latency
+from emay_voice_async.sandbox.control import ControlApp
 from emay_voice_async.sandbox.faults import Fault, Faults
+from emay_voice_async.sandbox.initial import InitialState
+from emay_voice_async.sandbox.outcomes import Callees, listed_outcome
 from emay_voice_async.sandbox.pushing import Delivery, PushMode
 from emay_voice_async.sandbox.record import MadeCall, Received
 from emay_voice_async.sandbox.replies import Recordings
@@ -51,7 +54,13 @@ class Sandbox:
     - ``allowed_hosts``: the host names by which clients may call, such as ``{"localhost"}``; IP addresses
       are always allowed. Requests for other hosts and from foreign web pages get 403. None: no check.
 
+    - ``callees``: what people do whose number is not magic; None: all answer.
+    - ``show_numbers``: the page shows whole phone numbers.
+
     A request's body may have 1 MiB; a longer body gets 413.
+
+    Served over a socket, the page ``/_sandbox/`` shows the calls as they ring. The control API beside it does over
+    HTTP what this object does in Python; ``/_sandbox/openapi.json`` describes it.
     """
 
     def __init__(
@@ -73,6 +82,8 @@ class Sandbox:
         answer_latency: Latency | None = None,
         keep: int | None = None,
         allowed_hosts: Collection[str] | None = None,
+        callees: Callees | None = None,
+        show_numbers: bool = True,
     ) -> None:
         if keep is not None and keep < 0:
             raise ValueError(f"keep must be 0 or more (found {keep})")
@@ -91,15 +102,21 @@ class Sandbox:
             clock_offset=clock_offset,
             recordings=recordings,
             keep=keep,
+            callees=callees,
         )
         self._clock = clock
+        hosts = frozenset(map(str.lower, allowed_hosts or ()))
         self._app = App(
             service=self._service,
             clock=clock,
             latency=latency,
             answer_latency=answer_latency,
             keep=keep,
-            allowed_hosts=None if allowed_hosts is None else frozenset(map(str.lower, allowed_hosts)),
+            allowed_hosts=None if allowed_hosts is None else hosts,
+        )
+        self._initial = InitialState.of(self._app)
+        self._app.control = ControlApp(
+            self._app, self._initial, allowed_hosts=hosts, show_numbers=show_numbers
         )
 
     def __repr__(self) -> str:
@@ -166,9 +183,33 @@ class Sandbox:
 
         The state of the service stays: balances, speed limits and waiting reports.
         """
-        self._app.received.clear()
-        self._app.over_speed = 0
-        self._service.calls.clear()
+        self._app.forget()
+
+    def reset(self) -> None:
+        """Go back to the state at the start: accounts, settings, no records, reports or faults."""
+        self._initial.restore(self._app)
+
+    def decide(
+        self,
+        message_id: str,
+        state: str = "SUCCESS",
+        *,
+        key: str | None = None,
+        duration: float | None = None,
+        recording: bytes | None = None,
+        report_in: float | None = None,
+    ) -> MadeCall:
+        """Decide what a called person does, before the report is ready; return the call.
+
+        ``state`` is a state of the document's table 3.1, ``key`` the digit that the person presses, ``duration`` the
+        seconds of the call, ``recording`` the sound file that the person leaves. ``report_in``: seconds until the
+        report is ready; None leaves it as planned. Raises ``LookupError`` for an unknown call, and ``ValueError`` for
+        another state or key, and when the report is ready already (see ``report_delay``).
+        """
+        outcome = listed_outcome(state, key=key, duration=duration, recording=recording)
+        call = self._service.call(message_id)
+        self._service.decide(call, outcome, self._clock(), report_in=report_in)
+        return call
 
     @property
     def account(self) -> Account:
@@ -228,13 +269,6 @@ class Sandbox:
         a confirmation. ``bare`` leaves out the ``{"code", "data"}`` around the list. ``client`` is used
         and not closed; None makes a client for this call, without the proxies of the environment.
         """
-        if client is None:
-            # A proxy of the environment must not stand between a local service and a local receiver.
-            async with httpx.AsyncClient(trust_env=False) as own:
-                return await self.push(url, mode=mode, bare=bare, product=product, client=own)
-        deliveries: list[Delivery] = []
-        for account in self._service.accounts.values():
-            deliveries += await pushing.push(
-                client, url, self._service, account, self._clock(), product=product, mode=mode, bare=bare
-            )
-        return deliveries
+        return await pushing.push_all(
+            url, self._service, self._clock(), product=product, mode=mode, bare=bare, client=client
+        )

@@ -6,7 +6,7 @@ client often cannot know whether the service acted; a test can.
 
 import gzip
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Self
 
@@ -24,7 +24,7 @@ from emay_voice_async.sandbox.replies import (
     page,
 )
 
-__all__ = ["Fault", "Faults"]
+__all__ = ["Fault", "Faults", "PlannedFault"]
 
 _PATHS = frozenset(endpoint.path for endpoint in ENDPOINTS)
 
@@ -147,7 +147,9 @@ def _place(on: Call | str | None) -> Call | str | None:
 
 
 @define(eq=False)
-class _Plan:
+class PlannedFault:
+    """A fault for later requests: ``seen`` requests that it concerns arrived since it was planned."""
+
     fault: Fault
     on: Call | str | None = field(converter=_place)
     skip: int = field(validator=validators.ge(0))
@@ -155,6 +157,7 @@ class _Plan:
     seen: int = 0
 
     def concerns(self, endpoint: Endpoint) -> bool:
+        """Tell whether the fault is for requests to an endpoint."""
         return self.on in (None, endpoint.call, endpoint.path)
 
 
@@ -162,7 +165,7 @@ class _Plan:
 class Faults:
     """The planned faults, in the order of planning."""
 
-    _plans: deque[_Plan] = Factory(deque)
+    _plans: deque[PlannedFault] = Factory(deque)
 
     def plan(
         self, fault: Fault, *, on: Call | str | None = None, skip: int = 0, times: int | None = 1
@@ -173,7 +176,7 @@ class Faults:
         "/voice/send"; None is every endpoint. Of these requests, ``skip`` succeed first, then ``times``
         fail (None: all from then on). Raises ``ValueError`` for another ``on``.
         """
-        self._plans.append(_Plan(fault, on, skip, times))
+        self._plans.append(PlannedFault(fault, on, skip, times))
 
     def due(self, endpoint: Endpoint) -> Fault | None:
         """Return the fault of an arriving request, if any, and count the request."""
@@ -188,6 +191,10 @@ class Faults:
     def clear(self) -> None:
         """Drop all planned faults."""
         self._plans.clear()
+
+    def __iter__(self) -> Iterator[PlannedFault]:
+        """Iterate over the planned faults that are not used up."""
+        return iter(self._plans)
 
     def __len__(self) -> int:
         """Count the planned faults that are not used up."""

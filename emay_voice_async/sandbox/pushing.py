@@ -18,7 +18,7 @@ from emay_voice_async.sandbox.service import Service
 from emay_voice_async.wire.compression import compress
 from emay_voice_async.wire.encryption import encrypt
 
-__all__ = ["Delivery", "PushMode", "body_of", "push"]
+__all__ = ["Delivery", "PushMode", "body_of", "push", "push_all"]
 
 PushMode = Literal["encrypted", "json", "form"]
 """AES over gzip over JSON, the JSON itself, or the JSON in the form field ``reports``."""
@@ -67,6 +67,30 @@ def body_of(
         case _:
             body = text.encode()
     return body, _TYPES[mode]
+
+
+async def push_all(
+    url: str,
+    service: Service,
+    now: float,
+    *,
+    product: Product = Product.VOICE,
+    mode: PushMode = "encrypted",
+    bare: bool = False,
+    client: httpx.AsyncClient | None = None,
+) -> list[Delivery]:
+    """Push the reports of all accounts that are ready at ``now``.
+
+    ``client`` is used and not closed; None makes a client for this call, without the proxies of the environment.
+    """
+    if client is None:
+        # A proxy of the environment must not stand between a local service and a local receiver.
+        async with httpx.AsyncClient(trust_env=False) as own:
+            return await push_all(url, service, now, product=product, mode=mode, bare=bare, client=own)
+    deliveries: list[Delivery] = []
+    for account in service.accounts.values():
+        deliveries += await push(client, url, service, account, now, product=product, mode=mode, bare=bare)
+    return deliveries
 
 
 async def push(

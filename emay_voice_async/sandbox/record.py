@@ -1,13 +1,31 @@
 """The records for tests: requests that arrived, and calls that were made."""
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
 from emay_voice_async.model.endpoints import Endpoint, Product
+from emay_voice_async.sandbox.outcomes import Outcome
 
-__all__ = ["MadeCall", "Received", "keep_last"]
+__all__ = ["CallResult", "MadeCall", "Received", "keep_last"]
+
+_NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@define(eq=False)
+class CallResult:
+    """What comes of a call, and its report.
+
+    - ``outcome``: None when no report ever comes.
+    - ``ready_at``: when the report is ready, in seconds of the sandbox's clock; None when no report ever comes.
+    - ``taken``: the report was handed out, by getReport or by a push that was confirmed.
+    """
+
+    outcome: Outcome | None = None
+    ready_at: float | None = None
+    taken: bool = False
 
 
 @frozen(eq=False)
@@ -15,7 +33,8 @@ class MadeCall:
     """A call that was accepted, charged, and made.
 
     ``at``: the time of acceptance, in seconds of the sandbox's clock. ``custom_id``: None when the
-    request had no custom id; the service then uses the message id.
+    request had no custom id; the service then uses the message id. ``texts``: the other texts of the send, by
+    "interactive", "voicemail" and "sms".
     """
 
     at: float
@@ -25,6 +44,8 @@ class MadeCall:
     message_id: str
     custom_id: str | None
     content: str
+    texts: Mapping[str, str] = _NO_TEXTS
+    result: CallResult = field(factory=CallResult, repr=False)
 
     @property
     def path(self) -> str:

@@ -11,6 +11,7 @@ from emay_voice_async.model.endpoints import JOIN_SEND, Endpoint
 __all__ = ["FormRequest", "read_fields"]
 
 _MAX_FIELDS: Final = 1000
+_TEXTS: Final = {"interactive": "interactiveContent", "voicemail": "acousticSignContent", "sms": "smsContent"}
 
 
 @frozen
@@ -49,6 +50,11 @@ class FormRequest:
     def further_contents(self) -> str:
         """The other contents: the interactive and the voicemail content."""
         return self.text("interactiveContent") + self.text("acousticSignContent")
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts beside the main content, without those that are empty."""
+        return {name: self.text(wire) for name, wire in _TEXTS.items() if self.text(wire)}
 
 
 def read_fields(body: bytes) -> dict[str, str]:

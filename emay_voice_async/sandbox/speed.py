@@ -65,16 +65,33 @@ DEFAULT_LIMITS: Final = Limits()
 
 def limit_of(limits: AnyLimits, call: Call) -> AnyLimit | None:
     """Return the limit of one kind of call."""
-    return {Call.SEND: limits.send, Call.REPORTS: limits.reports, Call.BALANCE: limits.balance}[call]
+    match call:
+        case Call.SEND:
+            return limits.send
+        case Call.REPORTS:
+            return limits.reports
+        case _:
+            return limits.balance
 
 
 class SpeedWindow:
     """The requests counted within the period, for an account and a kind of call."""
 
     def __init__(self, limit: AnyLimit) -> None:
+        self.refused = 0
+        self._counted: deque[int] = deque()
+        self.change(limit)
+
+    def change(self, limit: AnyLimit) -> None:
+        """Apply another limit from now on; the counted requests stay counted."""
+        self.limit = limit
         self._requests = limit.requests
         self._period = _milliseconds(limit.period)
-        self._counted: deque[int] = deque()
+
+    def used(self, now: float) -> int:
+        """Return the number of requests that count at ``now``."""
+        arrival = _milliseconds(now)
+        return sum(arrival - one <= self._period for one in self._counted)
 
     def admit(self, now: float) -> bool:
         """Count a request that arrives at ``now`` (POSIX seconds), or refuse it without counting it.
@@ -86,6 +103,7 @@ class SpeedWindow:
         while self._counted and arrival - self._counted[0] > self._period:
             self._counted.popleft()
         if len(self._counted) >= self._requests:
+            self.refused += 1
             return False
         self._counted.append(arrival)
         return True

@@ -9,7 +9,7 @@ import pytest
 
 from emay_voice_async import sandbox as front
 from emay_voice_async.sandbox import Account, Fault, Limits, Sandbox, ServiceType
-from sandbox.by_hand import MOBILE, NOW, account, form_of, in_process
+from sandbox.by_hand import MOBILE, NOW, account, data, form_of, in_process
 
 
 def ask(local: Sandbox, path: str, customer: Account | None = None, **changes: str) -> dict[str, object]:
@@ -140,6 +140,37 @@ class TestRecord:
         assert ask(local, "/voice/getBalance")["responseCode"] == "SUCCESS"
 
 
+class TestDecisions:
+    """What a called person does instead."""
+
+    def test_a_key(self) -> None:
+        """A person presses a key before the report is ready."""
+        local = still()
+        local.report_delay = 5.0
+        ask(local, "/voice/send")
+        call = local.decide(local.calls[0].message_id, key="4", recording=b"x", report_in=0)
+        [report] = data(ask(local, "/voice/getReport"))
+        assert (call.mobile, report["keyContent"], report["voiceSign"]) == (MOBILE, 4, "eA==")
+
+    def test_errors(self) -> None:
+        """An unknown call is a LookupError; a state, a key and a time that cannot be are ValueErrors."""
+        local = still()
+        ask(local, "/voice/send")
+        message_id = local.calls[0].message_id
+        with pytest.raises(LookupError):
+            local.decide("1")
+        for state, key in (("X", "1"), ("SUCCESS", "x"), ("SUCCESS", "1")):
+            with pytest.raises(ValueError, match=r"must be|is ready"):
+                local.decide(message_id, state, key=key)
+
+    def test_reset(self) -> None:
+        """A reset is the start again."""
+        local = still()
+        ask(local, "/voice/send")
+        local.reset()
+        assert (local.balance, len(local.calls), local.reports_waiting) == (Decimal(10000), 0, 0)
+
+
 class TestFront:
     """The package's public names."""
 
@@ -148,7 +179,7 @@ class TestFront:
         assert sorted(front.__all__, key=lambda name: (not name.isupper(), name)) == front.__all__
         assert all(hasattr(front, name) for name in front.__all__)
 
-    @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+    @pytest.mark.parametrize("missing", ["fastjsonschema", "starlette", "uvicorn"])
     def test_without_its_extra(self, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without the extra, the error names the command to install it."""
         monkeypatch.setitem(sys.modules, missing, None)

@@ -177,3 +177,15 @@ class TestFaults:
             Faults().plan(Fault.html(), skip=-1)
         with pytest.raises(ValueError, match="must be >= 1"):
             Faults().plan(Fault.html(), times=0)
+
+
+def test_planned_faults_can_be_read() -> None:
+    """The planned faults are iterated in their order, with the requests that they have seen."""
+    faults = Faults()
+    faults.plan(Fault.html(), on="send", skip=2)
+    faults.plan(Fault.reset(), times=None)
+    faults.due(SEND)
+    assert [(plan.fault.name, plan.skip, plan.times, plan.seen) for plan in faults] == [
+        ("html", 2, 1, 1),
+        ("reset", 0, None, 0),
+    ]

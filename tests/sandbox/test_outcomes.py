@@ -1,12 +1,15 @@
 """The magic numbers."""
 
+import math
 import re
+from collections import Counter
+from typing import Any
 
 import pytest
 
 from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES
 from emay_voice_async.sandbox import outcomes
-from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, outcome_of
+from emay_voice_async.sandbox.outcomes import ANSWERED, MAGIC_NUMBERS, Callees, listed_outcome, outcome_of
 
 
 @pytest.mark.parametrize(
@@ -90,3 +93,54 @@ def test_the_docstring_has_the_table() -> None:
             assert text == "no report ever comes"
         else:
             assert ending.state in text or text.startswith("a state that the API document does not list")
+
+
+class TestCallees:
+    """What people do whose number is not magic."""
+
+    @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+    def test_shares(self, rate: float) -> None:
+        """The shares hold in a row of calls, wherever it begins."""
+        callees = Callees(answer_rate=rate, keys={"1": 0.6, "2": 0.2})
+        for start in (0, 12345):
+            found = Counter((one.state, one.key) for one in map(callees.outcome, range(start, start + 1000)))
+            wanted = {("SUCCESS", "1"): 0.6, ("SUCCESS", "2"): 0.2, ("SUCCESS", None): 0.2}
+            for case, share in wanted.items():
+                assert found[case] == pytest.approx(1000 * rate * share, abs=3)
+            assert found["FAIL_CALL", None] == pytest.approx(1000 * (1 - rate), abs=3)
+
+    def test_all_press(self) -> None:
+        """Shares that are 1 together leave nobody without a key."""
+        callees = Callees(keys={str(key): 0.1 for key in range(10)})
+        assert None not in {callees.outcome(place).key for place in range(5000)}
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"answer_rate": -0.1},
+            {"answer_rate": 1.1},
+            {"answer_rate": math.nan},
+            {"keys": {"*": 0.1}},
+            {"keys": {"1": 0.6, "2": 0.5}},
+            {"keys": {"1": -0.1}},
+            {"keys": {"1": math.nan}},
+        ],
+    )
+    def test_bad_shares(self, wrong: dict[str, Any]) -> None:
+        """Shares that cannot be are refused."""
+        with pytest.raises(ValueError, match=r"answer_rate must|keys must|shares of the keys must"):
+            Callees(**wrong)
+
+    def test_the_keys_do_not_change(self) -> None:
+        """A change of the mapping that was given changes nothing."""
+        given = {"1": 1.0}
+        callees = Callees(keys=given)
+        given.clear()
+        assert callees.outcome(1).key == "1"
+
+
+@pytest.mark.parametrize("wrong", [{"state": "FAIL"}, {"state": "SUCCESS", "key": "#"}])
+def test_only_listed_outcomes(wrong: dict[str, str]) -> None:
+    """An outcome has a state of the document and a digit as its key."""
+    with pytest.raises(ValueError, match=r"state must be one of|key must be a digit"):
+        listed_outcome(**wrong)  # type: ignore[arg-type]

@@ -57,3 +57,15 @@ def test_missing_fields_are_empty() -> None:
     """A request without fields has no numbers and no ids."""
     request = FormRequest(ENDPOINT["/voice/send"], {}, "127.0.0.1")
     assert (request.app_id, request.mobiles, request.custom_ids, request.content) == ("", [], [], "")
+
+
+def test_other_texts() -> None:
+    """The texts beside the main content are found; empty texts are left out."""
+    fields = {
+        "content": "hello",
+        "interactiveContent": "press 1",
+        "acousticSignContent": "",
+        "smsContent": "sms",
+    }
+    request = FormRequest(ENDPOINT["/join/send"], fields, "127.0.0.1")
+    assert request.texts == {"interactive": "press 1", "sms": "sms"}

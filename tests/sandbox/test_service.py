@@ -6,9 +6,10 @@ import pytest
 
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.sandbox.accounts import Account
+from emay_voice_async.sandbox.outcomes import ANSWERED, Callees, listed_outcome
 from emay_voice_async.sandbox.requests import FormRequest
-from emay_voice_async.sandbox.service import Service
-from emay_voice_async.sandbox.speed import Limits
+from emay_voice_async.sandbox.service import ReportReadyError, Service
+from emay_voice_async.sandbox.speed import Limit, Limits
 from sandbox.by_hand import (
     ENDPOINT,
     MOBILE,
@@ -280,3 +281,126 @@ def test_a_record_shows_no_secrets() -> None:
     shown = repr(account()) + repr(request("/voice/send"))
     assert account().secret_key not in shown
     assert form("/voice/send")["sign"] not in shown
+
+
+class TestDecisions:
+    """What a called person does instead."""
+
+    def test_before_the_report(self) -> None:
+        """The outcome is replaced, and the report is ready at its time or earlier."""
+        rules = unlimited(report_delay=10)
+        send(rules, "13800000001", "13800000002")
+        first, second = rules.calls
+        rules.decide(first, listed_outcome("SUCCESS", key="3"), NOW + 1, report_in=2)
+        rules.decide(second, listed_outcome("TIMEOUT"), NOW + 1)
+        assert reports(rules, NOW + 2.9) == []
+        assert reports(rules, NOW + 3) == ["13800000001"]
+        assert reports(rules, NOW + 10) == ["13800000002"]
+        assert (rules.reports_waiting, +rules.outcomes) == (0, {"SUCCESS": 1, "TIMEOUT": 1})
+
+    def test_a_later_report(self) -> None:
+        """A report can be put off; it is taken once."""
+        rules = unlimited(report_delay=1)
+        send(rules, MOBILE)
+        [call] = rules.calls
+        for seconds in (5, 1, 20):
+            rules.decide(call, ANSWERED, NOW, report_in=seconds)
+        assert reports(rules, NOW + 19) == []
+        assert rules.reports_waiting == 1
+        assert reports(rules, NOW + 20) == [MOBILE]
+        assert (reports(rules, NOW + 99), rules.reports_waiting) == ([], 0)
+
+    def test_twice_at_the_same_time(self) -> None:
+        """A report that returns to an earlier time is taken once, also after it was put back."""
+        rules = unlimited(report_delay=1)
+        send(rules, MOBILE)
+        [call] = rules.calls
+        rules.decide(call, ANSWERED, NOW, report_in=5)
+        rules.decide(call, ANSWERED, NOW, report_in=1)
+        taken = rules.take(account().app_id, Product.VOICE, 9, NOW + 1)
+        assert len(taken) == 1
+        rules.put_back(account().app_id, Product.VOICE, taken)
+        assert reports(rules, NOW + 9) == [MOBILE]
+        assert rules.reports_waiting == 0
+
+    def test_a_silent_call(self) -> None:
+        """A call without a report gets one when its person decides."""
+        rules = unlimited(report_delay=2)
+        send(rules, "13900000013", "13900000013")
+        first, second = rules.calls
+        assert (rules.reports_waiting, rules.outcomes) == (0, {"NO_REPORT": 2})
+        rules.decide(first, ANSWERED, NOW + 5)
+        rules.decide(second, ANSWERED, NOW + 5, report_in=0)
+        assert rules.reports_waiting == 2
+        assert len(reports(rules, NOW + 5)) == 1
+        assert len(reports(rules, NOW + 7)) == 1
+
+    @pytest.mark.parametrize("take", [True, False])
+    def test_too_late(self, take: bool) -> None:
+        """A report that is ready or taken does not change."""
+        rules = unlimited(report_delay=2)
+        send(rules, MOBILE)
+        if take:
+            reports(rules, NOW + 2)
+        with pytest.raises(ReportReadyError, match="ready"):
+            rules.decide(rules.calls[0], listed_outcome("TIMEOUT"), NOW + 2)
+        assert rules.outcomes == {"SUCCESS": 1}
+
+    def test_calls_by_id(self) -> None:
+        """A recorded call is found by its id; a call that is not recorded any more is unknown."""
+        rules = unlimited()
+        rules.keep = 2
+        send(rules, "13800000001", "13800000002", "13800000003")
+        ids = [f"2018042700000000000{place}" for place in range(5)]
+        assert [rules.call(one).mobile for one in ids[2:4]] == ["13800000002", "13800000003"]
+        assert rules.place(rules.calls[-1]) == rules.made == 3
+        for unknown in (ids[0], ids[1], ids[4], "", "x" * 20, "1", "-2018042700000000002"):
+            with pytest.raises(LookupError):
+                rules.call(unknown)
+
+    def test_after_a_reset(self) -> None:
+        """Reports that a push holds while the service is reset are dropped."""
+        rules = unlimited()
+        send(rules, MOBILE)
+        taken = rules.take(account().app_id, Product.VOICE, 9, NOW)
+        rules.reset()
+        rules.put_back(account().app_id, Product.VOICE, taken)
+        assert (rules.reports_waiting, reports(rules, NOW)) == (0, [])
+
+    def test_the_next_report(self) -> None:
+        """The time of the next report is known, without reports that were moved."""
+        rules = unlimited(report_delay=4)
+        app_id = account().app_id
+        assert rules.next_report(app_id, Product.VOICE) is None
+        send(rules, MOBILE)
+        rules.decide(rules.calls[0], ANSWERED, NOW, report_in=9)
+        assert rules.next_report(app_id, Product.VOICE) == NOW + 9
+        reports(rules, NOW + 9)
+        assert rules.next_report(app_id, Product.VOICE) is None
+
+
+class TestLimits:
+    """Limits that change while the service runs."""
+
+    def test_counted_requests_stay_counted(self) -> None:
+        """A new limit holds at once, and requests before it count."""
+        customer = account()
+        rules = service(customer)
+        for _ in range(3):
+            rules.answer(request("/voice/getBalance"), NOW)
+        rules.limit(customer, Limits(balance=Limit(4)))
+        codes = [rules.answer(request("/voice/getBalance"), NOW).code for _ in range(2)]
+        assert codes == ["SUCCESS", "ERROR_OVER_SPEED"]
+        rules.limit(customer, UNLIMITED)
+        assert {rules.answer(request("/voice/getBalance"), NOW).code for _ in range(20)} == {"SUCCESS"}
+
+
+class TestPeople:
+    """People whose number is not magic."""
+
+    def test_shares(self) -> None:
+        """The shares of the callees decide; magic numbers stay as they are."""
+        rules = unlimited()
+        rules.callees = Callees(answer_rate=0.5)
+        send(rules, *[f"138{number:08}" for number in range(1000, 1100)], "13900000004")
+        assert rules.outcomes == {"SUCCESS": 50, "FAIL_CALL": 50, "TIMEOUT": 1}

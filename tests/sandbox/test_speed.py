@@ -89,3 +89,22 @@ class TestLimits:
         """A limit has at least one request and a positive period."""
         with pytest.raises(ValueError, match="must be >="):
             Limit(requests, period)
+
+
+class TestChanges:
+    """A window that is looked at, and a limit that changes."""
+
+    def test_used(self) -> None:
+        """The used places are those that count at the moment; refusals are counted."""
+        window = SpeedWindow(Limit(2, 1.0))
+        assert [window.admit(NOW + at) for at in (0, 0.5, 0.6)] == [True, True, False]
+        assert [window.used(NOW + at) for at in (0.6, 1.0, 1.001, 1.501)] == [2, 2, 1, 0]
+        assert window.refused == 1
+
+    def test_another_limit(self) -> None:
+        """Counted requests count under the new limit."""
+        window = SpeedWindow(Limit(1, 1.0))
+        window.admit(NOW)
+        window.change(Limit(2, 5.0))
+        assert [window.admit(NOW + at) for at in (2, 2, 5.001)] == [True, False, True]
+        assert window.limit == Limit(2, 5.0)

@@ -94,6 +94,8 @@ from emay_voice_async.redis import RedisPacer, RedisReports
 from emay_voice_async.sandbox import (
     MAGIC_NUMBERS,
     Account,
+    Callees,
+    CallResult,
     Delivery,
     Fault,
     Faults,
@@ -396,6 +398,8 @@ async def sandbox() -> None:
     local = Sandbox(
         accounts=[Account(app_id="app", secret_key="0123456789ABCDEF", services={ServiceType.NOTICE})],
         rate_limits=Limits(send=Limit(10, 1.0)),
+        callees=Callees(answer_rate=0.9, keys={"1": 0.5}),
+        show_numbers=False,
     )
     httpx.ASGITransport(app=local.app)
     local.fail_next(Fault.reset(acts=True), on="send", skip=1)
@@ -405,6 +409,10 @@ async def sandbox() -> None:
         assert_type(await local.push(url), list[Delivery])
     assert_type(local.received, Sequence[Received])
     assert_type(local.calls, Sequence[MadeCall])
+    call = local.decide(local.calls[0].message_id, key="1", report_in=0)
+    assert_type(call, MadeCall)
+    assert_type(call.result, CallResult)
+    local.reset()
     assert_type(MAGIC_NUMBERS["0000"], Outcome | None)
 
 
