@@ -289,9 +289,11 @@ def resolves(module: str, target: str) -> bool:
         with contextlib.suppress(ImportError):
             return importlib.import_module(target) is not None
         module, _, target = target.rpartition(".")
-    names = vars(importlib.import_module(module))
-    places = [names, *(vars(member) for member in names.values() if isinstance(member, type))]
-    places += [vars(errors), vars(builtins)]
+    home = importlib.import_module(module)
+    if hasattr(home, target.partition(".")[0]):  # also a name that the module imports at its first use
+        return True
+    classes = (vars(member) for member in vars(home).values() if isinstance(member, type))
+    places = [vars(errors), vars(builtins), *classes]
     return any(target.partition(".")[0] in place for place in places)
 
 
