@@ -10,6 +10,7 @@ from typing import Any, Self, Unpack
 from attrs import evolve
 
 from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.events.handlers import EventHandlers, OnEvent
 from emay_voice_async.exchange.attempts import Credentials
 from emay_voice_async.exchange.binding import LoopBinding, instant_of
 from emay_voice_async.exchange.exchanges import Exchanges
@@ -74,6 +75,7 @@ class AsyncEmayVoice:
       before a request is sent. None: no restriction.
     - ``max_undelivered``: the number of stored reports beyond which :meth:`feed` raises.
     - ``clock``: returns POSIX seconds; for tests.
+    - ``on_event``: called with each event of :mod:`emay_voice_async.events`; a plain function that returns at once.
 
     The constructor does no I/O and needs no running event loop. The first call binds the client to the running
     loop; a call in another loop raises :class:`UsageError`.
@@ -96,6 +98,7 @@ class AsyncEmayVoice:
         allow_only: Collection[str] | None = None,
         max_undelivered: int = 100_000,
         clock: Callable[[], float] = time.time,
+        on_event: OnEvent | None = None,
     ) -> None:
         check_credential("app_id", app_id)
         check_credential("secret_key", secret_key)
@@ -104,11 +107,17 @@ class AsyncEmayVoice:
         check_count("max_response_size", max_response_size, " of bytes")
         check_count("max_undelivered", max_undelivered)
         check_pacing(rate_limits, pacer)
+        self._event_handlers = EventHandlers(on_event)
         self._app_id = app_id
         self._transport = Transport(base_url, http_client, timeout, max_response_size)
         self._pacer = LocalPacer(rate_limits, cold_start=cold_start) if pacer is None else pacer
         self._exchanges = Exchanges(
-            self._transport, self._pacer, Credentials(app_id, secret_key), timeout=timeout, clock=clock
+            self._transport,
+            self._pacer,
+            Credentials(app_id, secret_key),
+            timeout=timeout,
+            clock=clock,
+            event_handlers=self._event_handlers,
         )
         self._sender = Sender(
             self._exchanges, max_concurrency=max_concurrency, allow_only=allowed_numbers(allow_only)
@@ -408,6 +417,16 @@ class AsyncEmayVoice:
         """The figures of this client so far, as a snapshot."""
         limits = RateLimits(*(self._pacer.limit(call) for call in Call))
         return evolve(self._exchanges.stats, limits=limits)
+
+    @property
+    def event_handlers(self) -> EventHandlers:
+        """The handlers of events: ``on_event``, and those that are added."""
+        return self._event_handlers
+
+    @property
+    def base_url(self) -> str:
+        """The address of the service."""
+        return self._transport.base_url
 
     @property
     def clock_offset(self) -> timedelta:

@@ -48,7 +48,12 @@ __all__ = [
 
 
 class EmayVoiceError(Exception):
-    """The root of all errors that this package raises on purpose."""
+    """The root of all errors that this package raises on purpose.
+
+    ``request_id`` is the id of the request in events and log records; "" for an error without a request.
+    """
+
+    request_id: str = ""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

@@ -25,7 +25,8 @@ __all__ = [
     "UsageError",
 ]
 
-class EmayVoiceError(Exception): ...
+class EmayVoiceError(Exception):
+    request_id: str
 
 class InvalidRequestError(EmayVoiceError, ValueError):
     field: str

@@ -7,13 +7,16 @@ time, the response is still read in the background: the lease ends at the right 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
 
 from emay_voice_async.errors import AccountError, NotSentError, OutcomeUnknownError, OverSpeedError
 from emay_voice_async.exchange.clock import ServiceClock, advice_on
+from emay_voice_async.exchange.labels import RequestLabel
 from emay_voice_async.exchange.retries import Retry
 from emay_voice_async.exchange.tasks import OwnedTasks
 from emay_voice_async.exchange.transport import Progress, Transport
@@ -75,8 +78,15 @@ class InFlight:
 
 @define(eq=False)
 class PendingCall:
-    """A call of an endpoint: the arguments (see ``Exchanges.call``), and the retries so far."""
+    """A call of an endpoint: the arguments (see ``Exchanges.call``), the retries so far, and what its observers need.
 
+    ``waited``: the seconds of the last wait for a slot. ``sent_at``: the instant at which the last attempt began; None
+    while the call waits. ``status``: the HTTP status of the last attempt. ``written``:
+    False if the caller left before a byte of the request was written. ``context``: the context of the next attempt;
+    None: a copy of the caller's. ``on_late`` is called with the error, or None, of an attempt whose caller left.
+    """
+
+    label: RequestLabel
     endpoint: Endpoint
     form: Hidden[bytes]
     read: Callable[[HttpResponse], Any]
@@ -86,6 +96,12 @@ class PendingCall:
     observe: Observer = _go_on
     clock_corrected: bool = False
     retries: dict[Retry, int] = field(factory=dict)
+    waited: float = 0.0
+    sent_at: float | None = None
+    status: int | None = None
+    written: bool = True
+    context: Context | None = None
+    on_late: Callable[[BaseException | None], None] | None = None
 
 
 class Attempts:
@@ -120,12 +136,14 @@ class Attempts:
         """
         patience = self._patience(call)
         progress = Progress()
-        task = self._tasks.keep(asyncio.get_running_loop().create_task(self._run(call, lease, progress)))
+        call.status, call.sent_at = None, asyncio.get_running_loop().time()
+        running = self._run(call, lease, progress)
+        task = self._tasks.keep(asyncio.get_running_loop().create_task(running, context=call.context))
         try:
             await asyncio.wait({task}, timeout=patience)
         finally:
             if not task.done():
-                _leave(task, progress)
+                _leave(call, task, progress)
         if task.done():
             return task.result()
         path = call.endpoint.path
@@ -137,6 +155,7 @@ class Attempts:
     async def _run(self, call: PendingCall, lease: Lease, progress: Progress) -> Any:
         """Post once, read the response, and end the lease at the right moment however the attempt ends."""
         response, signed_at = await self._post(call, lease, progress)
+        call.status = response.status
         over_speed = False
         try:
             if call.first is not None:
@@ -202,16 +221,23 @@ class Attempts:
         return max(0.0, min(self._timeout, call.deadline - asyncio.get_running_loop().time()))
 
 
-def _leave(task: asyncio.Task[Any], progress: Progress) -> None:
+def _leave(call: PendingCall, task: asyncio.Task[Any], progress: Progress) -> None:
     """Let a response be read without the caller, or cancel a request of which no byte was written."""
     progress.abandoned = True
-    if not progress.written:
+    call.written = progress.written
+    if not call.written:
         task.cancel()
-    task.add_done_callback(_log_late_end)
+    task.add_done_callback(partial(_report_late_end, call))
 
 
-def _log_late_end(task: asyncio.Task[Any]) -> None:
+def _report_late_end(call: PendingCall, task: asyncio.Task[Any]) -> None:
     if task.cancelled():
         return
     error = task.exception()
-    logger.info("a request was answered after its caller left: %s", "accepted" if error is None else error)
+    logger.info(
+        "a request was answered after its caller left: %s",
+        "accepted" if error is None else error,
+        extra=call.label.extra(),
+    )
+    if call.on_late is not None:
+        call.on_late(error)

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import fields
 
 from emay_voice_async.errors import EmayVoiceError, NotSentError
+from emay_voice_async.events.handlers import EventHandlers
 from emay_voice_async.exchange.attempts import (
     Attempts,
     CallStep,
@@ -18,6 +19,7 @@ from emay_voice_async.exchange.attempts import (
     PendingCall,
 )
 from emay_voice_async.exchange.clock import ServiceClock
+from emay_voice_async.exchange.labels import Ids, RequestLabel
 from emay_voice_async.exchange.retries import Retry, retry_for
 from emay_voice_async.exchange.tasks import OwnedTasks
 from emay_voice_async.exchange.transport import Transport
@@ -26,6 +28,9 @@ from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.stats import Stats
 from emay_voice_async.pacing.protocol import Lease, Pacer
 from emay_voice_async.wire.envelope import HttpResponse
+
+if TYPE_CHECKING:
+    from emay_voice_async.exchange.reporting import CallReporter
 
 __all__ = ["MAX_RETRIES", "MAX_RETRY_TIME", "Exchanges"]
 
@@ -56,8 +61,11 @@ class Exchanges:
         *,
         timeout: float,
         clock: Callable[[], float],
+        event_handlers: EventHandlers | None = None,
     ) -> None:
         self.app_id: str = credentials.app_id
+        self.ids: Ids = Ids()
+        self.event_handlers: EventHandlers = EventHandlers() if event_handlers is None else event_handlers
         self.clock: ServiceClock = ServiceClock(clock)
         self.tasks: OwnedTasks = OwnedTasks()
         self.timeout = timeout
@@ -89,37 +97,62 @@ class Exchanges:
         prepare: Callable[[], Awaitable[object]] | None = None,
         deadline: float | None = None,
         observe: Observer | None = None,
+        label: RequestLabel | None = None,
     ) -> _Result:
         """Post a form and return the result of ``read`` for the response.
 
         ``first`` is awaited with the response before ``read`` is called. ``prepare`` is awaited in each attempt
         with the slot acquired, just before posting; an error of ``prepare`` is raised and the request is not
         posted. ``deadline``, an instant of the event loop's clock, bounds waiting, retries and network together.
-        ``observe`` is called before each step, and can stop the call.
+        ``observe`` is called before each step, and can stop the call. ``label``: None makes a new one.
 
         Raises the errors of ``read``, :class:`NotSentError` (not acted on), :class:`OutcomeUnknownError` (perhaps
         acted on), or :class:`CallStoppedError` if ``observe`` returned False before posting. When the caller is
         cancelled after the request may have left, ``first`` and ``read`` are still called with the response.
         """
-        call = PendingCall(endpoint, Hidden(form), read, first, prepare, deadline)
+        label = RequestLabel(self.ids.new()) if label is None else label
+        call = PendingCall(label, endpoint, Hidden(form), read, first, prepare, deadline)
         del form
         if observe is not None:
             call.observe = observe
+        reporter = None
+        if self.event_handlers.active:
+            call.observe = reporter = self._reporter(call)
+        try:
+            result: _Result = await self._attempt_until_ended(call, reporter)
+        except BaseException as error:
+            if isinstance(error, EmayVoiceError):
+                error.request_id = label.request_id
+            if reporter is not None:
+                reporter.failed(error)
+            raise
+        if reporter is not None:
+            reporter.answered()
+        return result
+
+    async def _attempt_until_ended(self, call: PendingCall, reporter: "CallReporter | None") -> Any:
         started: float | None = None
         while True:
             lease = await self._ready(call, again=started is not None)
             started = asyncio.get_running_loop().time() if started is None else started
+            call.label.attempt += 1
             try:
-                result: _Result = await self._attempts.make(call, lease)
+                return await self._attempts.make(call, lease)
             except EmayVoiceError as error:
                 pause = self._retry_pause(call, error, started)
                 if pause is None or not call.observe(CallStep.RETRY):
                     raise
-                logger.info("%s is sent again: %s", endpoint.path, error)
-            else:
-                return result
+                if reporter is not None or logger.isEnabledFor(logging.INFO):
+                    (reporter or self._reporter(call)).retried(error, pause)
+            call.sent_at = None
             if pause:
                 await asyncio.sleep(pause)
+
+    def _reporter(self, call: PendingCall) -> "CallReporter":
+        """Make the observer that reports a call as events and log records."""
+        from emay_voice_async.exchange.reporting import CallReporter  # noqa: PLC0415 - imported when needed
+
+        return CallReporter(call, self.event_handlers)
 
     async def aclose(self) -> None:
         """Refuse new requests, wait (bounded) for the requests in flight, and close the transport."""
@@ -156,7 +189,8 @@ class Exchanges:
                 reason = "the deadline passed before there was a slot"
             raise NotSentError(reason, path) from error
         finally:
-            self.count("waited", loop.time() - started)
+            call.waited = loop.time() - started
+            self.count("waited", call.waited)
 
     def _check_in_time(self, call: PendingCall, before: str) -> None:
         """Raise :class:`NotSentError` if the client is closed or the deadline has passed."""

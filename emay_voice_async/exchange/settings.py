@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final, TypedDict
 
 from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.events.handlers import OnEvent
 from emay_voice_async.exchange.transport import HttpClient
 from emay_voice_async.model.checks import check_object, check_text
 from emay_voice_async.model.endpoints import Product
@@ -44,6 +45,7 @@ class ClientOptions(TypedDict, total=False):
     allow_only: Collection[str] | None
     max_undelivered: int
     clock: Callable[[], float]
+    on_event: OnEvent | None
 
 
 def with_environment(options: ClientOptions) -> dict[str, Any]:

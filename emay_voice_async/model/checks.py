@@ -1,11 +1,13 @@
 """Checks of arguments; each raises :class:`~emay_voice_async.errors.InvalidRequestError`."""
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 
 from emay_voice_async.errors import InvalidRequestError
 
 __all__ = [
     "LONGEST",
+    "check_callback",
     "check_count",
     "check_flag",
     "check_object",
@@ -72,3 +74,27 @@ def check_object(name: str, value: object, methods: Iterable[str], form: str) ->
 def field_named(name: str) -> str:
     """Return the name of a recipient's field as errors show it."""
     return f"field {name!r}"
+
+
+def check_callback(name: str, value: object, argument: str) -> None:
+    """Check for a plain function of one argument; ``argument`` says what it is, such as "the event"."""
+    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(
+        getattr(value, "__call__", None)  # noqa: B004 - its kind matters
+    ):
+        raise InvalidRequestError(name, "must be a plain function, not an async one")
+    if not callable(value):
+        rule = f"must be a function of one argument, {argument}"
+        raise InvalidRequestError(name, rule, None, type(value).__name__)
+    if isinstance(value, type) or not _takes_one_argument(value):
+        raise InvalidRequestError(name, f"must be a function that takes one argument, {argument}")
+
+
+def _takes_one_argument(function: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:
+        # A builtin without a signature.
+        return True
+    return True

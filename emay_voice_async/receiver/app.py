@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import define, evolve, field
 from attrs.validators import optional
 
 from emay_voice_async.errors import InvalidRequestError, PushError, UsageError
+from emay_voice_async.events.handlers import EventHandlers, OnEvent
+from emay_voice_async.exchange.labels import Ids
 from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.results import Report
 from emay_voice_async.receiver.arguments import (
@@ -46,6 +48,9 @@ from emay_voice_async.receiver.responses import (
 )
 from emay_voice_async.wire.compression import MAX_SIZE
 
+if TYPE_CHECKING:
+    from emay_voice_async.receiver.reporting import PushReporter
+
 __all__ = ["PushReceiver"]
 
 _LOG: Final = logging.getLogger(__name__)
@@ -77,6 +82,7 @@ class PushReceiver:
       in the ASGI scope: configure the server for its own proxies only, because a server that believes any
       ``X-Forwarded-For`` (uvicorn's ``--forwarded-allow-ips=*``) makes ``plain_networks`` worthless. The token ends
       the path, after a ``/``, or stands in the header ``X-Emay-Plain-Token``: paths are written to access logs.
+    - ``on_event`` is called with each event of :mod:`emay_voice_async.events`; a plain function that returns at once.
     - Bounds of a push: ``max_body`` bytes, ``max_size`` bytes when inflated, ``max_reports`` entries. Bounds of all
       pushes together: ``max_requests`` at once and ``max_held`` bytes of bodies. A body in pieces is refused after
       its first block if the sender does not know the key.
@@ -106,11 +112,15 @@ class PushReceiver:
     _handler_timeout: float | None = field(
         default=30.0, kw_only=True, validator=check_timeout, alias="handler_timeout"
     )
+    _on_event: OnEvent | None = field(default=None, kw_only=True, alias="on_event")
+    _event_handlers: EventHandlers = field(init=False)
+    _ids: Ids = field(factory=Ids, init=False)
     _decoder: Decoder = field(init=False)
     _load: Load = field(init=False)
     _kept: KeptRejections = field(factory=KeptRejections, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._event_handlers = EventHandlers(self._on_event)
         plain = plain_rule(self._allow_plain, self._plain_networks, self._plain_token)
         self._decoder = Decoder(self._max_size, self._max_reports, self._handler_timeout, plain)
         if self._max_held < self._max_body:
@@ -121,6 +131,11 @@ class PushReceiver:
     def rejected(self) -> tuple[Rejected, ...]:
         """Without ``on_rejected``: the last rejected pushes, up to 100, with bodies up to 16 MiB together."""
         return self._kept.rejected
+
+    @property
+    def event_handlers(self) -> EventHandlers:
+        """The handlers of events: ``on_event``, and those that are added."""
+        return self._event_handlers
 
     def take_rejected(self) -> list[Rejected]:
         """Return the pushes of :attr:`rejected` and forget them."""
@@ -158,19 +173,43 @@ class PushReceiver:
         """
         content = Hidden(body)
         del body
-        push = Push(path, _lower(headers), client or "")
+        push = Push(path, _lower(headers), client or "", self._ids.new())
+        if not self._event_handlers.active:
+            return await self._respond(method, push, content)
+        reporter = push.reporter = self._reporter(push)
+        status: int | None = None
         try:
-            response = await self._handle(method, push, content)
+            response = await self._respond(method, push, content)
+            status = response.status
+        except BaseException as error:
+            reporter.failed(error)
+            raise
+        finally:
+            reporter.ended(status)
+        return response
+
+    def _reporter(self, push: Push) -> "PushReporter":
+        """Make the object that reports a push as events."""
+        from emay_voice_async.receiver.reporting import PushReporter  # noqa: PLC0415 - imported when needed
+
+        return PushReporter(self._event_handlers, push.request_id)
+
+    async def _respond(self, method: str, push: Push, body: Hidden[Body]) -> PushResponse:
+        """Handle a push; make a response of each failure."""
+        try:
+            response = await self._handle(method, push, body)
         except RefusalError as refusal:
             response = refusal.response
         except ClientGoneError:
-            _LOG.info("a push was not confirmed: the client is gone")
+            _LOG.info("a push was not confirmed: the client is gone", extra=push.extra())
             raise
-        except Exception:
-            _LOG.exception("a push could not be handled")
+        except Exception as error:
+            _LOG.exception("a push could not be handled", extra=push.extra())
+            if push.reporter is not None:
+                push.reporter.failed(error)
             response = FAILED
         if response is not SUCCESS:
-            _LOG.info("a push was not confirmed: %s", response.text)
+            _LOG.info("a push was not confirmed: %s", response.text, extra=push.extra())
         return response
 
     async def _handle(self, method: str, push: Push, body: Hidden[Body]) -> PushResponse:
@@ -191,14 +230,14 @@ class PushReceiver:
                 )
             except StrangerError as stranger:
                 error = PushError("decrypt", "the body is not encrypted with this account's key")
-                await self._reject(Rejected(push.app_id, stranger.read, error, complete=False))
+                await self._reject(push, Rejected(push.app_id, stranger.read, error, complete=False))
                 return evolve(UNREADABLE, close=True)
             decoded = await self._decoder.decode(data.value, push, share)
             if decoded.reports:
                 await self._deliver(push, decoded)
             if (found := decoded.error) is None:
                 return SUCCESS
-            await self._reject(Rejected(push.app_id, data.value, found))
+            await self._reject(push, Rejected(push.app_id, data.value, found))
             if found.broken:
                 return SUCCESS
             return TOO_LARGE if found.stage == "size" else UNREADABLE
@@ -211,35 +250,51 @@ class PushReceiver:
             key = keys.get(app_id) if isinstance(keys, Mapping) else await self._bounded(keys(app_id))
             if key is not None:
                 push.app_id, push.key = app_id, key
+                if push.reporter is not None:
+                    push.reporter.app_id = app_id
                 return
         raise RefusalError(FORBIDDEN)
 
     async def _deliver(self, push: Push, decoded: Decoded) -> None:
         if self._deduplicate is None:
-            await self._hand_over(list(decoded.reports))
+            await self._hand_over(push, list(decoded.reports))
         else:
             await deliver_once(
                 self._deduplicate,
                 push.app_id,
                 decoded.reports,
-                self._hand_over,
+                partial(self._hand_over, push),
                 plain=decoded.plain,
                 patience=self._handler_timeout,
             )
+        if push.reporter is not None:
+            push.reporter.delivered(len(decoded.reports))
 
-    async def _hand_over(self, reports: list[Report]) -> None:
+    async def _hand_over(self, push: Push, reports: list[Report]) -> None:
         await self._bounded(self._on_reports(reports))
+        if push.reporter is not None:
+            push.reporter.handed_over(reports)
 
-    async def _reject(self, rejected: Rejected) -> None:
+    async def _reject(self, push: Push, rejected: Rejected) -> None:
         """Log the number of broken entries, without their content, and hand them over or keep them."""
         app_id, error = rejected.app_id, rejected.error
         _LOG.warning(
-            "a push to %r cannot be decoded (%s): %d broken entries", app_id, error, error.broken_count
+            "a push to %r cannot be decoded (%s): %d broken entries",
+            app_id,
+            error,
+            error.broken_count,
+            extra=push.extra(),
         )
+        if push.reporter is not None:
+            push.reporter.rejected(rejected)
         if self._on_rejected is not None:
             await self._bounded(self._on_rejected(rejected))
         elif dropped := self._kept.add(rejected):
-            _LOG.error("%d older rejected pushes were dropped: set on_rejected, or take_rejected()", dropped)
+            _LOG.error(
+                "%d older rejected pushes were dropped: set on_rejected, or take_rejected()",
+                dropped,
+                extra=push.extra(),
+            )
 
     async def _bounded(self, result: Awaitable[_Value]) -> _Value:
         """Await a function of the application for up to ``handler_timeout`` seconds."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field
 
@@ -16,6 +16,9 @@ from emay_voice_async.receiver.plain_rule import PlainRule, looks_plain
 from emay_voice_async.receiver.responses import FORBIDDEN, RefusalError
 from emay_voice_async.wire.encryption import opens_gzip
 from emay_voice_async.wire.structuring import unstructure
+
+if TYPE_CHECKING:
+    from emay_voice_async.receiver.reporting import PushReporter
 
 __all__ = ["Decoded", "Decoder", "Push", "SecretKey"]
 
@@ -32,17 +35,23 @@ _THREADS: Final = 4
 
 @define
 class Push:
-    """A request: path, headers, address of the client, and the account with the secret key."""
+    """A request: path, headers, address of the client, id, the account with the secret key, and who reports events."""
 
     path: str
     headers: Sequence[tuple[str, str]] = field(repr=False)
     client: str
+    request_id: str = ""
     app_id: str = ""
     key: SecretKey = field(default="", repr=False)
+    reporter: "PushReporter | None" = None
 
     def values(self, name: str) -> list[str]:
         """Return the values of a header."""
         return [value for key, value in self.headers if key == name]
+
+    def extra(self) -> dict[str, str]:
+        """Return the id and the account for ``extra=`` of a log call, with the names of ``log_fields``."""
+        return {"emay_request_id": self.request_id, "emay_app_id": self.app_id}
 
 
 @define

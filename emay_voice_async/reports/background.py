@@ -64,14 +64,22 @@ class BackgroundReader:
             self._failures += 1
             self._exchanges.count("report_failures")
             lost = "; reports may have been lost" if isinstance(error, OutcomeUnknownError) else ""
-            logger.warning("asking for reports goes on after failure %d: %s%s", self._failures, error, lost)
+            logger.warning(
+                "asking for reports goes on after failure %d: %s%s",
+                self._failures,
+                error,
+                lost,
+                extra={"emay_request_id": error.request_id},
+            )
             return 0
         self._failures = 0
         return count
 
     def _give_up(self, product: Product, error: EmayVoiceError) -> None:
         """Ask for a product no more; waiters for reports of the other product go on waiting."""
-        logger.warning("no reports of %s can be had: %s", product, error)
+        logger.warning(
+            "no reports of %s can be had: %s", product, error, extra={"emay_request_id": error.request_id}
+        )
         self._products.discard(product)
         if not self._products:
             self._mailbox.fail(error)

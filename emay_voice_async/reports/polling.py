@@ -118,4 +118,4 @@ class Poller:
         self._requests.exchanges.count("report_failures")
         lost = "; reports may have been lost" if isinstance(error, OutcomeUnknownError) else ""
         text = "asking for reports goes on in %.1f s, after failure %d: %s%s"
-        logger.warning(text, pause, self._failures, error, lost)
+        logger.warning(text, pause, self._failures, error, lost, extra={"emay_request_id": error.request_id})

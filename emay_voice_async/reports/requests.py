@@ -6,8 +6,9 @@ is cancelled or runs out of time loses no report.
 
 import asyncio
 import logging
+from collections import Counter
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from emay_voice_async.errors import (
     AnswerError,
@@ -18,6 +19,7 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange.attempts import InFlight
 from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.exchange.labels import RequestLabel
 from emay_voice_async.exchange.tasks import retrieve
 from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
 from emay_voice_async.reports.broken import BrokenReports
@@ -26,6 +28,9 @@ from emay_voice_async.reports.pages import Page
 from emay_voice_async.reports.spool import Spool, SpooledAnswer, mark_broken, remove
 from emay_voice_async.wire.envelope import HttpResponse, read_reports
 from emay_voice_async.wire.forms import reports_form
+
+if TYPE_CHECKING:
+    from emay_voice_async.events.values import ReportsTaken
 
 __all__ = ["ReportRequests"]
 
@@ -100,6 +105,8 @@ class ReportRequests:
         self, product: Product, number: int, deadline: float | None, observer: InFlight
     ) -> int:
         files: list[Path] = []
+        exchanges = self.exchanges
+        label = RequestLabel(exchanges.ids.new())
         # Reports are stored in the order of the requests, also when a late answer comes after a younger one.
         place = self.mailbox.reserve()
 
@@ -110,22 +117,27 @@ class ReportRequests:
                     files.append(await asyncio.to_thread(self._spool.write, product, answer.body))
                 except OSError:
                     # The reports are removed from the service already: deliver them from memory.
-                    logger.exception("the answer could not be spooled")
+                    logger.exception("the answer could not be spooled", extra=label.extra())
 
         def store(answer: HttpResponse) -> int:
             page, count = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
             self.proved = True
             page.place = place
+            # Counted before callers that wait for a report take it out of the page.
+            taken = _taken(label, page, count) if exchanges.event_handlers.active else None
             self.mailbox.put(page)
+            if taken is not None:
+                exchanges.event_handlers(taken)
             return count
 
-        return await self.exchanges.call(
+        return await exchanges.call(
             _ENDPOINTS[product],
             reports_form(number),
             store,
             first=spool,
             deadline=deadline,
             observe=observer,
+            label=label,
         )
 
     def _read(self, endpoint: Endpoint, answer: HttpResponse, file: Path | None) -> tuple[Page, int]:
@@ -167,3 +179,18 @@ class ReportRequests:
             except EmayVoiceError as error:
                 logger.warning("an answer in the spool cannot be read: %s", error)
         self.mailbox.put_back(pages)
+
+
+def _taken(label: RequestLabel, page: Page, count: int) -> "ReportsTaken":
+    """Make the event of an answer with ``count`` reports, the unreadable ones included."""
+    from emay_voice_async.events.values import ReportsTaken  # noqa: PLC0415 - imported when needed
+
+    states = Counter(report.state for report in page)
+    return ReportsTaken(
+        request_id=label.request_id,
+        path=_ENDPOINTS[page.product].path,
+        product=page.product,
+        reports=states.total(),
+        broken=count - states.total(),
+        states=dict(states),
+    )

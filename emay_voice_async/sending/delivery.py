@@ -17,6 +17,7 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange.attempts import CallStep, CallStoppedError
 from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.exchange.labels import RequestLabel
 from emay_voice_async.exchange.retries import Certainty, certainty_of
 from emay_voice_async.journal.protocol import Claim
 from emay_voice_async.journal.purpose import Purpose
@@ -58,13 +59,17 @@ class _OutOfHoursError(Exception):
 
 @define(eq=False)
 class Batch:
-    """A batch with its state and its claim in the journal."""
+    """A batch with its state, its claim in the journal, and the outcome once it has ended."""
 
     prepared: PreparedBatch
+    label: RequestLabel
     state: BatchState = BatchState.NEW
     claim: Claim | None = None
     stop: EmayVoiceError | None = None
     """The reason for calling off the batch."""
+    outcome: Outcome | None = None
+    abandoned_in_flight: bool = False
+    """The task was cancelled from outside while a request may have been at the service."""
 
     def happened(self, event: BatchEvent) -> None:
         """Go to the next state."""
@@ -90,7 +95,8 @@ class Batch:
             detail = self.stop
         self.happened(event)
         make: Callable[..., Outcome] = ENDS[event]
-        return make(self.prepared.index, self.prepared.recipients, detail)
+        self.outcome = make(self.prepared.index, self.prepared.recipients, detail)
+        return self.outcome
 
 
 class BatchDelivery:
@@ -130,7 +136,8 @@ class BatchDelivery:
         """Return the outcome of a batch, and the error if the journal could not record the outcome."""
         if batch.prepared.known is not None:
             batch.happened(BatchEvent.KNOWN)
-            return batch.prepared.known, None
+            batch.outcome = batch.prepared.known
+            return batch.outcome, None
         outcome = await self._send(batch)
         return outcome, await self._write_down(batch, outcome)
 
@@ -143,7 +150,7 @@ class BatchDelivery:
             return batch.ended(_ERRORS[certainty_of(error)], error)
         except Exception as error:
             # A fault of this package must not hide the outcomes of the other batches.
-            logger.exception("a batch failed")
+            logger.exception("a batch failed", extra=batch.label.extra())
             reason = f"{type(error).__name__} in the client"
             if batch.state in _MAY_BE_POSTED:
                 return batch.ended(BatchEvent.UNKNOWN, OutcomeUnknownError(reason, path))
@@ -151,6 +158,7 @@ class BatchDelivery:
         except asyncio.CancelledError:
             if batch.state is not BatchState.RECALLED:
                 # The event loop is torn down.
+                batch.abandoned_in_flight = batch.state in _MAY_BE_POSTED
                 batch.happened(BatchEvent.CANCELLED)
                 raise
             return batch.ended(BatchEvent.NOT_SENT, NotSentError("it was called off", path))
@@ -172,6 +180,7 @@ class BatchDelivery:
                     prepare=self._prepare_for(batch),
                     deadline=self._options.deadline,
                     observe=lambda step: self._observe(batch, step),
+                    label=batch.label,
                 )
             except _OutOfHoursError:
                 batch.happened(BatchEvent.PUT_BACK)
@@ -269,6 +278,6 @@ class BatchDelivery:
         try:
             await self.journal.close(batch.claim, outcome)
         except Exception as error:
-            logger.exception("the outcome of a batch could not be written down")
+            logger.exception("the outcome of a batch could not be written down", extra=batch.label.extra())
             return as_journal_error(error)
         return None

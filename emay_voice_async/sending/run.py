@@ -4,19 +4,23 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from emay_voice_async.errors import AccountError, BalanceError, EmayVoiceError, JournalError, NotSentError
 from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.exchange.labels import RequestLabel
 from emay_voice_async.exchange.tasks import retrieve
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
-from emay_voice_async.sending.batches import Batcher
+from emay_voice_async.sending.batches import Batcher, PreparedBatch
 from emay_voice_async.sending.delivery import Batch, BatchDelivery
 from emay_voice_async.sending.duplicates import SeenNumbers
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.reading import RecipientReader
+
+if TYPE_CHECKING:
+    from emay_voice_async.sending.reporting import SendReporter
 
 __all__ = ["OnOutcome", "SendRun"]
 
@@ -49,6 +53,8 @@ class SendRun:
         self._options = options
         self._delivery = BatchDelivery(exchanges, message, options)
         self._on_outcome = on_outcome
+        self._send_id = exchanges.ids.new()
+        self._reporter: SendReporter | None = None
         self._stopped: EmayVoiceError | None = None
         self._batches: deque[tuple[Batch, asyncio.Task[Outcome]]] = deque()
         self._unfinished = 0
@@ -58,30 +64,48 @@ class SendRun:
 
     async def outcomes(self, max_concurrency: int) -> AsyncGenerator[Outcome, None]:
         """Yield the outcomes in input order while batches are read and sent."""
-        reading = await self._begin(max_concurrency)
+        if self._exchanges.event_handlers.active:
+            self._reporter = self._start_reporting()
         try:
-            while not reading.done() or self._batches:
-                while self._batches and self._batches[0][1].done():
-                    yield self._batches.popleft()[1].result()
-                    self._notify()
-                if not reading.done() or self._batches:
-                    await self._next_change()
-            reading.result()
+            reading = await self._begin(max_concurrency)
+            try:
+                while not reading.done() or self._batches:
+                    while self._batches and self._batches[0][1].done():
+                        yield self._batches.popleft()[1].result()
+                        self._notify()
+                    if not reading.done() or self._batches:
+                        await self._next_change()
+                reading.result()
+            finally:
+                await self._leave(reading)
+        except Exception as error:
+            if self._reporter is not None:
+                self._reporter.failed(error)
+            raise
         finally:
-            stopped = NotSentError("the send was stopped before this batch had its turn")
-            ending: list[asyncio.Future[Any]] = [*self._stop(stopped), reading]
-            reading.cancel()
-            if self._seen is not None:
-                self._seen.close()
-            if self._options.journal is not None:
-                # The client owns the task, so that the batches in flight are recorded however this is left.
-                end = self._exchanges.tasks.keep(
-                    asyncio.get_running_loop().create_task(self._wind_up(reading))
-                )
-                ending += [end] if len(ending) > len(self._batches) else []
-            if pending := [task for task in ending if not task.done()]:
-                await asyncio.wait(pending)
-            retrieve(reading)
+            if self._reporter is not None:
+                self._reporter.left()
+
+    def _start_reporting(self) -> "SendReporter":
+        from emay_voice_async.sending.reporting import SendReporter  # noqa: PLC0415 - imported when needed
+
+        handlers = self._exchanges.event_handlers
+        return SendReporter(handlers, self._send_id, self._message.endpoint, self._reader.length)
+
+    async def _leave(self, reading: "asyncio.Future[None]") -> None:
+        """Call off the batches that are not in flight, and wait for everything that ends at once."""
+        stopped = NotSentError("the send was stopped before this batch had its turn")
+        ending: list[asyncio.Future[Any]] = [*self._stop(stopped), reading]
+        reading.cancel()
+        if self._seen is not None:
+            self._seen.close()
+        if self._options.journal is not None:
+            # The client owns the task, so that the batches in flight are recorded however this is left.
+            end = self._exchanges.tasks.keep(asyncio.get_running_loop().create_task(self._wind_up(reading)))
+            ending += [end] if len(ending) > len(self._batches) else []
+        if pending := [task for task in ending if not task.done()]:
+            await asyncio.wait(pending)
+        retrieve(reading)
 
     async def _begin(self, max_concurrency: int) -> "asyncio.Future[None]":
         """Begin to read the input; a single checked batch needs no reading task (benchmark: codes)."""
@@ -89,7 +113,7 @@ class SendRun:
         if self._options.journal is None and self._reader.fits_one_piece:
             batcher = await self._open()
             while (prepared := await batcher.read()) is not None:
-                self._start(Batch(prepared))
+                self._start(prepared)
             done = loop.create_future()
             done.set_result(None)
             return done
@@ -114,7 +138,7 @@ class SendRun:
             prepared = await batcher.read()
             if prepared is None:
                 return
-            self._start(Batch(prepared))
+            self._start(prepared)
             self._notify()
 
     async def _open(self) -> Batcher:
@@ -145,7 +169,10 @@ class SendRun:
         self._changed.clear()
         await self._changed.wait()
 
-    def _start(self, batch: Batch) -> None:
+    def _start(self, prepared: PreparedBatch) -> None:
+        send_id = self._send_id
+        label = RequestLabel(f"{send_id}.{prepared.index}", send_id, len(prepared.recipients))
+        batch = Batch(prepared, label)
         if self._stopped is not None:
             batch.call_off(self._stopped)
         self._unfinished += 1
@@ -153,6 +180,8 @@ class SendRun:
         task = self._exchanges.tasks.keep(asyncio.get_running_loop().create_task(self._finish(batch)))
         self._batches.append((batch, task))
         task.add_done_callback(self._finished)
+        if self._reporter is not None:
+            task.add_done_callback(self._reporter.batch_started(batch))
 
     def _finished(self, _: object) -> None:
         self._unfinished -= 1
@@ -172,7 +201,7 @@ class SendRun:
                 self._on_outcome(outcome)
             except Exception:
                 # The calls are made and the other batches are on their way: too late to stop.
-                logger.exception("on_outcome failed")
+                logger.exception("on_outcome failed", extra=batch.label.extra())
         return outcome
 
     def _take_note(self, outcome: Outcome, failure: JournalError | None) -> None:

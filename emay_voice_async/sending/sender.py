@@ -1,12 +1,12 @@
 """The sends of a client: argument checks and results."""
 
-import inspect
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final, get_args
 
 from emay_voice_async.errors import DuplicateError, EmayVoiceError, InvalidRequestError, SendError
 from emay_voice_async.exchange.exchanges import Exchanges
+from emay_voice_async.model.checks import check_callback
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.hidden import Hidden, hides_arguments
 from emay_voice_async.model.messages import Message
@@ -66,15 +66,8 @@ class Sender:
         An error of the input is raised at the end, after the outcomes of all earlier entries; an error of the
         journal at the beginning or at the end.
         """
-        if inspect.iscoroutinefunction(on_outcome) or inspect.iscoroutinefunction(
-            getattr(on_outcome, "__call__", None)  # noqa: B004 - its kind matters
-        ):
-            raise InvalidRequestError("on_outcome", "must be a plain function, not an async one")
-        if on_outcome is not None and not callable(on_outcome):
-            rule = "must be a function of one argument, such as outcomes.append"
-            raise InvalidRequestError("on_outcome", rule, None, type(on_outcome).__name__)
-        if isinstance(on_outcome, type) or not _takes_one_argument(on_outcome):
-            raise InvalidRequestError("on_outcome", "must be a function that takes one argument, the outcome")
+        if on_outcome is not None:
+            check_callback("on_outcome", on_outcome, "the outcome")
         reader = self.read(message, to, options)
         most = options.max_calls
         if most is not None and options.journal is None and (reader.length or 0) > most:
@@ -108,19 +101,6 @@ class Sender:
 def _reason(error: Exception) -> str:
     """Return the reason why a send ended early; the text of a stranger's exception may hold phone numbers."""
     return str(error) if isinstance(error, EmayVoiceError) else f"the input failed ({type(error).__name__})"
-
-
-def _takes_one_argument(function: object) -> bool:
-    if function is None:
-        return True
-    try:
-        inspect.signature(function).bind(None)  # type: ignore[arg-type]
-    except TypeError:
-        return False
-    except ValueError:
-        # A builtin without a signature.
-        return True
-    return True
 
 
 def _failure(outcome: Outcome) -> EmayVoiceError | None:

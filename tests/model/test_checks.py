@@ -1,5 +1,6 @@
 """Checks of arguments: accepted values, and the error of each refused value."""
 
+import inspect
 import math
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import (
     LONGEST,
+    check_callback,
     check_count,
     check_flag,
     check_seconds,
@@ -124,3 +126,33 @@ def test_the_name_of_a_field() -> None:
     """A field is named in quotes, on a single line."""
     assert field_named("name") == "field 'name'"
     assert field_named("a\nb") == "field 'a\\nb'"
+
+
+class TestCheckCallback:
+    """A plain function of one argument."""
+
+    def test_a_function_without_a_signature(self) -> None:
+        """A builtin whose arguments Python cannot tell is taken as a callback that fits."""
+        with pytest.raises(ValueError, match="signature"):
+            inspect.signature(max)
+        check_callback("on_event", max, "the event")
+
+    def test_accepted(self) -> None:
+        """A function with a single argument without default passes."""
+        check_callback("on_event", lambda event, more=1: more, "the event")
+        check_callback("on_event", print, "the event")
+
+    @pytest.mark.parametrize("value", [None, 1, "print", int, lambda: 1, lambda one, two: 1])
+    def test_refused(self, value: object) -> None:
+        """Everything else is refused with the name of the argument."""
+        error = refused(lambda: check_callback("on_event", value, "the event"))
+        assert error.field == "on_event"
+        assert "one argument, the event" in error.rule
+
+    def test_async(self) -> None:
+        """An async function is refused."""
+
+        async def function(event: object) -> None: ...
+
+        error = refused(lambda: check_callback("on_event", function, "the event"))
+        assert error.rule == "must be a plain function, not an async one"

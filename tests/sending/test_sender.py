@@ -1,7 +1,6 @@
 """Sends of a client: argument checks, and a result or an error with every outcome."""
 
 import asyncio
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +26,6 @@ from emay_voice_async import (
 )
 from emay_voice_async.errors import DuplicateError
 from emay_voice_async.model.messages import Message
-from emay_voice_async.sending.sender import _takes_one_argument
 
 
 class TestSend:
@@ -273,10 +271,3 @@ class TestSend:
                 Script(accepts()),
                 lambda voice: voice.send(Notice("..."), "13800000000", on_outcome=on_outcome),
             )
-
-
-def test_a_function_without_a_signature_is_accepted() -> None:
-    """A builtin whose arguments Python cannot tell is taken as a callback that fits."""
-    with pytest.raises(ValueError, match="signature"):
-        inspect.signature(max)
-    assert _takes_one_argument(max)
