@@ -1,5 +1,6 @@
 """Settings of all tests, and the local service for the examples."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import settings
 from support.json_readers import READERS, reading_with
 
+from emay_voice_async.exchange.http_client import load_parts, own_client
 from emay_voice_async.sandbox import Sandbox
 
 # A busy machine must not fail a property test; speed is measured by the benchmarks.
@@ -51,10 +53,16 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionstart() -> None:
-    """Give the tests of the command line's output the same environment on every machine."""
+    """Give the tests of printed output the same environment on every machine, and import what clients import late."""
+    asyncio.run(_import_late_parts())
     for name in ("FORCE_COLOR", "NO_COLOR"):
         os.environ.pop(name, None)
     os.environ["EMAY_VOICE_LANG"] = "en"
+
+
+async def _import_late_parts() -> None:
+    await (await own_client("http://127.0.0.1", "")).aclose()
+    await load_parts()
 
 
 def _keep_running(number: int, frame: object) -> None:

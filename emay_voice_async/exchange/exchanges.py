@@ -69,6 +69,7 @@ class Exchanges:
         self.clock: ServiceClock = ServiceClock(clock)
         self.tasks: OwnedTasks = OwnedTasks()
         self.timeout = timeout
+        self.turns = transport.turns
         self._counts: dict[str, Any] = {
             figure.name: figure.default for figure in fields(Stats) if figure.name != "limits"
         }
@@ -162,6 +163,7 @@ class Exchanges:
         """Acquire a slot and prepare the request for posting."""
         lease = await self._slot(call, again=again)
         try:
+            await self.turns.step()
             self._check_in_time(call, "there was a slot")
             _take_step(call, CallStep.SLOT)
             if call.prepare is not None:

@@ -5,8 +5,10 @@ import os
 import ssl
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib import import_module
 from typing import Any, Final, Protocol
 from urllib.request import getproxies
 
@@ -16,12 +18,14 @@ from emay_voice_async.errors import InvalidRequestError, NotSentError
 from emay_voice_async.exchange.addresses import PROXY_VARIABLES, is_loopback
 from emay_voice_async.exchange.failures import CERTIFICATE_VARIABLES, LIBRARIES
 from emay_voice_async.model.version import __version__
+from emay_voice_async.wire.json_reader import load_reader, reader_is_loaded
 
 __all__ = [
     "KEEPALIVE",
     "HttpClient",
     "detached",
     "library_of",
+    "load_parts",
     "own_client",
     "request_of",
     "target_of",
@@ -44,6 +48,9 @@ _LIMITS: Final = httpx.Limits(
     keepalive_expiry=KEEPALIVE,
 )
 _USER_AGENT: Final = f"emay_voice_async/{__version__}"
+_CORES: Final = ("httpcore", "httpcore2")
+_BACKEND: Final = "anyio._backends._asyncio"
+"""The module by which the transports of httpx and httpx2 use asyncio; imported at the first request."""
 _NO_COOKIES: Final = CookieJar(DefaultCookiePolicy(allowed_domains=()))
 """A jar that accepts no cookie."""
 
@@ -116,15 +123,31 @@ def detached(http_client: Any, on_start: Callable[[], None]) -> Any:
     return clone
 
 
-async def own_client(base_url: str, path: str) -> httpx.AsyncClient:
-    """Make a client for one service; raise :class:`NotSentError` that names a wrong setting.
+async def load_parts() -> None:
+    """Import, in a thread, the modules that the first request would import on the event loop."""
+    if not reader_is_loaded():
+        await asyncio.to_thread(load_reader)
+    if _BACKEND not in sys.modules and any(core in sys.modules for core in _CORES):
+        await asyncio.to_thread(_load_backend)
 
-    Certificates are read for https only, in a thread. The proxies of the environment are used except for
-    a service on this host.
+
+def _load_backend() -> None:
+    # Without the module the request fails, and says why.
+    with suppress(ImportError):
+        import_module(_BACKEND)
+
+
+async def own_client(base_url: str, path: str) -> httpx.AsyncClient:
+    """Make a client for one service, in a thread; raise :class:`NotSentError` that names a wrong setting.
+
+    The making of the first client imports httpcore. Certificates are read for https only. The proxies of the
+    environment are used except for a service on this host.
     """
-    context = (
-        await _context(path) if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    )
+    return await asyncio.to_thread(_made, base_url, path)
+
+
+def _made(base_url: str, path: str) -> httpx.AsyncClient:
+    context = _context(path) if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trust_env = not is_loopback(base_url)
     try:
         return httpx.AsyncClient(limits=_LIMITS, verify=context, trust_env=trust_env)
@@ -136,9 +159,9 @@ async def own_client(base_url: str, path: str) -> httpx.AsyncClient:
         raise NotSentError(f"{setting}: {reason}", path, True) from error
 
 
-async def _context(path: str) -> ssl.SSLContext:
+def _context(path: str) -> ssl.SSLContext:
     try:
-        return await asyncio.to_thread(httpx.create_ssl_context)
+        return httpx.create_ssl_context()
     except Exception as error:
         names = [f"{name}={os.environ[name]}" for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
         setting = " and ".join(names) or "the certificates of the package certifi"

@@ -16,12 +16,14 @@ from emay_voice_async.exchange.http_client import (
     HttpClient,
     detached,
     library_of,
+    load_parts,
     own_client,
     request_of,
     target_of,
     user_agent_of,
 )
 from emay_voice_async.exchange.recording import Recording, tap
+from emay_voice_async.exchange.turns import TurnBudget
 from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.wire.compression import MAX_SIZE
 from emay_voice_async.wire.content import TOO_LARGE, decoded
@@ -91,7 +93,8 @@ class Progress:
 class Transport:
     """POSTs forms to a service over the user's HTTP client, or over an own client.
 
-    ``max_response_size``: the limit of a response body in bytes, before and after inflating.
+    ``max_response_size``: the limit of a response body in bytes, before and after inflating. ``turns``: the share of
+    the client in each turn of the event loop.
     """
 
     def __init__(
@@ -102,12 +105,14 @@ class Transport:
         max_response_size: int = MAX_SIZE,
     ) -> None:
         self.base_url: str = checked_base_url(base_url)
+        self.turns: TurnBudget = TurnBudget()
         self._target = target_of(self.base_url)
         self._library = "httpx" if http_client is None else library_of(http_client)
         self._shared = http_client
         self._headers = {**_HEADERS, "User-Agent": user_agent_of(http_client)}
         self._own: Any = None
         self._making = asyncio.Lock()
+        self._ready = False
         self._timeout = timeout
         self._grace = min(GRACE, timeout / 4)
         self._max_size = max_response_size
@@ -177,11 +182,13 @@ class Transport:
         )
 
     async def _client(self, path: str) -> Any:
-        if self._shared is not None:
-            return self._shared
-        async with self._making:
-            self._own = self._own or await own_client(self.base_url, path)
-        return self._own
+        if not self._ready:
+            async with self._making:
+                if self._shared is None and self._own is None:
+                    self._own = await own_client(self.base_url, path)
+                await load_parts()
+                self._ready = True
+        return self._own if self._shared is None else self._shared
 
     async def _failed(self, error: Exception, path: str, progress: Progress) -> HttpResponse:
         """Return the response that the HTTP library could not read, or raise the error of an exception."""
@@ -200,6 +207,7 @@ class Transport:
         headers = response.headers
         if response.is_stream_consumed:
             # Read and inflated by an event hook or a transport of the user.
+            await self.turns.step()
             body, incomplete = response.content, None
         else:
             body, incomplete = await self._raw(response, end)
@@ -219,6 +227,7 @@ class Transport:
         stalled: asyncio.Handle | None = None
         try:
             async with asyncio.timeout_at(end) as bound, aclosing(response.aiter_raw()) as pieces:
+                await self.turns.step()
                 async for piece in pieces:
                     body += piece
                     if len(body) > self._max_size:

@@ -112,6 +112,7 @@ class SendRun:
         loop = asyncio.get_running_loop()
         if self._options.journal is None and self._reader.fits_one_piece:
             batcher = await self._open()
+            await self._exchanges.turns.step()
             while (prepared := await batcher.read()) is not None:
                 self._start(prepared)
             done = loop.create_future()
@@ -135,6 +136,7 @@ class SendRun:
         while True:
             while not self._has_room(max_concurrency):
                 await self._next_change()
+            await self._exchanges.turns.step()
             prepared = await batcher.read()
             if prepared is None:
                 return

@@ -19,6 +19,7 @@ from emay_voice_async.exchange.addresses import PROXY_VARIABLES
 from emay_voice_async.exchange.http_client import (
     detached,
     library_of,
+    load_parts,
     own_client,
     request_of,
     user_agent_of,
@@ -26,6 +27,7 @@ from emay_voice_async.exchange.http_client import (
 from emay_voice_async.exchange.transport import Progress, Transport
 from emay_voice_async.model.messages import Notice
 from emay_voice_async.model.version import __version__
+from emay_voice_async.wire import json_reader
 
 BALANCE = b'{"code":"SUCCESS","data":"12.50"}'
 SERVICE = "http://service.invalid"
@@ -356,3 +358,64 @@ class TestCertificates:
         assert reason.startswith(
             "the certificates of the package certifi: the certificates cannot be read: unre"
         )
+
+
+class TestLoadParts:
+    """``load_parts``, and the making of a client in a fresh process."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("library", ["", "httpx", "httpx2"])
+    def test_no_import_on_the_event_loop(self, library: str) -> None:
+        """In a fresh process the first request imports nothing in the thread of the event loop."""
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST_REQUEST, library], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "NotSentError\n[]\n"
+
+    def test_without_the_module_of_asyncio(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A missing part is not an error here: the request says what is missing."""
+        monkeypatch.setitem(sys.modules, "httpcore", httpx)
+        monkeypatch.delitem(sys.modules, "anyio._backends._asyncio", raising=False)
+        monkeypatch.setitem(sys.modules, "anyio._backends", None)
+        asyncio.run(load_parts())
+
+    def test_the_reader_of_responses(self) -> None:
+        """The reader is chosen, in a thread, once."""
+        json_reader._msgspec.cache_clear()
+        assert not json_reader.reader_is_loaded()
+        asyncio.run(load_parts())
+        assert json_reader.reader_is_loaded()
+
+
+FIRST_REQUEST = """
+import asyncio, builtins, concurrent.futures.thread, sys, threading
+from importlib import import_module
+from emay_voice_async import AsyncEmayVoice
+
+found = []
+original = builtins.__import__
+
+def watched(name, *arguments, **options):
+    before = len(sys.modules)
+    try:
+        return original(name, *arguments, **options)
+    finally:
+        if len(sys.modules) > before and threading.current_thread() is threading.main_thread():
+            found.append(name)
+
+async def main(library):
+    http = import_module(library).AsyncClient() if library else None
+    voice = AsyncEmayVoice("http://127.0.0.1:9", app_id="a", secret_key="b", http_client=http, timeout=5)
+    try:
+        builtins.__import__ = watched
+        await voice.get_balance(deadline=0.15)
+    except Exception as error:
+        builtins.__import__ = original
+        print(type(error).__name__)
+    await voice.aclose()
+
+asyncio.run(main(sys.argv[1]))
+print(found)
+"""
+"""A request to a closed port; prints the error, and the modules that the main thread imported meanwhile."""

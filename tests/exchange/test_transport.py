@@ -411,9 +411,9 @@ class TestResponse:
         """A body above the inline size is inflated in a thread, a smaller body in the event loop."""
         sizes: list[int] = []
 
-        async def to_thread(call: Callable[..., Any], **options: Any) -> Any:
-            sizes.append(options["max_size"])
-            return call(**options)
+        async def to_thread(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+            sizes.extend(options.values())
+            return call(*arguments, **options)
 
         monkeypatch.setattr(asyncio, "to_thread", to_thread)
         for size in (transport_module.INLINE_SIZE, transport_module.INLINE_SIZE + 1):

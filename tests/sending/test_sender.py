@@ -42,7 +42,7 @@ class TestSend:
         assert [len(batch) for batch in sent(script)] == [size] * (number // size) + (
             [number % size] if number % size else []
         )
-        assert [mobile for batch in sent(script) for mobile in batch] == mobiles(number)
+        assert sorted(mobile for batch in sent(script) for mobile in batch) == mobiles(number)
         assert [ticket.mobile for ticket in result.tickets] == mobiles(number)
         assert [ticket.message_id for ticket in result.tickets] == [
             f"id-{ticket.custom_id}" for ticket in result.tickets

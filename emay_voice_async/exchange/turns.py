@@ -1,0 +1,51 @@
+"""The share of a client in each turn of the event loop, which belongs to the application."""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+__all__ = ["STEPS_PER_TURN", "TurnBudget"]
+
+STEPS_PER_TURN: Final = 8
+"""Steps of a client in one turn of the event loop: a batch is read, a request posted, or a response read."""
+
+
+class TurnBudget:
+    """Spreads the steps of a client over turns of the event loop, in order of arrival.
+
+    Without it, 100 slots that are freed at once, or 100 responses that come at once, would keep the loop for the
+    time of 100 steps (benchmark: loop). A budget belongs to a single event loop.
+    """
+
+    def __init__(self, steps: int = STEPS_PER_TURN) -> None:
+        self._steps = steps
+        self._left = steps
+        self._counting = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def step(self) -> None:
+        """Return at once if this turn has a step left, or else in a later turn."""
+        loop = asyncio.get_running_loop()
+        if not self._counting:
+            self._counting = True
+            self._left = self._steps
+            loop.call_soon(self._next_turn, loop)
+        if self._left:
+            self._left -= 1
+            return
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Grant the steps of the next turn, and count on as long as steps are waited for."""
+        self._left = self._steps
+        while self._waiting and self._left:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._left -= 1
+                turn.set_result(None)
+        self._counting = self._left < self._steps
+        if self._counting:
+            # After the callbacks of the granted steps.
+            loop.call_soon(self._next_turn, loop)
