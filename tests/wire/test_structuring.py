@@ -299,7 +299,7 @@ class TestUnstructure:
                 NotSent(3, TO, NotSentError("ConnectError")),
             )
         )
-        to = [{"mobile": "13800000000", "custom_id": "c"}]
+        to = [{"mobile": "13800000000", "custom_id": "c", "fields": {}}]
         accepted, *others = unstructure(result)["outcomes"]
         assert accepted == {
             "outcome": "accepted",
