@@ -37,6 +37,7 @@ if _typing.TYPE_CHECKING:
     )
     from emay_voice_async.model.recipients import Recipient
     from emay_voice_async.model.results import Accepted, NotSent, Refused, Report, SendResult, Ticket, Unknown
+    from emay_voice_async.model.templates import Template
     from emay_voice_async.model.version import __version__
     from emay_voice_async.pacing.protocol import Lease, Pacer
     from emay_voice_async.sending.hours import CallingHours
@@ -79,6 +80,7 @@ __all__ = [
     "ResultCode",
     "SendError",
     "SendResult",
+    "Template",
     "Ticket",
     "Unknown",
     "VerificationCode",
@@ -95,6 +97,7 @@ _MODULES = (
     "model.messages",
     "model.recipients",
     "model.results",
+    "model.templates",
     "model.version",
     "pacing.protocol",
     "journal.protocol",
