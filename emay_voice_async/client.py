@@ -33,6 +33,7 @@ from emay_voice_async.model.messages import Message
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Outcome, Report, SendResult, Ticket, Unknown
 from emay_voice_async.model.stats import Stats
+from emay_voice_async.model.templates import Template
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.pacing.protocol import Pacer
 from emay_voice_async.reports.polling import Streaming
@@ -159,7 +160,7 @@ class AsyncEmayVoice:
 
     async def send(
         self,
-        message: Message,
+        message: Message | Template,
         to: Recipients,
         *,
         deadline: float | None = None,
@@ -173,9 +174,10 @@ class AsyncEmayVoice:
         """Send to a number, a list or a stream; return when every batch has an outcome.
 
         The result holds one ticket for each number, in input order (with a journal, numbers that the journal knew stand
-        before the others of the same part of the input). ``on_outcome`` is called with each outcome at once,
-        also after this call was cancelled. ``deadline``, in seconds: batches that are still waiting by then are
-        not sent. The other arguments are described at :meth:`send_batches`.
+        before the others of the same part of the input; with a template, in the order of the outcomes).
+        ``on_outcome`` is called with each outcome at once, also after this call was cancelled. ``deadline``, in
+        seconds: batches that are still waiting by then are not sent. The other arguments are described at
+        :meth:`send_batches`.
 
         Raises :class:`InvalidRequestError` before a request is sent if an entry of a sized list is invalid, and
         :class:`SendError` if any batch was not accepted. Look at ``error.result`` before sending again: accepted
@@ -191,7 +193,7 @@ class AsyncEmayVoice:
     @hides_arguments
     def send_batches(
         self,
-        message: Message,
+        message: Message | Template,
         to: Recipients,
         *,
         deadline: float | None = None,
@@ -203,8 +205,8 @@ class AsyncEmayVoice:
     ) -> AsyncGenerator[Outcome, None]:
         """Send to any number of recipients; yield the outcome of each batch, in input order.
 
-        A sized list is checked whole before the first request: the first 5,000 entries in this call, the others on the
-        first iteration, so that the event loop is not kept (:class:`InvalidRequestError`).
+        A sized list is checked whole before the first request: the first 5,000 entries (of a template 2,000) in this
+        call, the others on the first iteration, so that the event loop is not kept (:class:`InvalidRequestError`).
         A stream is checked while being read, and an invalid entry becomes a separate ``NotSent``, in front of the
         batch that is being gathered.
         No request is sent before the first iteration, and at most ``max_concurrency`` batches are read ahead.
@@ -223,6 +225,16 @@ class AsyncEmayVoice:
         takes about 70 bytes of memory for each of the first 250,000 numbers; further numbers, and the numbers of a
         send with a journal, go to a temporary file. With ``allow_duplicates`` the memory of a stream is flat.
 
+        A :class:`~emay_voice_async.model.templates.Template` says other words to each recipient. Recipients with equal
+        texts share requests of up to 500: each waits until a request is full, until the input ends, or until 50,000
+        recipients wait (about 35 MB); then the text that has waited longest is sent. So with up to 100 different
+        texts the requests are as few as possible, and the memory is flat with any number of texts. Each recipient is
+        in exactly one outcome, but outcomes come in the order in which the requests were made up, and their ``index``
+        counts them in that order: find a recipient by number or custom id, not by place. ``max_calls`` counts in
+        input order. A recipient without a usable field is like one with an invalid number. A journal belongs to the
+        template, so that fields may differ in the next run; with ``allow_duplicates`` give custom ids, which tell
+        the calls of a number apart when the list was reordered.
+
         Until the service has answered a request of this run as documented (success or refusal), a single request is
         in flight, and a response outside the API document, a timeout or a broken connection stops the run: at most
         one batch is ``Unknown``, the rest is ``NotSent``. Later such a failure costs the one batch; then a single
@@ -238,7 +250,7 @@ class AsyncEmayVoice:
 
     async def plan(
         self,
-        message: Message,
+        message: Message | Template,
         to: Recipients,
         *,
         journal: Journal | None = None,
@@ -252,7 +264,8 @@ class AsyncEmayVoice:
         """Return the plan of the same send, without sending and without writing to the journal.
 
         ``to`` is read to the end: pass a list, or a separate stream. Invalid entries are counted and do not
-        raise. ``price`` is the cost of a call in the unit of the balance; the balance is asked for only with
+        raise. Of a template, the plan has the number of different texts, three samples and the longest text.
+        ``price`` is the cost of a call in the unit of the balance; the balance is asked for only with
         ``ask_balance``, and raises the errors of :meth:`get_balance`. Raises :class:`JournalError` if this send
         cannot use the journal.
         """

@@ -23,6 +23,7 @@ from emay_voice_async import (
     Recipient,
     Report,
     SendError,
+    Template,
     Ticket,
     VerificationCode,
     VoiceSms,
@@ -155,6 +156,31 @@ def test_a_stream_of_any_input(to: Callable[[], Any]) -> None:
     assert found
     for error in found:
         check(error)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "fields", [{"code": CODE}, {"code": CODE * 100}, {"code": f"{CODE}\n"}, {"cod": CODE}], ids=ascii
+)
+def test_a_template(step: str, fields: dict[str, str]) -> None:
+    """The errors of a send with a template hide the fields, usable or not, of lists and of streams."""
+    template = Template(Notice, "{code}")
+    for kind in (list, iter):
+        found = collected(
+            lambda voice, kind=kind: voice.send(template, kind([Recipient(NUMBER, fields=fields)])),  # type: ignore[misc]
+            STEPS[step],
+        )
+        assert found or step in ("wrong tickets", "no tickets")
+        for error in found:
+            check(error)
+    with contextlib.suppress(EmayVoiceError):
+        template.render(fields)
+        return
+    with pytest.raises(EmayVoiceError) as caught:
+        template.render(fields)
+    assert CODE not in "".join(
+        text for place, text in shown_locals(caught.value) if "test_frames" not in place
+    )
 
 
 @pytest.mark.parametrize("to", INPUTS.values(), ids=INPUTS)

@@ -9,23 +9,28 @@ from emay_voice_async.errors import JournalError
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Report
-from emay_voice_async.wire.forms import message_form
+from emay_voice_async.model.templates import Template
+from emay_voice_async.wire.forms import message_form, template_form
 
 __all__ = ["Purpose", "StoredPurpose"]
 
 
 @frozen
 class Purpose:
-    """The purpose of a journal: one account, one message, and whether duplicates are called again."""
+    """The purpose of a journal: one account, one message or template, and whether duplicates are called again.
+
+    The texts of a template are those with placeholders: recipients may come with other fields in the next run.
+    """
 
     app_id: str
-    message: Message
+    message: Message | Template
     allow_duplicates: bool = False
 
     @property
     def kind(self) -> str:
-        """The class name of the message, such as "Notice"."""
-        return type(self.message).__name__
+        """The class name of the message, such as "Notice"; of a template, of the messages that it makes."""
+        kind = self.message.kind if isinstance(self.message, Template) else type(self.message)
+        return kind.__name__
 
     @property
     def product(self) -> Product:
@@ -38,7 +43,10 @@ class Purpose:
         ``salt``: up to 16 random bytes, stored beside the fingerprint, so that the text (a code, perhaps) cannot be
         looked up in a list of fingerprints.
         """
-        text = f"{self.app_id}\n{self.message.endpoint.path}\n".encode() + message_form(self.message)
+        form = (
+            template_form(self.message) if isinstance(self.message, Template) else message_form(self.message)
+        )
+        text = f"{self.app_id}\n{self.message.endpoint.path}\n".encode() + form
         return blake2b(text, digest_size=16, salt=salt).hexdigest()
 
 

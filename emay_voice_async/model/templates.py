@@ -10,6 +10,7 @@ from attrs import field, frozen
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.checks import check_text, field_named
 from emay_voice_async.model.endpoints import MAX_TOTAL_CONTENT, Endpoint
+from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.messages import Marketing, Notice, OnConnected, OnKey, VoiceSms
 from emay_voice_async.model.placeholders import ParsedText, Values, parse_text, values_of
 
@@ -119,6 +120,7 @@ class Template:
         """The endpoint of the messages."""
         return self.kind.endpoint
 
+    @hides_arguments
     def render(self, fields: Mapping[str, str]) -> Spoken:
         """Return the message for a recipient with these fields; raise :class:`InvalidRequestError` like a send."""
         return self.message(self.texts(fields))

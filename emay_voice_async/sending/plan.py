@@ -13,10 +13,12 @@ from emay_voice_async.journal.protocol import MAX_REASONS
 from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.session import Sorter
 from emay_voice_async.model.limits import RateLimit
+from emay_voice_async.model.templates import Spoken, Template
 from emay_voice_async.pacing.window import tolerance
 from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.reading import RecipientReader
+from emay_voice_async.sending.texts import TextCount
 
 __all__ = ["Count", "Plan", "count", "count_entries", "plan_of", "seconds_under"]
 
@@ -31,8 +33,8 @@ def seconds_under(limit: RateLimit | None, requests: int) -> float:
     return (requests - 1) // limit.requests * (limit.period + tolerance(limit.period))
 
 
-def _count(errors: tuple[InvalidRequestError, ...]) -> str:
-    return f"<{len(errors)}>"
+def _count(values: tuple[object, ...]) -> str:
+    return f"<{len(values)}>"
 
 
 @frozen
@@ -60,6 +62,12 @@ class Plan:
     """How many of ``unknown_before`` have which reason, the most frequent first, at most 20."""
     over_max_calls: int = 0
     """Numbers beyond ``max_calls``."""
+    texts: int = 0
+    """The number of different messages: of a template many, else 1."""
+    samples: tuple[Spoken, ...] = field(default=(), repr=_count)
+    """Of a template, the first three different messages."""
+    longest: Spoken | None = field(default=None, repr=False)
+    """Of a template, the message with the longest texts; see ``len(plan.longest.content)``."""
     balance: Decimal | None = None
     """The balance in the unit of the account; None: not asked for."""
     cost: Decimal | None = None
@@ -84,6 +92,8 @@ class Count:
     duplicates: int = 0
     invalid_count: int = 0
     invalid: list[InvalidRequestError] = field(factory=list)
+    texts: TextCount | None = None
+    """The texts of a template."""
 
 
 async def count_entries(reader: RecipientReader, options: Options, purpose: Purpose) -> Count:
@@ -97,16 +107,28 @@ async def count_entries(reader: RecipientReader, options: Options, purpose: Purp
         allow_duplicates=options.allow_duplicates and options.journal is not None,
         resend_unknown=options.resend_unknown,
     )
+    message = purpose.message
     try:
-        return await count(reader, sorter)
+        if not isinstance(message, Template):
+            return await count(reader, sorter)
+        with TextCount(message, message.endpoint.max_batch, options.max_calls) as texts:
+            # Without a journal, duplicates that are allowed are not set aside.
+            duplicates_too = options.allow_duplicates and options.journal is None
+            return await count(reader, sorter, texts, duplicates_too=duplicates_too)
     finally:
         sorter.close()
         await run.end()
 
 
-async def count(reader: RecipientReader, sorter: Sorter) -> Count:
-    """Read the whole input and count the entries."""
-    found = Count()
+async def count(
+    reader: RecipientReader,
+    sorter: Sorter,
+    texts: TextCount | None = None,
+    *,
+    duplicates_too: bool = False,
+) -> Count:
+    """Read the whole input and count the entries; with ``texts`` their texts, too, of duplicates if these are sent."""
+    found = Count(texts=texts)
     while (piece := await reader.read()) is not None:
         if piece.error is not None:
             found.invalid_count += 1
@@ -118,6 +140,10 @@ async def count(reader: RecipientReader, sorter: Sorter) -> Count:
         found.unknown += selection.unknown
         found.reasons.update(selection.reasons)
         found.duplicates += selection.duplicates
+        if texts is not None:
+            await texts.add(piece.recipients if duplicates_too else selection.recipients)
+    if texts is not None:
+        texts.end()
     return found
 
 
@@ -136,7 +162,7 @@ def plan_of(
     """Make the plan of a send in requests of ``size`` numbers that would begin at ``now`` (POSIX seconds)."""
     wanted = found.fresh + (found.duplicates if duplicates_are_sent else 0)
     numbers = wanted if max_calls is None else min(wanted, max_calls)
-    requests = math.ceil(numbers / size)
+    requests = math.ceil(numbers / size) if found.texts is None else found.texts.requests
     seconds = seconds_under(limit, requests)
     if hours is not None and numbers:
         seconds = hours.stretched(now, seconds)
@@ -151,6 +177,9 @@ def plan_of(
         unknown_before=found.unknown,
         unknown_reasons=dict(found.reasons.most_common(MAX_REASONS)),
         over_max_calls=wanted - numbers,
+        texts=min(requests, 1) if found.texts is None else found.texts.texts,
+        samples=() if found.texts is None else found.texts.samples,
+        longest=None if found.texts is None else found.texts.longest,
         balance=balance,
         cost=None if price is None else price * numbers,
     )

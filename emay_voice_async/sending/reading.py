@@ -17,6 +17,7 @@ from emay_voice_async.model.recipients import (
     check_recipient,
     check_unique_id,
 )
+from emay_voice_async.model.templates import Template
 
 __all__ = ["Piece", "RecipientReader", "Recipients"]
 
@@ -25,6 +26,8 @@ Recipients = str | Recipient | Iterable[str | Recipient] | AsyncIterable[str | R
 
 _CHECKED_AT_ONCE: Final = 5_000
 """Entries of a list that are checked in one turn of the event loop (benchmark: loop)."""
+_FILLED_AT_ONCE: Final = 2_000
+"""The same of a template, whose texts are filled for the check."""
 
 
 @define(eq=False)
@@ -48,10 +51,10 @@ class RecipientReader:
     """Reads the entries of the input in order, checked, in pieces of at most ``size``.
 
     Raises :class:`InvalidRequestError` if an entry of a sized list cannot be sent to: from the constructor for the
-    first 5,000 entries, for the others from the first :meth:`read`, so that the event loop is not kept. With
+    first entries, for the others from the first :meth:`read`, so that the event loop is not kept. With
     ``tolerant`` a list is read like a stream. ``length`` is the length of a sized list.
-    ``allow_only``: every other number is invalid. ``deadline``, an instant of the event loop's clock, ends the
-    wait for a stream.
+    ``allow_only``: every other number is invalid. ``template``: an entry without usable fields is invalid.
+    ``deadline``, an instant of the event loop's clock, ends the wait for a stream.
     """
 
     @hides_arguments
@@ -61,6 +64,7 @@ class RecipientReader:
         size: int,
         *,
         allow_only: Collection[str] | None = None,
+        template: Template | None = None,
         deadline: float | None = None,
         tolerant: bool = False,
     ) -> None:
@@ -69,6 +73,9 @@ class RecipientReader:
         self._custom_ids: dict[str, int] = {}
         self._size = size
         self._allow_only = allow_only
+        self._template = template
+        self._checked_at_once = _CHECKED_AT_ONCE if template is None else _FILLED_AT_ONCE
+        self._takes_any_number = allow_only is None and template is None
         self._iterator: Iterator[object] | None = None
         self._stream: AsyncIterator[object] | None = None
         if isinstance(to, str | Recipient):
@@ -138,19 +145,22 @@ class RecipientReader:
     @hides_arguments
     def _check_part(self, start: int) -> None:
         entries = self._unchecked
-        check = check_recipient if self._allow_only is None else self._check
-        places = range(start, min(start + _CHECKED_AT_ONCE, len(entries)))
+        check = check_recipient if self._takes_any_number else self._check
+        places = range(start, min(start + self._checked_at_once, len(entries)))
         check_all(entries, check, places=places, custom_ids=self._custom_ids)
 
     async def _check_rest(self) -> None:
         """Check the rest of a sized list before the first piece, a part in each turn of the event loop."""
-        for start in range(_CHECKED_AT_ONCE, len(self._unchecked), _CHECKED_AT_ONCE):
+        for start in range(self._checked_at_once, len(self._unchecked), self._checked_at_once):
             await asyncio.sleep(0)
             self._check_part(start)
         self._unchecked = ()
 
     async def _gather(self) -> Piece | None:
         await self._check_rest()
+        if self._template is not None and self._position:
+            # A template may read many pieces before a request is full.
+            await asyncio.sleep(0)
         item: object = None
         try:
             if self._iterator is None:
@@ -174,7 +184,7 @@ class RecipientReader:
         """Add an entry to the piece; return an invalid entry as its own piece, or the piece once full."""
         position = self._position
         self._position += 1
-        if self._allow_only is None and is_number(item):
+        if self._takes_any_number and is_number(item):
             self._piece.entries.append(cast("str", item))
         else:
             recipient = as_recipient(item)
@@ -192,6 +202,8 @@ class RecipientReader:
         check_recipient(recipient, position)
         if self._allow_only is not None and recipient.mobile not in self._allow_only:
             raise InvalidRequestError("mobile", "must be one of allow_only", position=position)
+        if self._template is not None:
+            self._template.texts(recipient.fields, position)
 
     def _take_piece(self) -> Piece:
         piece, self._piece = self._piece, Piece()

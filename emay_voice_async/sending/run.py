@@ -13,9 +13,11 @@ from emay_voice_async.exchange.tasks import retrieve
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Unknown
+from emay_voice_async.model.templates import Template
 from emay_voice_async.sending.batches import Batcher, PreparedBatch
 from emay_voice_async.sending.delivery import Batch, BatchDelivery
 from emay_voice_async.sending.duplicates import SeenNumbers
+from emay_voice_async.sending.gathering import gatherer
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.reading import RecipientReader
 
@@ -41,7 +43,7 @@ class SendRun:
         self,
         exchanges: Exchanges,
         products: set[Product],
-        message: Message,
+        message: Message | Template,
         reader: RecipientReader,
         options: Options,
         on_outcome: OnOutcome | None,
@@ -110,7 +112,7 @@ class SendRun:
     async def _begin(self, max_concurrency: int) -> "asyncio.Future[None]":
         """Begin to read the input; a single checked batch needs no reading task (benchmark: codes)."""
         loop = asyncio.get_running_loop()
-        if self._options.journal is None and self._reader.fits_one_piece:
+        if self._options.journal is None and self._is_one_batch:
             batcher = await self._open()
             await self._exchanges.turns.step()
             while (prepared := await batcher.read()) is not None:
@@ -150,7 +152,14 @@ class SendRun:
         sorter = None if session is None else session.sorter
         if session is None and not self._options.allow_duplicates:
             self._seen = SeenNumbers(remember=not self._reader.fits_one_piece)
-        return Batcher(self._reader, size, sorter, self._options.max_calls, self._seen)
+        gathering = gatherer(self._message, size, self._options.max_calls)
+        return Batcher(self._reader, gathering, sorter, self._seen)
+
+    @property
+    def _is_one_batch(self) -> bool:
+        """Whether the input is a checked list for a single request."""
+        is_one_text = not isinstance(self._message, Template) or self._reader.length == 1
+        return self._reader.fits_one_piece and is_one_text
 
     def _has_room(self, max_concurrency: int) -> bool:
         """Return whether another batch may be read: as many as may be in flight, and no further ahead.

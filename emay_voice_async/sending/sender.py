@@ -11,13 +11,14 @@ from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.hidden import Hidden, hides_arguments
 from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, Outcome, SendResult
+from emay_voice_async.model.templates import Template
 from emay_voice_async.sending.options import Options
 from emay_voice_async.sending.reading import RecipientReader, Recipients
 from emay_voice_async.sending.run import OnOutcome, SendRun
 
 __all__ = ["Sender"]
 
-_KINDS: Final = ", ".join(kind.__name__ for kind in get_args(Message))
+_KINDS: Final = ", ".join(kind.__name__ for kind in (*get_args(Message), Template))
 
 
 class Sender:
@@ -35,7 +36,11 @@ class Sender:
         self._allow_only = allow_only
 
     async def send(
-        self, message: Message, to: Hidden[Recipients], options: Options, on_outcome: OnOutcome | None
+        self,
+        message: Message | Template,
+        to: Hidden[Recipients],
+        options: Options,
+        on_outcome: OnOutcome | None,
     ) -> SendResult:
         """Send to all recipients; raise :class:`SendError` unless each of them is called."""
         stream = self.outcomes(message, to.value, options, on_outcome)
@@ -59,7 +64,11 @@ class Sender:
 
     @hides_arguments
     def outcomes(
-        self, message: Message, to: Recipients, options: Options, on_outcome: OnOutcome | None = None
+        self,
+        message: Message | Template,
+        to: Recipients,
+        options: Options,
+        on_outcome: OnOutcome | None = None,
     ) -> AsyncGenerator[Outcome, None]:
         """Check a sized list at once, then send while iterated: outcomes come in input order.
 
@@ -79,10 +88,10 @@ class Sender:
 
     @hides_arguments
     def read(
-        self, message: Message, to: Recipients, options: Options, *, tolerant: bool = False
+        self, message: Message | Template, to: Recipients, options: Options, *, tolerant: bool = False
     ) -> RecipientReader:
         """Begin to read the recipients of a message, checking a sized list at once unless ``tolerant``."""
-        if not isinstance(message, Message):
+        if not isinstance(message, Message | Template):
             raise InvalidRequestError(
                 "message",
                 f'must be one of {_KINDS}, such as Notice("...")',
@@ -93,6 +102,7 @@ class Sender:
             to,
             message.endpoint.max_batch,
             allow_only=self._allow_only,
+            template=message if isinstance(message, Template) else None,
             deadline=options.deadline,
             tolerant=tolerant,
         )

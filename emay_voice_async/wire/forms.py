@@ -10,9 +10,10 @@ from urllib.parse import quote, urlencode
 from emay_voice_async.model.endpoints import Endpoint
 from emay_voice_async.model.messages import Marketing, Message, Notice, OnKey, VerificationCode, VoiceSms
 from emay_voice_async.model.recipients import Recipient
+from emay_voice_async.model.templates import Template
 from emay_voice_async.wire.signing import sign, stamp
 
-__all__ = ["CONTENT_TYPE", "message_form", "reports_form", "send_form", "signed"]
+__all__ = ["CONTENT_TYPE", "message_form", "reports_form", "send_form", "signed", "template_form"]
 
 CONTENT_TYPE = "application/x-www-form-urlencoded;charset=UTF-8"
 
@@ -29,6 +30,14 @@ def send_form(message: Message, recipients: Sequence[Recipient]) -> bytes:
 def message_form(message: Message) -> bytes:
     """Encode a message without recipients."""
     return _encode(_spoken(message))
+
+
+def template_form(template: Template) -> bytes:
+    """Encode a template, to tell it from other templates and from every message; the service never gets this form."""
+    sample = template.render(dict.fromkeys(template.fields, "x"))
+    arguments = [("content", template.content), *template.arguments]
+    texts = {f"template.{name}": text for name, text in arguments if isinstance(text, str)}
+    return message_form(sample) + b"&" + _encode(texts)
 
 
 def reports_form(number: int) -> bytes:

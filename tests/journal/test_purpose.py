@@ -17,11 +17,12 @@ from emay_voice_async.model.messages import (
     VerificationCode,
     VoiceSms,
 )
+from emay_voice_async.model.templates import Template
 
 SALT = b"0123456789abcdef"
 
 
-MESSAGES: list[Message] = [
+MESSAGES: list[Message | Template] = [
     Notice("一"),
     Notice("二"),
     Notice("一", interactive=True),
@@ -32,6 +33,16 @@ MESSAGES: list[Message] = [
     VoiceSms("一", trigger=OnKey("1")),
     VoiceSms("一", trigger=OnConnected(10)),
     VoiceSms("一", trigger=OnKey("1"), sms_content="三"),
+    Template(Notice, "一"),
+    Template(Notice, "{a}一"),
+    Template(Notice, "{b}一"),
+    Notice("x一"),
+    Template(Notice, "{a}一", interactive_content="{a}"),
+    Template(Notice, "{a}一", interactive_content="{b}"),
+    Template(Notice, "{a}一", interactive=True),
+    Template(Marketing, "{a}一"),
+    Template(VoiceSms, "{a}一", trigger=OnKey("1")),
+    Template(VoiceSms, "{a}一", trigger=OnKey("2")),
 ]
 
 
@@ -57,6 +68,8 @@ def test_what_a_purpose_names() -> None:
     """A purpose names the class of the message and the product of the reports, and hides a code."""
     assert Purpose("app", VerificationCode("471100")).kind == "VerificationCode"
     assert Purpose("app", Notice("...")).product is Product.VOICE
+    assert Purpose("app", Template(Marketing, "{a}")).kind == "Marketing"
+    assert Purpose("app", Template(VoiceSms, "{a}", trigger=OnKey("1"))).product is Product.JOIN
     assert Purpose("app", VoiceSms("...", trigger=OnKey("1"))).product is Product.JOIN
     assert "471100" not in repr(Purpose("app", VerificationCode("471100")))
 

@@ -12,9 +12,11 @@ from support.virtual_time import run
 from emay_voice_async.errors import DuplicateError, JournalError, NotSentError
 from emay_voice_async.journal.null_journal import NullRun
 from emay_voice_async.journal.session import Sorter
+from emay_voice_async.model.messages import Notice
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import NotSent
 from emay_voice_async.sending.batches import Batcher, PreparedBatch
+from emay_voice_async.sending.gathering import MessageGatherer, gatherer
 from emay_voice_async.sending.reading import RecipientReader
 
 
@@ -30,6 +32,7 @@ async def _broken(_: object) -> Any:
     raise JournalError("broken")
 
 
+MESSAGE = Notice("您的快递已到")
 ENTRY = st.one_of(
     st.integers(0, 6).map(lambda number: f"138{number:08}"),
     st.just("bad"),
@@ -55,7 +58,9 @@ class TestBatcher:
             sorter = None
             if repeats is not None:
                 sorter = Sorter(NullRun().look, allow_duplicates=repeats, resend_unknown=False)
-            cuts = await cuts_of(Batcher(RecipientReader(iter(to), size), size, sorter, most))
+            cuts = await cuts_of(
+                Batcher(RecipientReader(iter(to), size), gatherer(MESSAGE, size, most), sorter)
+            )
             if sorter is not None:
                 sorter.close()
             batches = [cut for cut in cuts if cut.known is None]
@@ -94,7 +99,9 @@ class TestBatcher:
         """The batch at the bound is cut short; the entries after the bound come out in batches as well."""
 
         async def main() -> None:
-            cuts = await cuts_of(Batcher(RecipientReader(iter(mobiles(6)), 2), 2, None, most))
+            cuts = await cuts_of(
+                Batcher(RecipientReader(iter(mobiles(6)), 2), gatherer(MESSAGE, 2, most), None)
+            )
             sizes = [len(cut.recipients) for cut in cuts if cut.known is None]
             assert sizes == [2] * (min(most, 6) // 2) + [1] * (min(most, 6) % 2)
             rest = [cut.known for cut in cuts if cut.known is not None]
@@ -110,7 +117,7 @@ class TestBatcher:
 
         async def main() -> None:
             to: list[Any] = [*mobiles(700), Recipient("13900000000", "m" * 64)]
-            cuts = await cuts_of(Batcher(RecipientReader(to, 500), 500, None, None))
+            cuts = await cuts_of(Batcher(RecipientReader(to, 500), gatherer(MESSAGE, 500, None), None))
             ids = [one.custom_id or "" for cut in cuts for one in cut.recipients]
             assert len(set(ids)) == 701
             assert max(map(len, ids)) == 64
@@ -127,7 +134,9 @@ class TestBatcher:
         async def main() -> None:
             sorter = Sorter(look, allow_duplicates=False, resend_unknown=False)
             source = Batcher(
-                RecipientReader(iter([mobiles(1)[0], "bad", *mobiles(8, 1)]), 3), 3, sorter, None
+                RecipientReader(iter([mobiles(1)[0], "bad", *mobiles(8, 1)]), 3),
+                gatherer(MESSAGE, 3, None),
+                sorter,
             )
             found: list[str] = []
             with pytest.raises(JournalError, match="broken"):
@@ -147,7 +156,8 @@ class TestBatcher:
 
         async def main() -> None:
             sorter = Sorter(NullRun().look, allow_duplicates=False, resend_unknown=False)
-            source = Batcher(RecipientReader(iter(lambda: "13800000000", None), 100), 100, sorter, None)
+            gathering = MessageGatherer(MESSAGE, 100, None)
+            source = Batcher(RecipientReader(iter(lambda: "13800000000", None), 100), gathering, sorter)
             for index in range(50):
                 cut = await source.read()
                 assert cut is not None
@@ -155,7 +165,9 @@ class TestBatcher:
                 assert isinstance(cut.known.error, DuplicateError)
                 assert cut.index == cut.known.index == index
                 assert len(cut.known.recipients) == (100 if index else 99)
-                assert len(source._entries) == 1
             sorter.close()
+            last = gathering.take(ended=True)
+            assert last is not None
+            assert last.entries == [Recipient("13800000000")]
 
         run(main())

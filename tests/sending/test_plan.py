@@ -12,17 +12,19 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.campaigns import EPOCH, MESSAGE, clock, posted, with_voice
-from support.http_transport import Script, accepts, code, raises
+from support.http_transport import Script, accepts, code, fields_of, raises
 from support.virtual_time import now, run
 
 from emay_voice_async import (
     Accepted,
     AsyncEmayVoice,
+    Notice,
     NotSent,
     NotSentError,
     RateLimit,
     RateLimits,
     Recipient,
+    Template,
     Unknown,
     VerificationCode,
 )
@@ -87,6 +89,27 @@ class TestPlanOf:
         )
         assert planned(Count(), limit=limit, hours=hours, now=-3600.0).seconds == 0
 
+    def test_texts(self) -> None:
+        """Of a template, the plan has the different texts, the first three and the longest, and shows none."""
+        template = Template(Notice, "{name}")
+        names = ["a", "b", "a", "ccc", "d", "b", "ee"]
+        to = [Recipient(f"138{place:08}", fields={"name": name}) for place, name in enumerate(names)]
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            plan = await voice.plan(template, to, ask_balance=False)
+            assert (plan.numbers, plan.texts, plan.requests) == (7, 5, 5)
+            assert [one.content for one in plan.samples] == ["a", "b", "ccc"]
+            assert plan.longest == Notice("ccc")
+            assert "ccc" not in repr(plan)
+            assert "samples=<3>" in repr(plan)
+            capped = await voice.plan(template, to, ask_balance=False, max_calls=3)
+            assert (capped.numbers, capped.texts, capped.requests, capped.over_max_calls) == (3, 2, 2, 4)
+            assert capped.longest == Notice("a")
+            empty = await voice.plan(template, [], ask_balance=False)
+            assert (empty.texts, empty.requests, empty.samples, empty.longest) == (0, 0, (), None)
+
+        with_voice(Script(accepts()), main)
+
     def test_only_so_many_errors_are_held(self) -> None:
         """Of a file of wrong lines the first are shown, and all are counted."""
 
@@ -102,9 +125,14 @@ class TestPlanOf:
 
 
 MOBILE = st.integers(0, 7).map(lambda number: f"138{number:08}")
+FIELDS = st.sampled_from([None, {}, {"name": "张三"}, {"name": "李四", "more": ""}, {"name": "\n"}])
 ENTRY = st.one_of(
-    MOBILE, MOBILE, st.just("bad"), st.builds(Recipient, MOBILE, st.sampled_from(["a", "b", "a,b", "c" * 65]))
+    MOBILE,
+    MOBILE,
+    st.just("bad"),
+    st.builds(Recipient, MOBILE, st.sampled_from(["a", "b", "a,b", "c" * 65]), FIELDS),
 )
+TEMPLATE = Template(Notice, "{name}，您的快递已到")
 STEPS = [accepts(), code("ERROR_MOBILE_ERROR"), raises(httpx.ReadError("..."))]
 
 
@@ -112,7 +140,7 @@ class TestAgreement:
     """A plan, and the same send afterwards."""
 
     @settings(max_examples=120)
-    @given(data=st.data(), message=st.sampled_from([MESSAGE, VerificationCode("4711")]))
+    @given(data=st.data(), message=st.sampled_from([MESSAGE, VerificationCode("4711"), TEMPLATE]))
     def test_the_send_does_what_was_planned(self, data: st.DataObject, message: Any) -> None:
         """For any input and journal the send has the planned numbers, and planning writes no file."""
         with TemporaryDirectory() as folder:
@@ -165,6 +193,10 @@ class TestAgreement:
                 assert plan.accepted_before == told["accepted before"]
                 assert plan.unknown_before == told["unknown before"]
                 assert plan.over_max_calls == told["over"]
+                contents = {fields_of(request)["content"] for request in script.requests}
+                assert plan.texts == len(contents)
+                assert {one.content for one in plan.samples} <= contents
+                assert len(plan.samples) == (min(len(contents), 3) if message is TEMPLATE else 0)
 
             with_voice(script, main, allow_only=allowed)
 

@@ -1,6 +1,6 @@
 """The whole public API in use, for the type checker; never executed."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -48,6 +48,7 @@ from emay_voice_async import (
     ResultCode,
     SendError,
     SendResult,
+    Template,
     Ticket,
     Unknown,
     VerificationCode,
@@ -391,6 +392,24 @@ async def campaign(voice: AsyncEmayVoice) -> None:
             assert_type((await journal.summary()).states[State.UNKNOWN], int)
             async for line in journal.lines():
                 assert_type(line.begun_at, datetime)
+
+
+async def templates(voice: AsyncEmayVoice) -> None:
+    """Other words for each recipient."""
+    template = Template(Notice, "{name}", interactive_content="{code}", interactive=True)
+    sms = Template(VoiceSms, "{name}", trigger=OnKey("1"), sms_content="{code}", voicemail=False)
+    assert_type(template.fields, tuple[str, ...])
+    assert_type(sms.render({"name": "...", "code": "1"}), Notice | Marketing | VoiceSms)
+    person = Recipient("13800000000", fields={"name": "...", "code": "1"})
+    assert_type(person.fields, Mapping[str, str])
+    assert_type(await voice.send(template, [person]), SendResult)
+    people = recipients_of(read_recipients("people.csv", fields=template.fields))
+    plan = await voice.plan(template, people)
+    assert_type(plan.texts, int)
+    assert_type(plan.samples, tuple[Notice | Marketing | VoiceSms, ...])
+    assert_type(plan.longest, Notice | Marketing | VoiceSms | None)
+    async for outcome in voice.send_batches(sms, recipients_of(read_recipients("people.csv", fields=True))):
+        assert_type(outcome, Accepted | Refused | Unknown | NotSent)
 
 
 async def sandbox() -> None:

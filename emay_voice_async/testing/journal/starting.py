@@ -15,6 +15,7 @@ from emay_voice_async.model.messages import (
     VerificationCode,
     VoiceSms,
 )
+from emay_voice_async.model.templates import Template
 from emay_voice_async.testing.journal.places import JournalPlace, JournalRules, journal_rule
 from emay_voice_async.testing.journal.values import (
     PURPOSE,
@@ -81,11 +82,12 @@ class StartingRules(JournalRules):
             evolve(PURPOSE, message=Notice("您的快递已到", interactive=True)),
             evolve(PURPOSE, allow_duplicates=True),
         ]
-        messages: list[Message] = [
+        messages: list[Message | Template] = [
             Notice("您的快递已到。"),
             Marketing("您的快递已到"),
             VoiceSms("您的快递已到", trigger=OnConnected(10)),
             VerificationCode("1234"),
+            Template(Notice, "您的快递已到"),
         ]
         for purpose in [*others, *(evolve(PURPOSE, message=message) for message in messages)]:
             for another in (journal, place.open()):
@@ -94,6 +96,29 @@ class StartingRules(JournalRules):
                 await another.aclose()
         same(await journal.summary(), before)
         same(await states(await journal.start(PURPOSE), keys(1)), [State.ACCEPTED])
+        await journal.aclose()
+
+    @journal_rule
+    async def test_a_journal_of_a_template(self, place: JournalPlace) -> None:
+        """A journal belongs to the placeholders of a template, not to the texts of a run."""
+        purpose = evolve(PURPOSE, message=Template(Notice, "{name}，您的快递已到", interactive=True))
+        journal = place.open()
+        run = await journal.start(purpose)
+        await settled(run, keys(1), State.ACCEPTED)
+        await run.end()
+        same((await journal.summary()).kind, "Notice")
+        for message in (
+            Template(Notice, "{nmae}，您的快递已到", interactive=True),
+            Template(Notice, "{name}，您的快递已到"),
+            Template(Marketing, "{name}，您的快递已到", interactive=True),
+            Notice("x，您的快递已到", interactive=True),
+        ):
+            with raises(JournalError, "Starting for another template"):
+                await journal.start(evolve(PURPOSE, message=message))
+        equal = Template(Notice, "{name}，您的快递已到", interactive=True)
+        run = await journal.start(evolve(PURPOSE, message=equal))
+        same(await states(run, keys(1)), [State.ACCEPTED])
+        await run.end()
         await journal.aclose()
 
     @journal_rule
