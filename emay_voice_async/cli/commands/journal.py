@@ -14,7 +14,7 @@ from rich.text import Text
 from emay_voice_async.cli.commands.journal_export import FORMATS, export_calls
 from emay_voice_async.cli.terminal.console import rendered
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
-from emay_voice_async.cli.terminal.formatting import calls, escaped, meaning_of
+from emay_voice_async.cli.terminal.formatting import calls, escaped, kind_named, meaning_of
 from emay_voice_async.cli.terminal.help_pages import TranslatedGroup
 from emay_voice_async.cli.terminal.json_rows import Row
 from emay_voice_async.cli.terminal.language import gettext, noop
@@ -140,10 +140,12 @@ def _page(path: Path, summary: Summary) -> str:
         known = VOICE_STATES.get(raw) or JOIN_STATES.get(raw)
         table.add_row(f"{number:,}", escaped(raw), meaning_of(known or CallState.OTHER))
     title = Text(escaped(str(path)), style="bold")
-    account = gettext("{kind} of {account}", kind=gettext(summary.kind), account=summary.app_id)
+    account = gettext("{kind} of {account}", kind=kind_named(summary.kind), account=summary.app_id)
     if summary.allow_duplicates:
         account = gettext(
-            "{kind} of {account}, duplicates are called", kind=gettext(summary.kind), account=summary.app_id
+            "{kind} of {account}, duplicates are called",
+            kind=kind_named(summary.kind),
+            account=summary.app_id,
         )
     begun = gettext("begun on {time:%Y-%m-%d at %H:%M:%S} (Beijing time)", time=summary.made_at)
     page = Group(title, escaped(account), f"{begun}\n", Padding(table, (0, 0, 0, 2), expand=False))

@@ -15,6 +15,7 @@ __all__ = [
     "escaped",
     "escaped_lines",
     "json_escaped",
+    "kind_named",
     "kind_of",
     "meaning_of",
     "money",
@@ -68,6 +69,11 @@ def _json_escape(found: re.Match[str]) -> str:
 def kind_of(message: Message) -> str:
     """Return the name of a message's kind."""
     return gettext(_KINDS[type(message)])
+
+
+def kind_named(name: str) -> str:
+    """Return the name of a message's kind, from the name of its class."""
+    return gettext(next((text for kind, text in _KINDS.items() if kind.__name__ == name), name))
 
 
 def calls(number: int) -> str:

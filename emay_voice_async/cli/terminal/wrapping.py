@@ -13,7 +13,7 @@ _OPENING: Final = "（「『《【“‘"
 _CLOSING: Final = "，。、；：？！）」』》】”’…"
 # A line does not begin with closing punctuation, and does not end with opening punctuation.
 _PIECE: Final = re.compile(
-    rf"(?P<gap>\s*)(?P<piece>[{_OPENING}]*(?:[{_WIDE}]|[^\s{_WIDE}{_OPENING}{_CLOSING}]+)?[{_CLOSING}]*)"
+    rf"(?P<gap>\s*)(?P<piece>[{_OPENING}(\[]*(?:[{_WIDE}]|[^\s{_WIDE}{_OPENING}{_CLOSING}]+)?[{_CLOSING}]*)"
 )
 
 

@@ -17,7 +17,7 @@ class TestShow:
         """The table fits 80 columns and has no blanks at the ends of lines."""
         result = program("journal", "show", journal)
         words = " ".join(result.out.split())
-        assert "Notice of EUCP-EMY-SANDBOX-00001" in words
+        assert "voice notice of EUCP-EMY-SANDBOX-00001" in words
         assert "100 accepted called" in words
         assert "500 refused not called; the next run sends them" in words
         assert "600 in all" in words
