@@ -33,7 +33,7 @@ NOT_SHOWN = re.compile(
     r"""
     [a-z_]+(\ [a-z_]+)*                       # a style of rich, or a value
     | [\w.-]+/[\w./-]*                        # a path, or a type of content
-    | emay-voice[\ :]*.*                      # the program's name
+    | (emay-voice|python\ -m)[\ :]*.*         # commands
     | .*(\{\w|http://|export\ EMAY).*         # syntax
     """,
     re.VERBOSE,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from emay_voice_async.cli.terminal.formatting import hours_of
 from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.sending.hours import CallingHours
@@ -29,7 +30,7 @@ async def announce_hours(
             say(
                 gettext(
                     "Outside the calling hours {hours}: sending resumes at {time:%Y-%m-%d %H:%M}.",
-                    hours=hours,
+                    hours=hours_of(hours),
                     time=start,
                 )
             )

@@ -105,6 +105,16 @@ class SendOptions:
             help="A file with the outcome of each call: another run calls nobody twice.",
         )
     )
+    collect: float | None = field(
+        metadata=_option(
+            "--collect",
+            type=option_types.minutes,
+            is_flag=False,
+            flag_value="30",
+            metavar="[MINUTES]",
+            help="Then collect the reports into the journal, at most this long.  [without MINUTES: 30]",
+        )
+    )
     resend_unknown: bool = field(
         metadata=_option("--resend-unknown", is_flag=True, help="Call numbers with an unknown outcome again.")
     )
@@ -142,6 +152,8 @@ class SendOptions:
     as_json: bool = field(metadata=_option("--json", is_flag=True, help="Print JSON on a terminal, too."))
 
     def __attrs_post_init__(self) -> None:
+        if self.collect is not None and self.journal is None:
+            raise CommandError(gettext("--collect needs --journal: the reports are recorded in the journal"))
         if self.resend_unknown and self.journal is None:
             raise CommandError(
                 gettext("--resend-unknown needs --journal: the journal holds the unknown outcomes")

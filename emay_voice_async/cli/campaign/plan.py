@@ -1,6 +1,8 @@
 """The plan of a send: made, shown and checked before the confirmation."""
 
+import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from itertools import count
 from typing import Final
@@ -18,6 +20,7 @@ from emay_voice_async.cli.terminal.formatting import (
     duration,
     entries,
     escaped,
+    hours_of,
     kind_of,
     money,
     requests,
@@ -33,6 +36,7 @@ from emay_voice_async.errors import (
     RefusedError,
 )
 from emay_voice_async.journal.protocol import SETTLED_AFTER
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.model.messages import OnKey, VoiceSms
 from emay_voice_async.sending.plan import Plan
@@ -169,7 +173,7 @@ def show_plan(session: Session, order: Order, planned: CampaignPlan) -> None:
 
 def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tuple[str, str, str]]:
     """Yield name, value and style of each row of the plan."""
-    plan, options, settings = planned.plan, order.options, session.settings
+    plan, options, settings, now = planned.plan, order.options, session.settings, time.time()
     yield from _message_rows(order)
     yield (
         gettext("Account"),
@@ -189,7 +193,17 @@ def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tup
     yield from _left_out_rows(order, planned)
     yield gettext("Duration"), _duration(plan, settings.limit), ""
     if options.hours is not None:
-        yield gettext("Hours"), str(options.hours), ""
+        yield gettext("Hours"), hours_of(options.hours), ""
+        begin = now + options.hours.wait(now)
+        yield (
+            "",
+            gettext(
+                "begins {begin}, ends about {end}",
+                begin=_moment(begin),
+                end=_moment(now + plan.seconds),
+            ),
+            "",
+        )
     yield gettext("Balance"), *_balance(planned)
     if plan.cost is not None:
         cost = gettext("{cost} at {price} a call", cost=money(plan.cost), price=options.price)
@@ -202,6 +216,10 @@ def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tup
             gettext("none: an interrupted send cannot be resumed (--journal)"),
             "yellow",
         )
+
+
+def _moment(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, BEIJING):%Y-%m-%d %H:%M}"
 
 
 def _duration(plan: Plan, limit: RateLimit | None) -> str:

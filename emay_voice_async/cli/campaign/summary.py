@@ -8,15 +8,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from emay_voice_async.cli.campaign.campaign_reports import CampaignReports
+from emay_voice_async.cli.campaign.report_counts import ReportCounts
+from emay_voice_async.cli.campaign.report_file import file_beside, spool_beside
 from emay_voice_async.cli.campaign.run import CampaignRun
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
-from emay_voice_async.cli.terminal.formatting import calls, duration, escaped
+from emay_voice_async.cli.terminal.formatting import calls, duration, escaped, meaning_of
 from emay_voice_async.cli.terminal.language import gettext, ngettext
+from emay_voice_async.model.endpoints import Product
 
 __all__ = ["show_summary"]
 
 SHOWN: Final = 5
-"""The most reasons that are printed."""
+"""The most reasons, and the most states of reports, that are printed."""
 
 
 def show_summary(run: CampaignRun, seconds: float) -> ExitCode:
@@ -34,6 +38,31 @@ def show_summary(run: CampaignRun, seconds: float) -> ExitCode:
         console.complain(text)
     _show_next_step(run)
     return run.tally.exit_code
+
+
+def _show_reports(run: CampaignRun, reports: CampaignReports) -> None:
+    """Say where the collected reports are, how to collect the others, and how to export the result."""
+    console, journal = run.session.console, shlex.quote(str(reports.path))
+    if reports.unreadable:
+        console.complain(
+            ngettext(
+                '{number:,} report is unreadable: see the lines with "unreadable" in {file}',
+                '{number:,} reports are unreadable: see the lines with "unreadable" in {file}',
+                reports.unreadable,
+                file=file_beside(reports.path),
+            )
+        )
+    if reports.counts.missing:
+        spool = shlex.quote(str(spool_beside(reports.path)))
+        product = "" if reports.product is Product.VOICE else f" --product {reports.product.value}"
+        console.say(gettext("To collect the other reports:"))
+        console.say(
+            f"  {run.session.program} reports --follow{product} --journal {journal} --spool {spool}",
+            wrap=False,
+        )
+    console.say(gettext("To export every call with its report:"))
+    output = shlex.quote(f"{reports.path}.csv")
+    console.say(f"  {run.session.program} journal export {journal} --output {output}", wrap=False)
 
 
 def _table(run: CampaignRun) -> Table:
@@ -58,7 +87,23 @@ def _table(run: CampaignRun) -> Table:
             table.add_row(f"{number:,}", Text(meaning, style=style))
     for reason in _reasons(run):
         table.add_row("", Text(escaped(reason), style="dim"))
+    if cost := run.spending.sentence(tally.accepted):
+        table.add_row("", Text(cost))
+    if run.reports is not None:
+        for number, meaning in _reported(run.reports.counts):
+            table.add_row(f"{number:,}", Text(meaning))
     return table
+
+
+def _reported(counts: ReportCounts) -> Iterator[tuple[int, str]]:
+    """Yield the calls of the journal by the state of their report, the most frequent first."""
+    states = list(counts.states.items())
+    for state, number in states[:SHOWN]:
+        yield number, gettext("reports: {meaning}", meaning=meaning_of(state))
+    if rest := sum(number for _, number in states[SHOWN:]):
+        yield rest, gettext("reports: other results")
+    if counts.missing:
+        yield counts.missing, gettext("calls without a report so far")
 
 
 def _reasons(run: CampaignRun) -> Iterator[str]:
@@ -85,6 +130,8 @@ def _show_next_step(run: CampaignRun) -> None:
         product = run.order.message.endpoint.product.value
         console.say(gettext("Status reports show which of the unknown numbers were called:"))
         console.say(f"  {run.session.program} reports --product {product}{record}", wrap=False)
+    if run.reports is not None:
+        _show_reports(run, run.reports)
     left = _not_called(run)
     if left and journal is not None:
         console.say(

@@ -21,6 +21,7 @@ from emay_voice_async.cli.terminal.exit_codes import ExitCode
 from emay_voice_async.cli.terminal.formatting import duration, meaning_of, money, requests
 from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
 from emay_voice_async.cli.terminal.language import gettext
+from emay_voice_async.cli.terminal.program import commands_of_shell
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.model.codes import CallState
@@ -134,8 +135,9 @@ async def show(console: Console | None = None, program: str = "emay-voice") -> b
             "Correct: each of the {number:,} numbers was called exactly once.", number=facts.sent
         )
         console.print(correct, style="bold green")
-    console.print(gettext("Next: start the local service for your own code with this command:"))
-    console.print(f"  {program} sandbox", style="bold", soft_wrap=True)
+    console.print(gettext("Next: start the local service for your own code:"))
+    for command in commands_of_shell(program, "sandbox"):
+        console.print(f"  {command}", style="bold", soft_wrap=True)
     return not found
 
 
@@ -175,10 +177,10 @@ async def _run(voice: AsyncEmayVoice, sandbox: Sandbox, console: Console) -> Fac
 
 def _progress(console: Console) -> progress.Progress:
     return progress.Progress(
-        progress.TextColumn("{task.description:<8}"),
-        progress.BarColumn(bar_width=40),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=40, complete_style="cyan", finished_style="green"),
+        progress.TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        progress.TextColumn("{task.elapsed:.1f} s"),
         console=console,
     )
 
@@ -187,21 +189,27 @@ def _table(facts: Facts) -> Padding:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     states = Counter(report.state for report in facts.reports)
-    for state in CallState:
-        if states[state]:
-            table.add_row(f"{states[state]:,}", state.name, meaning_of(state))
-    table.add_row(f"{facts.silent:,}", gettext("(no report)"), gettext("the service sends none"))
+    answered = states.pop(CallState.SUCCESS, 0)
+    table.add_row(f"{answered:,}", gettext("answered"))
+    for report in facts.reports:
+        if report.key_pressed and report.mobile == _INTERACTIVE:
+            table.add_row(
+                "1",
+                gettext(
+                    "of them pressed a key: {number} pressed {key}",
+                    number=mask(report.mobile),
+                    key=report.key_pressed,
+                ),
+            )
+    if len(states) > 1:
+        meanings = [meaning_of(state) for state in CallState if states[state]]
+        reasons = gettext("{first}, {second} ...", first=meanings[0], second=meanings[1])
+        table.add_row(f"{states.total():,}", gettext("not answered: {reasons}", reasons=reasons))
+    table.add_row(f"{facts.silent:,}", gettext("without a report: the service sends none"))
     return Padding(table, (0, 0, 0, 2), expand=False)
 
 
 def _totals(facts: Facts) -> Iterator[str]:
-    for report in facts.reports:
-        if report.key_pressed and report.mobile == _INTERACTIVE:
-            yield gettext(
-                "Key pressed: {number} pressed {key} in the marketing call.",
-                number=mask(report.mobile),
-                key=report.key_pressed,
-            )
     yield gettext(
         "{requests} in {duration}, {number} refused as too fast; balance {before} -> {after}.",
         requests=requests(facts.stats.requests),

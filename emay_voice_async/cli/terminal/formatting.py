@@ -7,6 +7,7 @@ from typing import Final
 from emay_voice_async.cli.terminal.language import current_language, gettext, ngettext, noop
 from emay_voice_async.model.codes import CallState, ResultCode
 from emay_voice_async.model.messages import Marketing, Message, Notice, VerificationCode, VoiceSms
+from emay_voice_async.sending.hours import CallingHours
 
 __all__ = [
     "calls",
@@ -14,6 +15,7 @@ __all__ = [
     "entries",
     "escaped",
     "escaped_lines",
+    "hours_of",
     "json_escaped",
     "kind_named",
     "kind_of",
@@ -31,6 +33,7 @@ _INVISIBLE: Final = (
 _UNSAFE: Final = re.compile(rf"[\x00-\x1f{_INVISIBLE}\ud800-\udfff]")
 _UNSAFE_IN_JSON: Final = re.compile(f"[{_INVISIBLE}]")
 
+_UNLISTED: Final = noop("not in the API document")
 _KINDS: Final[dict[type[Message], str]] = {
     Notice: noop("voice notice"),
     Marketing: noop("marketing call"),
@@ -39,10 +42,15 @@ _KINDS: Final[dict[type[Message], str]] = {
 }
 
 
+def hours_of(hours: CallingHours) -> str:
+    """Format calling hours with their time zone."""
+    return gettext("{hours} (Beijing time)", hours=hours.hours)
+
+
 def meaning_of(code: ResultCode | CallState) -> str:
     """Return the meaning of a result code or a call state; the document has no text for :attr:`CallState.OTHER`."""
     if current_language() == "zh":
-        return code.meaning or gettext(code.english)
+        return code.meaning or gettext(_UNLISTED)
     return code.english
 
 

@@ -13,7 +13,7 @@ from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.sending.hours import CallingHours
 
-__all__ = ["FILE", "PORT", "column", "hours", "limit", "price", "seconds"]
+__all__ = ["FILE", "PORT", "column", "hours", "limit", "minutes", "price", "seconds"]
 
 _LIMIT: Final = re.compile(r"([0-9]{1,9})(?:/([0-9]{1,9}(?:\.[0-9]{1,9})?))?")
 _AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -54,6 +54,13 @@ def seconds(text: str) -> float:
     if not _AMOUNT.fullmatch(text):
         raise click.BadParameter(gettext("must be a number of seconds, 0 or more"))
     return float(text)
+
+
+def minutes(text: str) -> float:
+    """Read a number of minutes above 0; return seconds."""
+    if not _AMOUNT.fullmatch(text) or not float(text):
+        raise click.BadParameter(gettext("must be a number of minutes above 0"))
+    return float(text) * 60
 
 
 def _checked(make: Callable[[], _Value]) -> _Value:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-__all__ = ["program_name"]
+__all__ = ["commands_of_shell", "program_name"]
 
 
 def program_name(*, is_module: bool) -> str:
@@ -19,6 +19,16 @@ def program_name(*, is_module: bool) -> str:
     if shutil.which("emay-voice") is None and Path(sys.argv[0]).stem == "emay-voice":
         return shlex.quote(sys.argv[0])
     return "emay-voice"
+
+
+def commands_of_shell(program: str, arguments: str) -> tuple[str, ...]:
+    """Return the commands that run the program in the user's shell.
+
+    nox has installed the package in an environment of its own, where the user's shell does not look.
+    """
+    if "NOX_CURRENT_SESSION" in os.environ:
+        return 'python -m pip install ".[demo]"', f"python -m emay_voice_async {arguments}"
+    return (f"{program} {arguments}",)
 
 
 def _python() -> str:

@@ -1,12 +1,14 @@
 """The plan: complete, and checked before anything is sent."""
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from support.cli_runner import Program, notice
 
+from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.sandbox import Fault
 
 
@@ -118,3 +120,11 @@ class TestPlan:
             assert word in result.error_line
             assert "pass-word" not in result.err
         assert program("--timeout", "2", "code", "13800000000", input=b"4711\n").code in (4, 6)
+
+
+def test_hours(program: Program, people: Path) -> None:
+    """The plan says when a send with calling hours begins and ends."""
+    hour = (datetime.now(BEIJING).hour + 12) % 24
+    result = program(*notice(people, "--plan", "--hours", f"{hour:02}:00-{hour:02}:59"))
+    assert f"Hours {hour:02}:00-{hour:02}:59 (Beijing time)" in result.text
+    assert re.search(rf"begins 20\S+ {hour:02}:00, ends about 20\S+ {hour:02}:00", result.text)

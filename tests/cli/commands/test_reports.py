@@ -1,5 +1,6 @@
 """``reports``: each report is written before it counts as taken."""
 
+import io
 import json
 import signal
 import sys
@@ -154,6 +155,64 @@ class TestJournal:
         assert result.code == 5
         assert "does not exist" in result.error_line
         assert len(program("reports").rows) == 3
+
+
+class ScreenOutput(io.TextIOWrapper):
+    """A standard output that is a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), "utf-8", write_through=True)
+
+    def isatty(self) -> bool:
+        """Return that this is a terminal."""
+        return True
+
+    @property
+    def printed(self) -> bytes:
+        """What was printed."""
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot raise SIGTERM for a handler")
+class TestOnTerminal:
+    """Counts instead of JSON, when a terminal follows the reports of a journal."""
+
+    @pytest.fixture
+    def journal(self, program: Program, tmp_path: Path) -> Path:
+        """Make a journal; Ctrl-C comes with the third request for reports."""
+
+        def latency() -> float:
+            if sum(request.path == "/voice/getReport" for request in program.sandbox.received) == 3:
+                signal.raise_signal(signal.SIGINT)
+            return 0.0
+
+        program.sandbox = Sandbox(latency=latency)
+        send(program, "--journal", tmp_path / "run.db")
+        return tmp_path / "run.db"
+
+    def test_counts(self, program: Program, journal: Path) -> None:
+        """A bar is shown; the reports with their recordings are in a file beside the journal."""
+        output = ScreenOutput()
+        arguments = ("reports", "--follow", "--interval", "0.01", "--journal", journal)
+        result = program(*arguments, terminal=True, stdout=output)
+        assert (result.code, output.printed) == (0, b"")
+        file = journal.with_name("run.db.reports.jsonl")
+        assert f"Reports are kept in {file}." in result.text
+        assert "3 reports, 3 of them for calls in the journal." in result.text
+        assert "Reports" in result.err
+        rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        assert [row["mobile"] for row in rows] == NUMBERS
+        assert rows[2]["recording"]
+
+    @pytest.mark.parametrize("options", [("--json",), ("-q",)])
+    def test_json(self, program: Program, journal: Path, options: tuple[str, ...]) -> None:
+        """JSON is printed on a terminal with --json, and for a quiet run."""
+        output = ScreenOutput()
+        before, after = (options, ()) if options == ("-q",) else ((), options)
+        arguments = ("reports", "--follow", "--interval", "0.01", "--journal", journal)
+        assert program(*before, *arguments, *after, terminal=True, stdout=output).code == 0
+        assert len(output.printed.splitlines()) == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot raise SIGTERM for a handler")

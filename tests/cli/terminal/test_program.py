@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emay_voice_async.cli.terminal.program import program_name
+from emay_voice_async.cli.terminal.program import commands_of_shell, program_name
 
 PYTHON = Path(sys.executable)
 
@@ -51,3 +51,12 @@ def test_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert program_name(is_module=False) == "'/opt/x y/emay-voice'"
     monkeypatch.setattr(sys, "argv", ["pytest"])
     assert program_name(is_module=False) == "emay-voice"
+
+
+def test_commands_of_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a nox session, the package is installed first for the Python of the user's shell."""
+    monkeypatch.delenv("NOX_CURRENT_SESSION", raising=False)
+    assert commands_of_shell("emay-voice", "sandbox") == ("emay-voice sandbox",)
+    monkeypatch.setenv("NOX_CURRENT_SESSION", "demo")
+    commands = commands_of_shell("/x/bin/python -m emay_voice_async", "sandbox")
+    assert commands == ('python -m pip install ".[demo]"', "python -m emay_voice_async sandbox")
