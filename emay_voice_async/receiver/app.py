@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import define, evolve, field
 from attrs.validators import optional
@@ -14,6 +14,7 @@ from emay_voice_async.events.handlers import EventHandlers, OnEvent
 from emay_voice_async.exchange.labels import Ids
 from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.results import Report
+from emay_voice_async.receiver import aiohttp_handler
 from emay_voice_async.receiver.arguments import (
     check_bound,
     check_function,
@@ -141,13 +142,22 @@ class PushReceiver:
         """Return the pushes of :attr:`rejected` and forget them."""
         return self._kept.take()
 
-    async def __call__(self, scope: Scope, receive: Receive | None = None, send: Send | None = None) -> None:
-        """Serve one ASGI scope: a request, or the server's start and end."""
+    async def __call__(self, scope: Scope, receive: Receive | None = None, send: Send | None = None) -> Any:
+        """Serve one ASGI scope: a request, or the server's start and end.
+
+        As a handler of aiohttp: return the response to a request.
+        """
         if receive is None or send is None:
+            if aiohttp_handler.is_request(scope):
+                return aiohttp_handler.made_response(await self.handle(*aiohttp_handler.parts(scope)))
             fix = (
                 "is an ASGI application; elsewhere await receiver.handle(method, path, headers, body, client)"
             )
             raise UsageError("PushReceiver", fix)
+        await self._serve(scope, receive, send)
+        return None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             client = (scope.get("client") or ("",))[0]
             request = (scope["method"], scope["path"], scope["headers"], pieces(receive), client)
