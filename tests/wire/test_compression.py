@@ -75,7 +75,9 @@ class TestGunzip:
         assert gunzip(header + raw + tail) == b"named"
 
     @pytest.mark.parametrize(
-        "data", [compress(PLAIN), b64decode(MEMBERS), gzip.compress(bytes(range(256)), 0)]
+        "data",
+        [compress(PLAIN), b64decode(MEMBERS), gzip.compress(bytes(range(256)), 0)],
+        ids=["pushed", "members", "stored"],  # names of tests must not depend on the second of the start
     )
     def test_truncated_at_every_byte(self, data: bytes) -> None:
         """Gzip data cut off at any byte is refused, except between two members."""
