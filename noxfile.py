@@ -75,7 +75,14 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types strictly: all files with mypy, the examples and the use of the whole API with pyright and ty."""
     session.install(
-        ".[test]", "mypy>=1.11", "nox", "pyright[nodejs]>=1.1.400", "ty", "types-docutils", "types-pygments"
+        ".[test]",
+        "mypy>=1.11",
+        "nox",
+        "playwright>=1.45",
+        "pyright[nodejs]>=1.1.400",
+        "ty",
+        "types-docutils",
+        "types-pygments",
     )
     session.run("mypy")
     session.run("pyright")
@@ -180,6 +187,17 @@ def security(session: nox.Session) -> None:
         "tests/test_http_fuzz.py",
     )
     session.run("pytest", *tests, *session.posargs)
+
+
+@nox.session(reuse_venv=True)
+def browser(session: nox.Session) -> None:
+    """Test the pages in Chromium, which must be installed, with axe, which npm fetches."""
+    session.install(".[test]", "playwright>=1.45")
+    folder = session.create_tmp()
+    session.run("npm", "install", "--silent", "--no-save", "--prefix", folder, "axe-core@4", external=True)
+    axe = Path(folder) / "node_modules" / "axe-core" / "axe.min.js"
+    parallel = ("-n", "2", "--dist", "worksteal")
+    session.run("pytest", "tests/browser", *parallel, *session.posargs, env={"EMAY_VOICE_TEST_AXE": str(axe)})
 
 
 @nox.session
