@@ -7,7 +7,7 @@ import importlib as _importlib
 import typing as _typing
 
 from emay_voice_async.journal.protocol import Claim, Journal, JournalRun, Key, Line, Standing, State, Summary
-from emay_voice_async.journal.purpose import Purpose
+from emay_voice_async.journal.purpose import Purpose, StoredPurpose
 
 if _typing.TYPE_CHECKING:
     from emay_voice_async.journal.sqlite import SqliteJournal
@@ -22,6 +22,7 @@ __all__ = [
     "SqliteJournal",
     "Standing",
     "State",
+    "StoredPurpose",
     "Summary",
 ]
 

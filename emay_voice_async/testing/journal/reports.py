@@ -6,6 +6,7 @@ from emay_voice_async.journal.protocol import Standing, State
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.testing.journal.places import JournalPlace, JournalRules, journal_rule
 from emay_voice_async.testing.journal.values import (
+    FREE,
     PURPOSE,
     all_lines,
     begun,
@@ -146,6 +147,16 @@ class ReportRules(JournalRules):
             )
             same(await journal.record([earlier]), 0)
             same([line.report_state for line in await all_lines(journal)], [""])
+
+    @journal_rule
+    async def test_a_report_does_not_change_a_call_that_was_not_made(self, place: JournalPlace) -> None:
+        """A refused call, and one that was not sent, keep their states: the report is of an earlier call."""
+        async with place.open() as journal:
+            run = await journal.start(PURPOSE)
+            for key, state in zip(keys(1, 2), FREE, strict=True):
+                batch = await settled(run, [key], state, reason="why")
+                await journal.record([report_of(key, message_id="m", custom_id=batch.custom_ids[0])])
+                same(await states(run, [key]), [state])
 
     @journal_rule
     async def test_recording_again_changes_no_call(self, place: JournalPlace) -> None:
