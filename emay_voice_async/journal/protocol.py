@@ -6,8 +6,30 @@ request leaves, and closed with the outcome afterwards. A claim that is still op
 unknown.
 
 Calls are identified by :class:`Key`, not by the place in the input, so an edited or reordered list is safe.
+One send calls in this order::
+
+    run = await journal.start(purpose)                  # at the first outcome that is asked for; a plan: dry=True
+    standings = await run.look(keys)                    # for each part of the input, by one task
+    if await run.begin(claim): ...                      # per batch, with a slot acquired, just before the request
+    await run.close(claim, state, ...)                  # per batch, with its outcome; before a retry: NOT_SENT
+    await run.end()                                     # when no batch is in flight any more
+
+All methods are called in the event loop and thread of the client. ``look`` is called by one task at a time; ``begin``
+and ``close`` by as many tasks at once as the client has requests in flight (``max_concurrency``), and beside ``look``
+and ``record``. A journal may be used by several sends, processes and machines at once, if it says so. Blocking work
+belongs in a thread: the event loop is the application's.
+
+Failures: raise :class:`~emay_voice_async.errors.JournalError`; any other exception of a run becomes one. A failed
+``start`` or ``look`` ends the send, before the batches concerned. A failed ``begin`` makes its batch NotSent. A failed
+``close`` is logged, the outcome is handed out, and the send ends with the error: to the next run the batch is unknown.
+A failed ``end`` is logged.
+
+Cancelling: the caller of a send may be cancelled in any await. A cancelled ``begin`` has claimed the whole batch or
+no call of it, and ``close`` with NOT_SENT follows. ``close`` and ``end`` run in tasks of the client's own; only the
+end of the event loop cancels them. A cancelled call must leave the journal usable.
+
 :class:`~emay_voice_async.journal.sqlite.SqliteJournal` and :class:`~emay_voice_async.sql.SqlJournal` implement this
-contract.
+contract, and :class:`emay_voice_async.testing.JournalSuite` has each of its promises as a rule.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -137,7 +159,8 @@ class JournalRun(Protocol):
     ) -> None:
         """Write the outcome of a claim durably; ``message_ids`` in the order of the keys, if accepted.
 
-        ``reason`` is a result code or a sentence. Calls that were claimed again since then stay unchanged, and so
+        ``reason`` is a result code or a sentence, "" if accepted. A claim whose ``begin`` returned False closes no
+        call. Calls that were claimed again since then stay unchanged, and so
         do calls that a report has proved. A claim closed as unknown may be closed once more, when the response comes
         late.
         """
@@ -205,6 +228,9 @@ class Journal(Protocol):
 
     async def record(self, reports: Iterable[Report]) -> int:
         """Add status reports to the calls; return how many reports belong to calls of this journal.
+
+        A report belongs to a call of the same number, account (or no account) and product with its message id; to a
+        call whose message id is not known, by the custom id. The last report of a call is kept.
 
         An unknown call is accepted from then on: a report proves that the call was made. A call that was refused or
         not sent stays unchanged: a report with the same custom id belongs to another campaign. Recording a report again

@@ -6,8 +6,11 @@ The client calls a pacer in this order, for each request and each retry::
     ...                                                    # the request is sent and answered
     lease.end(after=0.0, over_speed=False)                 # or lease.give_back(); never both
 
-All methods are called in the event loop of the client, from any of its tasks, and by many tasks at
-the same time. The client never closes a pacer: the application does, after its clients.
+All methods are called in the event loop and thread of the client, from any of its tasks, and by many
+tasks at the same time; ``acquire`` runs in a task of the client's own. A pacer may be given to many
+clients, of one event loop unless the pacer says otherwise. The client never closes a pacer: the
+application does, after its clients. :class:`emay_voice_async.testing.PacerSuite` has each promise of
+this module as a rule.
 """
 
 from typing import Protocol
@@ -49,8 +52,8 @@ class Pacer(Protocol):
     async def acquire(self, call: Call, *, again: bool = False) -> Lease:
         """Wait for a slot of this kind of call, in order of arrival, and return the lease.
 
-        Each kind of call has slots of its own. ``again`` puts a request that was refused for its
-        speed in front of all other waiters.
+        Each kind of call has slots of its own. ``again``: the request is sent again, after
+        ERROR_OVER_SPEED or another failure with a certain outcome, and goes in front of all other waiters.
 
         Called once per attempt, before the request is signed; nothing was sent yet. The deadline of
         a request and the closing of the client cancel the call. A cancelled call must leave no slot
@@ -64,7 +67,9 @@ class Pacer(Protocol):
     def limit(self, call: Call) -> RateLimit | None:
         """Return the limit in force at this moment; None: requests of this kind are unlimited.
 
-        The value may be lower than the limit agreed with the vendor. Called for plans, statistics and the
-        decision whether a refusal for speed needs a pause in addition to the pacer's wait. Must neither wait nor raise.
+        The value may be lower than the limit agreed with the vendor, and has at least 1 request. Called for
+        plans, statistics and the decision whether a retry needs a pause in addition to the pacer's wait; also
+        before the first ``acquire``. Must neither wait nor raise: an exception would fail the plan or the call
+        with its own class.
         """
         ...

@@ -52,21 +52,45 @@ class ClaimResult(Enum):
 class ReportStore(Protocol):
     """Remembers the reports that were handled, in one process or shared by several.
 
-    Keys are texts of 32 characters. In a store that outlives the process a claim must expire, after longer than
-    ``handler_timeout``: otherwise the claims of a process that died would never end. All methods must have timeouts
-    of their own.
+    Keys are texts of 32 characters. The receiver calls in this order, for each push::
+
+        results = await store.claim(keys)               # before the handler
+        await store.settle(claimed, handled=...)        # after the handler, however it ended
+        await store.wait(key)                           # for a key that was held; then claim again
+
+    All methods are called in the event loop of the receiver, in the task of the request, by many tasks at the same
+    time, and for the same keys. All methods must have timeouts of their own, and must not block the event loop.
+
+    Failures: an exception of ``claim`` or ``wait`` is logged, and the push is answered 500, so that the service pushes
+    again. An exception of ``settle`` is logged and changes no response: the claims stay until they expire.
+
+    Cancelling: a server cancels a request whose client is gone. A claim that is cancelled may have been made; a
+    cancelled ``wait`` changes no claim.
+
+    In a store that outlives the process a claim must expire, after longer than ``handler_timeout``: otherwise the
+    claims of a process that died would never end. :class:`emay_voice_async.testing.ReportStoreSuite` has each promise
+    as a rule.
     """
 
     async def claim(self, keys: Sequence[str]) -> Sequence[ClaimResult]:
-        """Claim each new key atomically; return the result for each key, without waiting for other claims."""
+        """Claim each new key atomically; return the result for each key, in order, without waiting for other claims.
+
+        Of equal keys in one call the first is claimed, and the others are held.
+        """
         ...
 
     async def settle(self, keys: Sequence[str], *, handled: bool) -> None:
-        """End claims of the caller: as handled, or, if not ``handled``, so that the keys are new again."""
+        """End claims of the caller: as handled, or, if not ``handled``, so that the keys are new again.
+
+        A claim that expired and was made by another process since then stays as it is.
+        """
         ...
 
     async def wait(self, key: str) -> None:
-        """Wait until another caller's claim has ended; an early return is allowed."""
+        """Wait until another caller's claim has ended; an early return is allowed.
+
+        Returns at once for a key without a claim. The receiver bounds the wait by ``handler_timeout``.
+        """
         ...
 
 

@@ -204,6 +204,14 @@ class StartsForAnyPurpose(Twin):
         return await journal.start(PURPOSE, dry=dry)
 
 
+class StartsDryRuns(Twin):
+    """A dry run is a run."""
+
+    async def start(self, journal: Journal, purpose: Purpose, dry: bool) -> JournalRun:
+        """Ignore ``dry``."""
+        return await journal.start(purpose)
+
+
 class StartsOneAtATime(Twin):
     """Two starts at once fail."""
 
@@ -675,6 +683,8 @@ BROKEN: dict[str, type[Twin]] = {
     "a_journal_that_was_never_started_cannot_be_read": IsAlwaysThere,
     "a_journal_can_be_started_again": StartsOnce,
     "start_for_another_purpose_is_refused": StartsForAnyPurpose,
+    "a_journal_belongs_to_a_template": StartsForAnyPurpose,
+    "a_dry_run_writes_nothing": StartsDryRuns,
     "concurrent_starts_create_one_journal": StartsOneAtATime,
     "a_journal_can_be_used_after_it_was_closed": ClosesForGood,
     "look_keeps_the_order_of_the_keys": LooksBackwards,

@@ -21,6 +21,7 @@ from emay_voice_async.testing.journal.values import (
     PURPOSE,
     all_lines,
     begun,
+    claim,
     keys,
     report_of,
     settled,
@@ -99,7 +100,7 @@ class StartingRules(JournalRules):
         await journal.aclose()
 
     @journal_rule
-    async def test_a_journal_of_a_template(self, place: JournalPlace) -> None:
+    async def test_a_journal_belongs_to_a_template(self, place: JournalPlace) -> None:
         """A journal belongs to the placeholders of a template, not to the texts of a run."""
         purpose = evolve(PURPOSE, message=Template(Notice, "{name}，您的快递已到", interactive=True))
         journal = place.open()
@@ -120,6 +121,24 @@ class StartingRules(JournalRules):
         same(await states(run, keys(1)), [State.ACCEPTED])
         await run.end()
         await journal.aclose()
+
+    @journal_rule
+    async def test_a_dry_run_writes_nothing(self, place: JournalPlace) -> None:
+        """A dry run looks, claims no call, creates no journal, and is refused for another purpose."""
+        async with place.open() as journal:
+            dry = await journal.start(PURPOSE, dry=True)
+            same(list(await dry.look(keys(1))), [None])
+            await dry.end()
+            with raises(JournalError, "Reading the summary of a journal with a dry run only"):
+                await journal.summary()
+            await settled(await journal.start(PURPOSE), keys(1), State.ACCEPTED)
+            dry = await journal.start(PURPOSE, dry=True)
+            with raises(JournalError, "Claiming in a dry run"):
+                await dry.begin(claim(keys(2)))
+            same(await states(dry, keys(1, 2)), [State.ACCEPTED, None])
+            await dry.end()
+            with raises(JournalError, "A dry run for another purpose"):
+                await journal.start(evolve(PURPOSE, app_id="other"), dry=True)
 
     @journal_rule
     async def test_concurrent_starts_create_one_journal(self, place: JournalPlace) -> None:
