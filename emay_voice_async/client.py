@@ -437,6 +437,11 @@ class AsyncEmayVoice:
         return self._event_handlers
 
     @property
+    def app_id(self) -> str:
+        """The account."""
+        return self._app_id
+
+    @property
     def base_url(self) -> str:
         """The address of the service."""
         return self._transport.base_url

@@ -91,6 +91,11 @@ class EventHandlers:
         self._handlers = tuple(one for one in self._handlers if one.function != function)
         self.active = bool(self._handlers)
 
+    @property
+    def functions(self) -> tuple[OnEvent, ...]:
+        """The handlers."""
+        return tuple(one.function for one in self._handlers)
+
     def __call__(self, event: "Event") -> None:
         """Call each handler with an event. An exception of a handler is logged and has no other effect."""
         for handler in self._handlers:

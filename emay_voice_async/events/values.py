@@ -134,11 +134,13 @@ class RequestSent(RequestEvent):
 class RequestRetried(RequestEvent):
     """An attempt had no effect, and the request will be sent again: after ``pause`` seconds, and with a slot.
 
-    ``code`` is the result code of a refusal, ``error`` the class of the error. ``seconds``: since the request was sent.
+    ``code`` is the result code of a refusal, ``error`` the class of the error, ``cause`` the class of its cause; "" if
+    there is none. ``seconds``: since the request was sent.
     """
 
     code: str
     error: str
+    cause: str
     status: int | None
     pause: float
     seconds: float

@@ -54,11 +54,12 @@ class CallReporter:
 
     def retried(self, error: EmayVoiceError, pause: float) -> None:
         """Report that the request will be sent again."""
-        name, _ = error_names(error)
+        name, cause = error_names(error)
         event = RequestRetried(
             **self._fields(),
             code=_code_of(error),
             error=name,
+            cause=cause,
             status=self._call.status,
             pause=pause,
             seconds=self._seconds(),

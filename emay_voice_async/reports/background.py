@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from contextvars import Context
 from typing import Final
 
 from emay_voice_async.errors import EmayVoiceError, OutcomeUnknownError
@@ -33,7 +34,9 @@ class BackgroundReader:
         """Ask for these products, too, as long as a waiter waits."""
         self._products.update(products)
         if self._products and (self._task is None or self._task.done()):
-            self._task = self._exchanges.tasks.keep(asyncio.ensure_future(self._read()))
+            # In a context of its own: the reader outlives the waiter that began it, and serves others as well.
+            task = asyncio.get_running_loop().create_task(self._read(), context=Context())
+            self._task = self._exchanges.tasks.keep(task)
 
     def close(self) -> None:
         """End the task."""

@@ -132,7 +132,13 @@ class TestEvents:
         caplog.set_level(logging.INFO)
         log = observed(call, code("ERROR_OVER_SPEED", after=0.5), answers(SUCCESS, after=0.25))
         retry = RequestRetried(
-            **fields(), code="ERROR_OVER_SPEED", error="OverSpeedError", status=200, pause=0.0, seconds=0.5
+            **fields(),
+            code="ERROR_OVER_SPEED",
+            error="OverSpeedError",
+            cause="",
+            status=200,
+            pause=0.0,
+            seconds=0.5,
         )
         assert log[2] == retry
         assert [type(event) for event in log[3:]] == [SlotWaited, RequestSent, RequestAnswered]

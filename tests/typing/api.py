@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack, assert_type
+from typing import Any, Self, Unpack, assert_type
 
 import httpx
 import httpx2
@@ -58,6 +58,29 @@ from emay_voice_async import (
 )
 from emay_voice_async.client import ClientOptions
 from emay_voice_async.errors import DuplicateError, JournalError, TooManyReportsError, UsageError
+from emay_voice_async.events import (
+    BatchEnded,
+    DuplicatesSkipped,
+    Event,
+    EventHandlers,
+    LateAnswer,
+    OnEvent,
+    OutcomeName,
+    PushAnswered,
+    PushReceived,
+    PushRejected,
+    ReportsTaken,
+    RequestAnswered,
+    RequestNotSent,
+    RequestRefused,
+    RequestRetried,
+    RequestSent,
+    RequestUnknown,
+    SendEnded,
+    SendStarted,
+    SlotWaited,
+    log_fields,
+)
 from emay_voice_async.journal import (
     Claim,
     JournalRun,
@@ -109,6 +132,7 @@ from emay_voice_async.sandbox import (
     ServiceType,
 )
 from emay_voice_async.sql import SqlJournal, metadata
+from emay_voice_async.telemetry import instrument, uninstrument
 
 
 class MyPacer:
@@ -443,3 +467,55 @@ async def paced() -> None:
         assert_type(lease, Lease)
         lease.end(after=30.0, over_speed=True)
         lease.give_back()
+
+
+def on_event(event: Event) -> None:
+    """Every event."""
+    assert_type(event.request_id, str)
+    assert_type(log_fields(event)["emay_event"], Any)
+    match event:
+        case SendStarted(numbers=length, path=path):
+            assert_type((length, path), tuple[int | None, str])
+        case SendEnded(accepted=accepted, seconds=seconds, error=error):
+            assert_type((accepted, seconds, error), tuple[int, float, str])
+        case BatchEnded(numbers=numbers, outcome=outcome, recorded=recorded):
+            name: OutcomeName = outcome
+            assert_type((numbers, recorded, name), tuple[int, bool, OutcomeName])
+        case SlotWaited(seconds=seconds, call=call, product=product):
+            assert_type((seconds, call, product), tuple[float, Call, Product])
+        case RequestRetried(pause=pause, code=code) | RequestRefused(code=code, seconds=pause):
+            assert_type((pause, code), tuple[float, str])
+        case RequestUnknown(cause=cause, status=status) | RequestNotSent(cause=cause, status=status):
+            assert_type((cause, status), tuple[str, int | None])
+        case (
+            RequestSent(attempt=attempt, send_id=send_id) | RequestAnswered(attempt=attempt, send_id=send_id)
+        ):
+            assert_type((attempt, send_id), tuple[int, str])
+        case LateAnswer(outcome=late):
+            assert_type(late == "accepted", bool)
+        case ReportsTaken(states=states) | PushAnswered(states=states):
+            assert_type(states, Mapping[CallState, int])
+        case PushReceived(app_id=app_id) | PushRejected(app_id=app_id) | DuplicatesSkipped(app_id=app_id):
+            assert_type(app_id, str)
+        case _:
+            pass
+
+
+def observed(receiver: PushReceiver) -> None:
+    """Handlers of events, and OpenTelemetry."""
+    voice = AsyncEmayVoice.from_env(on_event=on_event)
+    assert_type(voice.event_handlers, EventHandlers)
+    voice.event_handlers.add(on_event)
+    voice.event_handlers.remove(on_event)
+    handlers: tuple[OnEvent, ...] = voice.event_handlers.functions
+    assert_type((len(handlers), voice.app_id, voice.base_url), tuple[int, str, str])
+    for target in (voice, receiver):
+        instrument(target)
+        instrument(target, tracer_provider=None, meter_provider=None)
+        uninstrument(target)
+    seen: list[Event] = []
+    PushReceiver({"app_id": "secret_key"}, receiver_handler, on_event=seen.append)
+
+
+async def receiver_handler(reports: list[Report]) -> None:
+    """Handle reports."""

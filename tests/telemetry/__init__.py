@@ -1,0 +1,1 @@
+"""Tests of ``emay_voice_async.telemetry``."""
