@@ -58,7 +58,7 @@ class TestTargets:
         assert target.event_handlers.active
 
 
-@pytest.mark.parametrize("target", [None, "client", AsyncEmayVoice, PushReceiver, object()], ids=str)
+@pytest.mark.parametrize("target", [None, "client", AsyncEmayVoice, PushReceiver, object()])
 @pytest.mark.parametrize("function", [instrument, uninstrument])
 def test_other_targets(target: Any, function: Any) -> None:
     """Anything else is refused with a sentence."""
