@@ -1,8 +1,9 @@
 """The local service as users see it: a single object."""
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from decimal import Decimal
 
 import httpx
@@ -135,12 +136,25 @@ class Sandbox:
         """
         return server.serve(self._app, host=host, port=port)
 
-    async def run(self, *, host: str = "127.0.0.1", port: int = 0, on_ready: Callable[[str], object]) -> None:
+    async def run(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        on_ready: Callable[[str], object],
+        push_to: str | None = None,
+        on_delivery: Callable[[Delivery, float], object] = lambda *_: None,
+    ) -> None:
         """Serve over a socket until Ctrl-C or SIGTERM; ``on_ready`` is called with the base URL.
 
-        Runs in the main thread only. Raises ``OSError`` when the address is taken.
+        ``push_to``: the URL to which reports are pushed as they get ready, as by :meth:`push_as_ready`. Runs in the
+        main thread only. Raises ``OSError`` when the address is taken.
         """
-        await server.run(self._app, host=host, port=port, on_ready=on_ready)
+        async with AsyncExitStack() as stack:
+            if push_to is not None:
+                pushing_ = asyncio.ensure_future(self.push_as_ready(push_to, on_delivery=on_delivery))
+                stack.push_async_callback(_cancelled, pushing_)
+            await server.run(self._app, host=host, port=port, on_ready=on_ready)
 
     def fail_next(
         self, fault: Fault, *, on: Call | str | None = None, skip: int = 0, times: int | None = 1
@@ -253,6 +267,20 @@ class Sandbox:
     def clock_offset(self, seconds: float) -> None:
         self._service.clock_offset = seconds
 
+    async def push_as_ready(
+        self,
+        url: str,
+        *,
+        mode: PushMode = "encrypted",
+        on_delivery: Callable[[Delivery, float], object] = lambda *_: None,
+    ) -> None:
+        """Push reports to ``url`` as they get ready, until cancelled.
+
+        A push without a confirmation is made again after 1 second, and then after twice as long each time, up to a
+        minute. ``on_delivery`` is called with each delivery, and the seconds until the next try, 0 after a success.
+        """
+        await pushing.push_as_ready(url, self._service, self._clock, mode=mode, on_delivery=on_delivery)
+
     async def push(
         self,
         url: str,
@@ -272,3 +300,10 @@ class Sandbox:
         return await pushing.push_all(
             url, self._service, self._clock(), product=product, mode=mode, bare=bare, client=client
         )
+
+
+async def _cancelled(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()

@@ -3,8 +3,9 @@
 The document describes pushes for the voice services only (sections 2.1.4, 2.2.4, 2.3.4).
 """
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from emay_voice_async.sandbox.service import Service
 from emay_voice_async.wire.compression import compress
 from emay_voice_async.wire.encryption import encrypt
 
-__all__ = ["Delivery", "PushMode", "body_of", "push", "push_all"]
+__all__ = ["Delivery", "PushMode", "body_of", "push", "push_all", "push_as_ready"]
 
 PushMode = Literal["encrypted", "json", "form"]
 """AES over gzip over JSON, the JSON itself, or the JSON in the form field ``reports``."""
@@ -28,6 +29,13 @@ _TYPES: Final[dict[PushMode, str]] = {
     "json": "application/json;charset=utf-8",
     "form": "application/x-www-form-urlencoded;charset=utf-8",
 }
+
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+"""Seconds after a push without a confirmation; each further pause is twice as long."""
+_LOOK: Final = 0.2
+"""Seconds between two looks for ready reports."""
 
 
 @frozen
@@ -91,6 +99,32 @@ async def push_all(
     for account in service.accounts.values():
         deliveries += await push(client, url, service, account, now, product=product, mode=mode, bare=bare)
     return deliveries
+
+
+async def push_as_ready(
+    url: str,
+    service: Service,
+    clock: Callable[[], float],
+    *,
+    mode: PushMode = "encrypted",
+    on_delivery: Callable[[Delivery, float], object],
+    client: httpx.AsyncClient | None = None,
+) -> None:
+    """Push reports as they get ready, until cancelled; after a failure again, later and later.
+
+    ``on_delivery`` is called with each delivery, and the seconds until the next try, 0 after a success.
+    """
+    if client is None:
+        async with httpx.AsyncClient(trust_env=False) as own:
+            await push_as_ready(url, service, clock, mode=mode, on_delivery=on_delivery, client=own)
+    pause = FIRST_PAUSE
+    while True:
+        deliveries = await push_all(url, service, clock(), mode=mode, client=client)
+        failed = not all(delivery.delivered for delivery in deliveries)
+        for delivery in deliveries:
+            on_delivery(delivery, 0.0 if delivery.delivered else pause)
+        await asyncio.sleep(pause if failed else _LOOK)
+        pause = min(2 * pause, LONGEST_PAUSE) if failed else FIRST_PAUSE
 
 
 async def push(

@@ -12,12 +12,14 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
+from support import virtual_time
 
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.sandbox import Account, Delivery, Sandbox
-from emay_voice_async.sandbox.pushing import PushMode
+from emay_voice_async.sandbox.pushing import PushMode, push_as_ready
+from emay_voice_async.sandbox.requests import FormRequest
 from emay_voice_async.sandbox.server import serve
-from sandbox.by_hand import APP_ID, KEY, MOBILE, NOW, client, form, form_of, in_process
+from sandbox.by_hand import APP_ID, ENDPOINT, KEY, MOBILE, NOW, client, form, form_of, in_process
 
 URL = "http://customer/push"
 
@@ -264,3 +266,61 @@ class TestDelivery:
             assert json.loads(receiver.pushed[0][1])["data"][0]["state"] == "4"
 
         asyncio.run(main())
+
+
+class TestPushAsReady:
+    """Pushes that go on, in virtual time."""
+
+    def test_again_after_failures(self) -> None:
+        """A push without a confirmation is made again, later and later; after a success the pauses start anew."""
+
+        async def main() -> list[tuple[float, bool, float]]:
+            loop = asyncio.get_running_loop()
+            local = Sandbox(clock=loop.time)
+            receiver = Receiver((503, ""), (200, "no"), (200, "success"), (500, ""))
+            seen: list[tuple[float, bool, float]] = []
+            http = httpx.AsyncClient(transport=httpx.ASGITransport(receiver))
+
+            def note(delivery: Delivery, pause: float) -> None:
+                seen.append((round(loop.time() - 1000, 1), delivery.delivered, pause))
+
+            async with http:
+                pusher = asyncio.ensure_future(
+                    push_as_ready(URL, local.app.service, loop.time, on_delivery=note, client=http)
+                )
+                for _ in range(2):
+                    fields = FormRequest(
+                        ENDPOINT["/voice/send"],
+                        form_of(local.account, "/voice/send", loop.time()),
+                        "",
+                    )
+                    assert local.app.service.answer(fields, loop.time()).code == "SUCCESS"
+                    await asyncio.sleep(20)
+                pusher.cancel()
+                await asyncio.wait([pusher])
+            return seen
+
+        assert virtual_time.run(main()) == [
+            (0.0, False, 1.0),
+            (1.0, False, 2.0),
+            (3.0, True, 0.0),
+            (20.0, False, 1.0),
+            (21.0, True, 0.0),
+        ]
+
+    def test_over_a_socket(self) -> None:
+        """Beside the service, reports are pushed to another one as they get ready."""
+
+        async def main() -> int:
+            receiver, confirmed = Receiver(), asyncio.Event()
+            local = await called(MOBILE)
+            async with serve(receiver) as url:
+                pusher = asyncio.ensure_future(
+                    local.push_as_ready(url, on_delivery=lambda *_: confirmed.set())
+                )
+                await confirmed.wait()
+                pusher.cancel()
+                await asyncio.wait([pusher])
+            return local.reports_waiting
+
+        assert asyncio.run(main()) == 0

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -13,10 +14,24 @@ from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.sending.hours import CallingHours
 
-__all__ = ["FILE", "PORT", "column", "hours", "limit", "minutes", "price", "seconds"]
+__all__ = [
+    "FILE",
+    "PORT",
+    "column",
+    "hours",
+    "key_shares",
+    "limit",
+    "minutes",
+    "percent",
+    "price",
+    "seconds",
+    "web_address",
+]
 
 _LIMIT: Final = re.compile(r"([0-9]{1,9})(?:/([0-9]{1,9}(?:\.[0-9]{1,9})?))?")
 _AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_KEY_SHARE: Final = re.compile(r"([0-9])=([0-9]{1,3}(?:\.[0-9]{1,6})?)")
+_WHOLE: Final = 100
 _Value = TypeVar("_Value")
 FILE: Final = click.Path(path_type=Path)
 PORT: Final = click.IntRange(0, 65535)
@@ -61,6 +76,36 @@ def minutes(text: str) -> float:
     if not _AMOUNT.fullmatch(text) or not float(text):
         raise click.BadParameter(gettext("must be a number of minutes above 0"))
     return float(text) * 60
+
+
+def percent(text: str) -> float:
+    """Read a percentage; return the share."""
+    if not _AMOUNT.fullmatch(text) or float(text) > _WHOLE:
+        raise click.BadParameter(gettext("must be a percentage from 0 to 100"))
+    return float(text) / _WHOLE
+
+
+def key_shares(text: str) -> dict[str, float]:
+    """Read keys with the percentage of the people who press them, such as 1=60,2=20."""
+    pairs = [_KEY_SHARE.fullmatch(part) for part in text.split(",")]
+    shares = {pair[1]: Decimal(pair[2]) for pair in pairs if pair}
+    if len(shares) < len(pairs) or sum(shares.values()) > _WHOLE:
+        raise click.BadParameter(
+            gettext("must be keys with percentages, together at most 100, such as 1=60,2=20")
+        )
+    return {key: float(share / _WHOLE) for key, share in shares.items()}
+
+
+def web_address(text: str) -> str:
+    """Read an http or https URL."""
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or any(map(str.isspace, text)):
+        raise click.BadParameter(gettext("must be a URL such as http://127.0.0.1:8000/emay"))
+    return text
 
 
 def _checked(make: Callable[[], _Value]) -> _Value:
