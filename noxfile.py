@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 
 import nox
@@ -127,6 +126,19 @@ def fast(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or PARALLEL))
 
 
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """Run all but the slow tests with the oldest versions that pyproject.toml allows, on the oldest Python found."""
+    session.install("uv")
+    pins = str(Path(session.create_tmp()) / "pins.txt")
+    compiling = ("--resolution", "lowest-direct", "--extra", "fast", "--extra", "test", "--python-version")
+    session.run("uv", "pip", "compile", "-q", "pyproject.toml", *compiling, str(session.python), "-o", pins)
+    session.install("-r", pins, "-e", ".[fast,test]")
+    session.run(
+        "pytest", "-q", "-m", "not slow", "--hypothesis-profile", "quick", *PARALLEL, *session.posargs
+    )
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site; run the examples of all pages; check markup, links, tables, and references in docstrings."""
@@ -209,18 +221,30 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the distributions; check the files of the wheel, and import the wheel without any extra."""
-    session.install("build", "twine")
+    """Build the distributions; check files, metadata and links, and import the wheel without any extra."""
+    session.install("build", "check-wheel-contents", "twine")
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "build", "--outdir", folder)
         session.run("twine", "check", "--strict", *map(str, Path(folder).iterdir()))
         [wheel] = Path(folder).glob("*.whl")
-        names = zipfile.ZipFile(wheel).namelist()
-        if "emay_voice_async/py.typed" not in names or any(name.startswith("tests") for name in names):
-            session.error(f"the wheel holds the wrong files: {names}")
-        if "emay_voice_async/sandbox/control/page/index.html" not in names:
-            session.error("the page of the local service is missing in the wheel")
+        session.run("check-wheel-contents", str(wheel))
+        session.run("python", "tests/support/distributions.py", folder)
         session.install(str(wheel))
         session.run(
             "python", "-I", "-c", "from emay_voice_async import *; import emay_voice_async.journal.sqlite"
         )
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write the bill of materials of the package with all extras for users: dist/sbom.cdx.json (CycloneDX)."""
+    session.install("cyclonedx-bom>=4")
+    extras = nox.project.load_toml()["project"]["optional-dependencies"]
+    extras = ",".join(name for name in extras if name not in ("dev", "docs", "test"))
+    folder = Path(session.create_tmp()) / "environment"
+    session.run("python", "-m", "venv", "--clear", "--without-pip", str(folder))
+    python = str(folder / "bin" / "python")
+    session.run("python", "-m", "pip", "--python", python, "install", "-q", f".[{extras}]")
+    Path("dist").mkdir(exist_ok=True)
+    output = ("--output-reproducible", "--of", "JSON", "-o", "dist/sbom.cdx.json")
+    session.run("cyclonedx-py", "environment", python, "--pyproject", "pyproject.toml", *output)

@@ -37,7 +37,8 @@ class TestErrors:
 
     def test_the_table_is_complete(self) -> None:
         """The table has every exception of both libraries without subclasses, and no other name."""
-        assert {*exceptions_of(httpx), *exceptions_of(httpx2)} == set(ERRORS)
+        found = {*exceptions_of(httpx), *exceptions_of(httpx2)}
+        assert found | {"SSEError"} == set(ERRORS)  # the first versions of httpx2 do not have it
 
     @each_exception
     def test_each_exception_becomes_the_error_of_its_row(self, library: ModuleType, name: str) -> None:
