@@ -1,4 +1,4 @@
-"""Metadata of the distributions that is computed: the project's addresses, and the README with links that hold anywhere."""
+"""Computed metadata of the distributions: addresses, and the README with links that hold on a package index."""
 
 import re
 from pathlib import Path
