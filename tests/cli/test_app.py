@@ -40,7 +40,9 @@ class TestHelp:
         result = program(*path, "--help")
         assert (result.code, result.err) == (0, "")
         assert max(map(len, result.out.splitlines())) <= 80
-        assert "..." not in re.sub(r'"\.\.\."|ARGS\]\.\.\.|号\.\.\.|8900 \.\.\.|send \.\.\.', "", result.out)
+        assert "..." not in re.sub(
+            r'"\.\.\."|ARGS\]\.\.\.|号\.\.\.|8900 \.\.\.|send \.\.\.|PERCENT,\.\.\.', "", result.out
+        )
         if path not in (("send",), ("journal",)):
             assert re.search("^ *Examples?", result.out, re.MULTILINE)
 

@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 from emay_voice_async.cli.campaign.options import SendOptions
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 from emay_voice_async.cli.terminal.language import gettext
+from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.cli.terminal.streams import standard_input
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.lists.reading import FORMATS, Entries, Entry, read_recipients
@@ -43,8 +44,14 @@ class Problems:
         """Count an invalid entry; the sentence never holds the number."""
         self.count += 1
         if len(self.shown) < SHOWN:
-            found = "" if problem.actual is None else gettext(" (found {value})", value=problem.actual)
-            self.shown.append(f"{place}: {problem.field} {problem.rule}{found}")
+            text = gettext(
+                "{place}: {field} {rule}",
+                place=place,
+                field=sentence(problem.field),
+                rule=sentence(problem.rule),
+            )
+            found = gettext(" (found {value})", value=sentence(problem.actual))
+            self.shown.append(text if problem.actual is None else f"{text}{found}")
 
     def lines(self) -> Iterator[str]:
         """Yield the sentences, and the number of further entries."""
@@ -201,7 +208,7 @@ def _temporary_file() -> BinaryIO:
         raise CommandError(
             gettext(
                 "no folder for a temporary copy of the lists: set TMPDIR to a writable folder ({reason})",
-                reason=error.strerror or error,
+                reason=sentence(error.strerror or error),
             ),
             ExitCode.OUTPUT,
         ) from None

@@ -26,6 +26,7 @@ from emay_voice_async.cli.terminal.formatting import (
     requests,
 )
 from emay_voice_async.cli.terminal.language import gettext, noop
+from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.errors import (
     AccountError,
@@ -91,7 +92,7 @@ async def make_plan(session: Session, order: Order) -> CampaignPlan:
             except (AccountError, BalanceError):
                 raise
             except RefusedError as error:
-                return CampaignPlan(plan, problems, calls_duplicates, str(error))
+                return CampaignPlan(plan, problems, calls_duplicates, sentence(error))
             except (NotSentError, OutcomeUnknownError) as error:
                 raise _unproved(session, error) from error
     return CampaignPlan(evolve(plan, balance=balance), problems, calls_duplicates)
@@ -105,7 +106,7 @@ def _unproved(session: Session, error: NotSentError | OutcomeUnknownError) -> Co
         gettext(
             "nothing was sent: the balance query to {url} failed: {error}",
             url=session.settings.base_url,
-            error=error,
+            error=sentence(error),
         ),
         code,
     )
@@ -275,7 +276,7 @@ def _left_out_rows(order: Order, planned: CampaignPlan) -> Iterator[tuple[str, s
             "yellow",
         )
         for reason, number in plan.unknown_reasons.items():
-            yield "", f"{number:,}: {reason or gettext(_NO_REASON)}", "dim"
+            yield "", f"{number:,}: {sentence(reason) or gettext(_NO_REASON)}", "dim"
         yield "", gettext(_SETTLE, hours=SETTLED_AFTER.total_seconds() / 3600), ""
     if plan.duplicates:
         if planned.calls_duplicates:

@@ -142,7 +142,7 @@ class ProgressDisplay(_Display):
         if self.collecting_until is not None:
             yield Text(
                 gettext(
-                    "All calls are sent. Waiting for reports until {time} (Beijing time); Ctrl-C ends the wait.",
+                    "All calls are sent. Reports until {time} (Beijing time); Ctrl-C ends the wait.",
                     time=_clock_time(self.collecting_until, now),
                 ),
                 style="dim",

@@ -15,6 +15,7 @@ from emay_voice_async.cli.campaign.run import CampaignRun
 from emay_voice_async.cli.terminal.exit_codes import ExitCode
 from emay_voice_async.cli.terminal.formatting import calls, duration, escaped, meaning_of
 from emay_voice_async.cli.terminal.language import gettext, ngettext
+from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.model.endpoints import Product
 
 __all__ = ["show_summary"]
@@ -111,7 +112,7 @@ def _reasons(run: CampaignRun) -> Iterator[str]:
     reasons = sorted(run.tally.reasons.items(), key=lambda pair: -pair[1])
     if run.stop.requested:
         reasons = [(reason, number) for reason, number in reasons if "the client was closed" not in reason]
-    yield from (f"{number:,}: {reason}" for reason, number in reasons[:SHOWN])
+    yield from (f"{number:,}: {sentence(reason)}" for reason, number in reasons[:SHOWN])
     if len(reasons) > SHOWN:
         number = len(reasons) - SHOWN
         yield ngettext("and {number:,} other reason", "and {number:,} other reasons", number)

@@ -9,6 +9,7 @@ import click
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
 from emay_voice_async.cli.terminal.language import gettext
+from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.errors import OutcomeUnknownError
@@ -41,7 +42,7 @@ def balance(session: Session, *, product: str, as_json: bool) -> None:
     except OutcomeUnknownError as error:
         # A balance query makes no calls, so its failure leaves no outcome unknown.
         raise CommandError(
-            gettext("no usable answer: {reason}", reason=error.reason), ExitCode.NOT_SENT
+            gettext("no usable answer: {reason}", reason=sentence(error.reason)), ExitCode.NOT_SENT
         ) from error
     if as_json:
         Output().write_now([{"product": product, "balance": str(amount)}])

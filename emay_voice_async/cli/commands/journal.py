@@ -18,6 +18,7 @@ from emay_voice_async.cli.terminal.formatting import calls, escaped, kind_named,
 from emay_voice_async.cli.terminal.help_pages import TranslatedGroup
 from emay_voice_async.cli.terminal.json_rows import Row
 from emay_voice_async.cli.terminal.language import gettext, noop
+from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.cli.terminal.option_types import FILE
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
@@ -131,7 +132,9 @@ def _page(path: Path, summary: Summary) -> str:
             table.add_row(f"{number:,}", gettext(_NAMES[state]), meaning)
         if state is State.UNKNOWN:
             for reason, count in summary.reasons.items():
-                table.add_row("", "", escaped(f"{count:,}: {reason or gettext('no reason recorded')}"))
+                table.add_row(
+                    "", "", escaped(f"{count:,}: {sentence(reason) or gettext('no reason recorded')}")
+                )
     table.add_row(f"{sum(summary.states.values()):,}", gettext("in all"), "")
     if summary.reported:
         table.add_row()

@@ -10,6 +10,7 @@ from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.cli.terminal.formatting import duration, escaped
 from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
 from emay_voice_async.cli.terminal.language import gettext, ngettext
+from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.cli.terminal.listening import address, plain_host
 from emay_voice_async.cli.terminal.option_types import PORT, key_shares, percent, price, seconds, web_address
 from emay_voice_async.cli.terminal.option_types import limit as limit_type
@@ -162,7 +163,7 @@ def sandbox(
             gettext(
                 "cannot listen on {address}: {reason}",
                 address=address(host, port),
-                reason=error.strerror or error,
+                reason=sentence(error.strerror or error),
             )
         ) from None
 

@@ -14,6 +14,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from emay_voice_async.cli.terminal.formatting import escaped, escaped_lines
+from emay_voice_async.cli.terminal.library_sentences import sentence
 
 __all__ = ["QUIET", "Console", "SafeConsole", "rendered"]
 
@@ -97,7 +98,7 @@ class Console:
 
     def complain(self, text: str) -> None:
         """Print an error, also when quiet: one line that begins with the program's name."""
-        self._print(f"emay-voice: {' '.join(text.split())}", soft_wrap=True)
+        self._print(f"emay-voice: {sentence(' '.join(text.split()))}", soft_wrap=True)
 
     def show(self, content: RenderableType) -> None:
         """Print a table, also when quiet."""

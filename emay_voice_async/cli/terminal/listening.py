@@ -4,6 +4,7 @@ import socket
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.cli.terminal.language import gettext
+from emay_voice_async.cli.terminal.library_sentences import sentence
 
 __all__ = ["address", "listening_socket", "plain_host"]
 
@@ -31,5 +32,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CommandError(
-            gettext("cannot listen on {address}: {reason}", address=address(host, port), reason=reason)
+            gettext(
+                "cannot listen on {address}: {reason}", address=address(host, port), reason=sentence(reason)
+            )
         ) from None

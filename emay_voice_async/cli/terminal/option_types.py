@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from emay_voice_async.cli.terminal.language import gettext
+from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.limits import RateLimit
 from emay_voice_async.sending.hours import CallingHours
@@ -113,4 +114,4 @@ def _checked(make: Callable[[], _Value]) -> _Value:
     try:
         return make()
     except InvalidRequestError as error:
-        raise click.BadParameter(error.rule) from None
+        raise click.BadParameter(sentence(error.rule)) from None
