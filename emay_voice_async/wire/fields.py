@@ -5,7 +5,7 @@ blanks around them. An unreadable value raises one of :data:`UNREADABLE`.
 """
 
 import re
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -96,7 +96,15 @@ def as_seconds(value: object) -> float | None:
 
 
 def as_recording(value: object) -> bytes | None:
-    """Read a Java byte[]: base64 text, or a list of signed numbers, as JSON writers differ; None for a missing one."""
+    """Read a Java byte[]: base64 text, or a list of signed numbers, as JSON writers differ; None for a missing one.
+
+    Bytes are a text that the JSON reader has read from base64 already.
+    """
+    if isinstance(value, bytes):
+        # "null" is base64, too.
+        return (
+            value if len(value) > _LONGEST_WORD else as_recording(b2a_base64(value, newline=False).decode())
+        )
     if isinstance(value, list):
         # bytes() refuses a number that is not whole or does not fit into a byte.
         return bytes(number + 256 if -128 <= number < 0 else number for number in value) or None

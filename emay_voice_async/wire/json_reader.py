@@ -23,11 +23,16 @@ _SURROGATES: Final = (b"\\", b"\xed", b"\0")
 
 @frozen
 class Layout:
-    """The fields of an entry: ``key`` is a text or a whole number, and ``foreign`` fields must be null or absent."""
+    """The fields of an entry.
+
+    ``key`` is a text or a whole number, ``foreign`` fields must be null or absent, and ``binary`` fields are read from
+    strict base64, or null.
+    """
 
     names: tuple[str, ...]
     key: str
     foreign: tuple[str, ...] = ()
+    binary: tuple[str, ...] = ()
 
 
 @frozen
@@ -104,7 +109,12 @@ def _row_reader(layout: Layout) -> Callable[[bytes], Rows] | None:
 
 
 def _made_row_reader(msgspec: Any, layout: Layout) -> Callable[[bytes], Rows]:
-    fields = [(name, str | int) if name == layout.key else (name, Any, None) for name in layout.names]
+    fields: list[tuple[Any, ...]] = [
+        (name, str | int)
+        if name == layout.key
+        else (name, bytes | None if name in layout.binary else Any, None)
+        for name in layout.names
+    ]
     foreign = [(name, None, None) for name in layout.foreign]
     # The objects live for a moment and have no cycles, so the garbage collector need not track them.
     entry: Any = msgspec.defstruct("Entry", [*fields, *foreign], kw_only=True, gc=False)

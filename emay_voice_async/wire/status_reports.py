@@ -42,8 +42,9 @@ Row = tuple[Any, ...]
 
 
 def _layout(end: Endpoint, *foreign: str) -> Layout:
-    names = dict.fromkeys(field.wire for field in REPORT_FIELDS[end.product])
-    return Layout(tuple(names), end.message_id, foreign)
+    fields = REPORT_FIELDS[end.product]
+    binary = tuple([field.wire for field in fields if field.read is as_recording])
+    return Layout(tuple(dict.fromkeys(field.wire for field in fields)), end.message_id, foreign, binary)
 
 
 REPORT_LAYOUTS: Final = {
@@ -55,6 +56,8 @@ REPORT_LAYOUTS: Final = {
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the times of the wire have no zone
 _BEIJING_EPOCH: Final = _EPOCH.replace(tzinfo=BEIJING)
+_TEXTS: Final = (str, bytes)
+"""The types of a recording, as text or read from the text by the JSON reader."""
 _USUAL_TIME: Final = len("2017-03-15 12:00:00")
 
 
@@ -67,7 +70,7 @@ def structure_reports(
     """
     objects = [entry for entry in raw if isinstance(entry, dict)]
     common = product or _common_product(objects)
-    drafts = _mixed_drafts(objects) if common is None else _drafts(_rows(objects, common), common)
+    drafts = _mixed_drafts(objects) if common is None else _drafts_of(objects, common)
     reports = frozen_reports(filter(None, drafts))
     if len(reports) == len(raw):
         return reports, ()
@@ -91,21 +94,29 @@ def _common_product(objects: Sequence[dict[str, Any]]) -> Product | None:
     return None
 
 
-def _rows(objects: Sequence[dict[str, Any]], product: Product) -> Iterable[Row]:
-    """Take the values of the fields from each entry."""
-    names = REPORT_LAYOUTS[product].names
+def _drafts_of(objects: Sequence[dict[str, Any]], product: Product) -> list[ReportDraft | None]:
+    """Fill a report for each entry, as :func:`_drafts`."""
+    values = itemgetter(*REPORT_LAYOUTS[product].names)
     with suppress(KeyError):
-        return list(map(itemgetter(*names), objects))
-    # Some writers leave out what is null, nearly all of them the same fields in each entry.
+        return _drafts(map(values, objects), product)
+    return _drafts(_completed_rows(objects, product), product)
+
+
+def _completed_rows(objects: Sequence[dict[str, Any]], product: Product) -> Iterable[Row]:
+    """Take the values of the fields from entries that lack some of the fields: some writers leave out what is null."""
+    names = REPORT_LAYOUTS[product].names
     first, number = objects[0].keys(), len(objects)
     if first <= set(names) and set(map(len, objects)) == {len(first)}:
+        # Nearly always each entry lacks the same fields.
         with suppress(KeyError):
             columns = [
                 list(map(itemgetter(name), objects)) if name in first else repeat(None, number)
                 for name in names
             ]
             return zip(*columns, strict=True)
-    return [tuple(map(entry.get, names)) for entry in objects]
+    # To add the fields is faster than to ask for each of them.
+    blank, values = dict.fromkeys(names), itemgetter(*names)
+    return [values(blank | entry) for entry in objects]
 
 
 def _mixed_drafts(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]:
@@ -115,7 +126,7 @@ def _mixed_drafts(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]
     for product in Product:
         places = [place for place, found in enumerate(products) if found is product]
         entries = [objects[place] for place in places]
-        for place, draft in zip(places, _drafts(_rows(entries, product), product), strict=True):
+        for place, draft in zip(places, _drafts_of(entries, product), strict=True):
             drafts[place] = draft
     return drafts
 
@@ -123,7 +134,9 @@ def _mixed_drafts(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]
 def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
     """Fill a report for each row; None for a row with an unreadable value, or without a message id."""
     drafts: list[ReportDraft | None] = []
-    states: dict[str, tuple[CallState, str]] = {}
+    # By texts only, because 4, 4.0 and True can be equal keys. A value that is no key raises TypeError: unreadable.
+    states: dict[object, tuple[CallState, str]] = {}
+    keys: dict[object, str | None] = {}
     add, time_of = drafts.append, datetime.fromisoformat
     for (
         app_id,
@@ -138,19 +151,26 @@ def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
         recording,
     ) in rows:
         try:
-            found = states.get(raw_state) if type(raw_state) is str else None
-            if found is None:
+            if (found := states.get(raw_state)) is None:
                 found = as_state(raw_state), as_word(raw_state)
                 if type(raw_state) is str:
-                    # Texts only, because 4, 4.0 and True can be equal keys.
                     states[raw_state] = found
             state, word = found
+            key_pressed = None
+            if key is not None and (key_pressed := keys.get(key)) is None:
+                key_pressed = as_optional_word(key)
+                if type(key) is str:
+                    keys[key] = key_pressed
             draft = ReportDraft(
                 product,
                 app_id if type(app_id) is str else as_text(app_id),
-                message_id if type(message_id) is str else as_text(message_id),
+                message_id
+                if type(message_id) is str
+                else str(message_id)
+                if type(message_id) is int
+                else as_text(message_id),
                 custom_id if type(custom_id) is str else as_text(custom_id),
-                mobile if type(mobile) is str else as_text(mobile),
+                mobile if type(mobile) is str else str(mobile) if type(mobile) is int else as_text(mobile),
                 state,
                 word,
                 description if type(description) is str else as_text(description),
@@ -165,8 +185,10 @@ def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
                 else duration
                 if type(duration) is float and isfinite(duration)
                 else as_seconds(duration),
-                None if key is None else as_optional_word(key),
-                None if recording is None or recording == "" else as_recording(recording),
+                key_pressed,
+                None
+                if recording is None or (not recording and type(recording) in _TEXTS)
+                else as_recording(recording),
             )
         except UNREADABLE:
             draft = None

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from binascii import a2b_base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -28,6 +29,8 @@ def stand_in() -> ModuleType:
     def checked(kind: Any, value: Any) -> Any:
         if kind is Any:
             return value
+        if kind == bytes | None and isinstance(value, str):
+            return a2b_base64(value, strict_mode=True)
         if isinstance(kind, GenericAlias):
             return [checked(kind.__args__[0], entry) for entry in checked(list, value)]
         if not hasattr(kind, "fields"):

@@ -45,7 +45,7 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
     "states that are equal and differ": [USUAL | {"state": state} for state in ("4", 4, 4.0, True, " 4", None)],
     "a field beyond the document": [USUAL | {"callType": 3, "extra": {"a": [1]}}],
     "mixed products": [JOIN_EXAMPLE, USUAL, JOIN_EXAMPLE, {"mobile": "1"}, {"joinId": None, "mobile": "1"}],
-    "recordings": [USUAL | {"voiceSign": written} for written in ("YWJj", [97, 98, 99], "", [], None)],
+    "recordings": [USUAL | {"voiceSign": written} for written in ("YWJj", [97, 98, 99], "", [], None, "null", "NONE")],
     "unreadable fields": [
         USUAL | {"callingTime": "0000-00-00 00:00:00"}, USUAL | {"callingDuration": "long"}, USUAL,
         USUAL | {"voiceSign": "https://example.com/1.wav"}, USUAL | {"mobile": {}, "state": []},
