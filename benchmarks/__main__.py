@@ -15,10 +15,12 @@ FOLDER: Final = Path(__file__).parent
 QUESTIONS: Final = (
     "send",
     "codes",
+    "latency",
     "push",
     "reports",
     "stream",
     "campaign",
+    "journal",
     "limiter",
     "importing",
     "memory",
@@ -27,6 +29,7 @@ QUESTIONS: Final = (
 )
 PACKAGES: Final = (
     "httpx",
+    "httpx2",
     "httpcore",
     "attrs",
     "cattrs",
@@ -44,9 +47,12 @@ _HEAD: Final = """\
 Speed, measured side by side
 ============================
 
-Written by ``python -m benchmarks``. Every ratio is the median of many short runs in turn (A B A B ...), with
-the middle half of them in brackets; absolute times are medians, and belong to this machine only. CPU times
-are those of the client's process; the local service runs in another one.
+For users who decide about the package: a question in each section, the answer in one sentence, and the figures.
+"This client" is emay_voice_async, "[fast]" the same with the extra ``fast``. ``python -m benchmarks`` writes this page.
+
+A ratio is the median of many short runs in turn (A B A B ...), with the middle half of them in brackets. Absolute
+times are medians and belong to this machine. CPU times are those of the client's process; the local service is another
+process.
 
 """
 

@@ -1,7 +1,9 @@
 """The loop that a good engineer writes without the SDK: forms, dicts, a published limiter."""
 
+import re
 import time
 from hashlib import md5
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -9,6 +11,9 @@ import httpx
 from benchmarks.samples import APP_ID, CONTENT, SECRET_KEY
 
 __all__ = ["ask_reports", "send", "send_code"]
+
+
+_MOBILE = re.compile("1[0-9]{10}")
 
 
 def _signed(fields: dict[str, str]) -> dict[str, str]:
@@ -27,23 +32,40 @@ async def _post(client: httpx.AsyncClient, url: str, fields: dict[str, str]) -> 
     return data
 
 
-async def send(
-    client: httpx.AsyncClient, url: str, mobiles: list[str], custom_ids: list[str]
-) -> list[dict[str, Any]]:
-    """Send a notice to up to 500 numbers."""
+async def send(client: httpx.AsyncClient, url: str, mobiles: list[str]) -> dict[str, str]:
+    """Send a notice to up to 500 numbers; return the message id of each number.
+
+    The numbers are checked, each has an id of its own, and the response must name each of them.
+    """
+    if not all(_MOBILE.fullmatch(mobile) for mobile in mobiles) or len(set(mobiles)) != len(mobiles):
+        raise ValueError("a number is invalid or a duplicate")
+    token = token_hex(10)
+    custom_ids = [f"{token}-{place}" for place in range(len(mobiles))]
     fields = {
         "content": CONTENT,
         "isInteractive": "0",
         "mobiles": ",".join(mobiles),
         "customVoiceIds": ",".join(custom_ids),
     }
-    return await _post(client, f"{url}/voice/send", fields)
+    tickets = await _post(client, f"{url}/voice/send", fields)
+    found = {ticket["customVoiceId"]: (ticket["mobile"], ticket["voiceId"]) for ticket in tickets}
+    calls = [(mobile, *found[custom_id]) for mobile, custom_id in zip(mobiles, custom_ids, strict=True)]
+    if any(mobile != named for mobile, named, _ in calls):
+        raise RuntimeError("the response names other numbers")
+    return {mobile: message_id for mobile, _, message_id in calls}
 
 
-async def send_code(client: httpx.AsyncClient, url: str, mobile: str, custom_id: str) -> list[dict[str, Any]]:
-    """Send one verification code."""
+async def send_code(client: httpx.AsyncClient, url: str, mobile: str) -> str:
+    """Send one verification code to a checked number, with an id of its own; return the message id."""
+    if not _MOBILE.fullmatch(mobile):
+        raise ValueError("the number is invalid")
+    custom_id = token_hex(10)
     fields = {"content": "4711", "mobile": mobile, "customVoiceId": custom_id}
-    return await _post(client, f"{url}/voice/sendVFCode", fields)
+    [ticket] = await _post(client, f"{url}/voice/sendVFCode", fields)
+    if (ticket["mobile"], ticket["customVoiceId"]) != (mobile, custom_id):
+        raise RuntimeError("the response names another number")
+    message_id: str = ticket["voiceId"]
+    return message_id
 
 
 async def ask_reports(client: httpx.AsyncClient, url: str) -> list[dict[str, Any]]:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 from benchmarks import server
 from benchmarks.clients import client
-from benchmarks.findings import Finding, Plot, Reach
+from benchmarks.findings import Finding, Plot, Reach, Table
 from benchmarks.samples import CONTENT
 from emay_voice_async import Accepted, AsyncEmayVoice, Notice
 from emay_voice_async.journal.sqlite import SqliteJournal
@@ -21,6 +22,14 @@ __all__ = ["measure"]
 
 SIZES = (10_000, 100_000, 1_000_000)
 QUICK_SIZES = (1_000, 5_000)
+_REASON: Final = (
+    "Numbers up to 250,000 are compared in memory, which costs less than the temporary file of the others; short"
+    " campaigns do not fill the connection pool."
+)
+_JOURNAL: Final = (
+    "Each number is looked up, claimed and closed in SQLite, in transactions that are on the disk before a request"
+    " leaves. Tried: one statement for a batch in place of one for each number, keys as integers."
+)
 WARM = 10_000
 """Numbers that are sent first, so that costs of the first use are not part of the result."""
 
@@ -81,34 +90,45 @@ def measure(*, quick: bool = False) -> Finding:
     }
     return Finding(
         name="campaign",
-        title=f"Campaigns of {sizes[0]:,} to {sizes[-1]:,} numbers",
+        title=f"What does a campaign of {sizes[-1]:,} numbers take?",
+        meaning="A million numbers take seconds of CPU without a journal, and flat memory with one and without.",
         text=(
             "CPU time for each number of a generator, and the most memory that the process ever held, in a fresh"
             " process for each run, with the default of 16 requests in flight. With a journal every number is looked"
             " up, claimed and closed on disk."
         ),
-        header=("numbers", "CPU", "peak memory", "CPU with a journal", "peak memory with a journal"),
-        rows=[
-            (
-                f"{size:,}",
-                f"{cpu[False, size]:.1f} us",
-                f"{peak[False, size]:.1f} MiB",
-                f"{cpu[True, size]:.1f} us",
-                f"{peak[True, size]:.1f} MiB",
+        tables=[
+            Table(
+                ("numbers", "CPU", "peak memory", "CPU with a journal", "peak memory with a journal"),
+                [
+                    (
+                        f"{size:,}",
+                        f"{cpu[False, size]:.1f} us",
+                        f"{peak[False, size]:.1f} MiB",
+                        f"{cpu[True, size]:.1f} us",
+                        f"{peak[True, size]:.1f} MiB",
+                    )
+                    for size in sizes
+                ],
             )
-            for size in sizes
         ],
         reaches=[
             Reach("growth of the memory, MiB", 25, growth[False]),
             Reach("growth of the memory with a journal, MiB", 60, growth[True]),
-            Reach("dearest / cheapest time for a number", 1.15, flat[False]),
-            Reach("dearest / cheapest time for a number with a journal", 1.15, flat[True]),
+            Reach("dearest / cheapest time for a number", 1.15, flat[False], _REASON),
+            Reach("dearest / cheapest time for a number with a journal", 1.15, flat[True], _REASON),
+            Reach(
+                "CPU that the journal adds to a number, us",
+                20,
+                cpu[True, sizes[-1]] - cpu[False, sizes[-1]],
+                _JOURNAL,
+            ),
         ],
         plots=[
             Plot(
                 "Peak memory of a campaign with a journal",
                 "MiB",
-                {"emay_voice_async": [peak[True, size] for size in sizes]},
+                {"this client": [peak[True, size] for size in sizes]},
                 [f"{size:,}" for size in sizes],
                 x=[float(size) for size in sizes],
             )

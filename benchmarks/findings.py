@@ -1,4 +1,4 @@
-"""The result of one benchmark: a table, goals and plots; written as text and as reST."""
+"""The result of one benchmark: tables, goals and plots; written as text and as reST."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -9,18 +9,19 @@ from attrs import field, frozen
 
 from benchmarks.measuring import Ratio, ratio
 
-__all__ = ["Finding", "Plot", "Reach", "as_rst", "as_text", "compared", "seconds"]
+__all__ = ["Finding", "Plot", "Reach", "Table", "as_rst", "as_text", "compared", "seconds"]
 
 _UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
 @frozen
 class Reach:
-    """A goal: the bound, the measured figure, and whether the bound is kept."""
+    """A goal: the bound, the measured figure, and the reason why the goal is missed when it is."""
 
     what: str
     bound: float
     found: float
+    reason: str = ""
     at_least: bool = False
 
     @property
@@ -46,19 +47,28 @@ class Plot:
 
 
 @frozen
+class Table:
+    """A table: a head, and rows of as many cells."""
+
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    text: str = ""
+    """A sentence in front of the table."""
+
+
+@frozen
 class Finding:
     """The answer to one question of ``python -m benchmarks``."""
 
     name: str
     title: str
+    meaning: str
+    """One sentence for a reader who decides about the package: what the figures mean for the reader."""
     text: str
-    """The contestants and the unit of work, for a reader who sees the page for the first time."""
-    header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
-    reaches: list[Reach]
-    plots: list[Plot]
-    notes: list[str] = field(factory=list)
-    """Checks of the benchmark itself, and optimisations that were tried."""
+    """The contestants and the unit of work."""
+    tables: list[Table]
+    reaches: list[Reach] = field(factory=list)
+    plots: list[Plot] = field(factory=list)
 
 
 def seconds(value: float) -> str:
@@ -81,34 +91,46 @@ def compared(
 
 def as_text(finding: Finding) -> str:
     """Write a finding for a terminal."""
-    table = [finding.header, *finding.rows]
-    widths = [max(_width(row[column]) for row in table) for column in range(len(finding.header))]
-    lines = [
-        "  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)) for row in table
-    ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    tables = [line for table in finding.tables for line in (table.text, *_lines(table), "") if line]
     reaches = [f"* {reach}" for reach in finding.reaches]
-    notes = [f"- {note}" for note in finding.notes]
-    return "\n".join([finding.title, "=" * len(finding.title), *lines, *reaches, *notes, ""])
+    return "\n".join([finding.title, "=" * len(finding.title), *tables, *reaches, ""])
+
+
+def _lines(table: Table) -> list[str]:
+    rows = [table.header, *table.rows]
+    widths = [max(_width(row[column]) for row in rows) for column in range(len(table.header))]
+    lines = ["  ".join(_padded(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return lines
 
 
 def as_rst(finding: Finding, pictures: Sequence[str]) -> str:
     """Write a finding and the file names of the pictures as a section of a reST document."""
-    columns = ["   * - " + "\n     - ".join(row) for row in (finding.header, *finding.rows)]
+    missed = [reach for reach in finding.reaches if not reach.met]
+    met = [reach for reach in finding.reaches if reach.met]
     parts = [
         f"{finding.title}\n{'-' * len(finding.title)}",
+        f"*{finding.meaning}*",
         finding.text,
-        "\n".join([".. list-table::", "   :header-rows: 1", "", *columns]),
-        "\n".join(f"- {reach.what}: {_verdict(reach)}" for reach in finding.reaches),
+        *(part for table in finding.tables for part in (table.text, _rst_table(table))),
         *(f".. image:: {picture}\n   :alt: {finding.title}\n   :width: 100%" for picture in pictures),
-        "\n".join(f"- {note}" for note in finding.notes),
+        "Goals that are not reached:" if missed else "",
+        "\n".join(
+            f"- {reach.what}: **{reach.found:.3g}**, {_aim(reach)}. {reach.reason}" for reach in missed
+        ),
+        "Goals that are reached:" if met else "",
+        "\n".join(f"- {reach.what}: {reach.found:.3g}, {_aim(reach)}." for reach in met),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
 
 
-def _verdict(reach: Reach) -> str:
-    aim = f"at {'least' if reach.at_least else 'most'} {reach.bound:g} was aimed at"
-    return f"**{reach.found:.3g}**; {aim}: {'reached' if reach.met else '**missed**'}."
+def _rst_table(table: Table) -> str:
+    columns = ["   * - " + "\n     - ".join(row) for row in (table.header, *table.rows)]
+    return "\n".join([".. list-table::", "   :header-rows: 1", "", *columns])
+
+
+def _aim(reach: Reach) -> str:
+    return f"the goal is at {'least' if reach.at_least else 'most'} {reach.bound:g}"
 
 
 def _width(text: str) -> int:

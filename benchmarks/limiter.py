@@ -15,7 +15,7 @@ import limits.aio.strategies
 import pyrate_limiter
 import throttled.asyncio as throttled
 
-from benchmarks.findings import Finding, Plot, Reach, compared, seconds
+from benchmarks.findings import Finding, Plot, Reach, Table, compared, seconds
 from benchmarks.measuring import interleaved
 from benchmarks.networks import NETWORKS, Acquire, play, virtually
 from emay_voice_async.model.endpoints import Call
@@ -24,8 +24,8 @@ from emay_voice_async.pacing.local import LocalPacer
 
 __all__ = ["measure"]
 
-OURS: Final = "emay_voice_async"
-RELEASED: Final = "emay_voice_async, with the release"
+OURS: Final = "this client"
+RELEASED: Final = "this client, with the release"
 AIOLIMITER: Final = "aiolimiter"
 _LONG: Final = 1e9
 
@@ -159,7 +159,8 @@ def measure(*, quick: bool = False) -> Finding:
     ours = played[OURS]
     return Finding(
         name="limiter",
-        title="The limiter",
+        title="Is the speed limit kept, and what does keeping it cost?",
+        meaning="No request is refused for speed, whatever the network does, for a microsecond of CPU each.",
         text=(
             "Left: CPU time to take a free slot, and CPU time of each of"
             f" {crowd:,} tasks that wait at once under a limit of 10,000 per second. Right, in virtual time and"
@@ -168,15 +169,19 @@ def measure(*, quick: bool = False) -> Finding:
             " requests per second, in per cent of the maximum that is safe without knowing when each request"
             " arrives. A limiter with refusals may show more than 100 %, because it takes risks."
         ),
-        header=("limiter", "uncontended", "/ aiolimiter", "crowd", *NETWORKS),
-        rows=[
-            (
-                *row,
-                seconds(crowds[row[0]]) if row[0] in crowds else "-",
-                *(f"{one.refused:.1%} / {one.throughput:.1%}" for one in played.get(row[0], ())),
-                *([""] * len(NETWORKS) if row[0] not in played else []),
+        tables=[
+            Table(
+                ("limiter", "uncontended", "/ aiolimiter", "crowd", *NETWORKS),
+                [
+                    (
+                        *row,
+                        seconds(crowds[row[0]]) if row[0] in crowds else "-",
+                        *(f"{one.refused:.1%} / {one.throughput:.1%}" for one in played.get(row[0], ())),
+                        *([""] * len(NETWORKS) if row[0] not in played else []),
+                    )
+                    for row in rows
+                ],
             )
-            for row in rows
         ],
         reaches=[
             Reach("refused of ours, any network", 0.0, max(one.refused for one in ours)),
@@ -201,11 +206,5 @@ def measure(*, quick: bool = False) -> Finding:
                 {"": [1e6 * median(found) for found in uncontended.values()]},
                 list(uncontended),
             ),
-        ],
-        notes=[
-            (
-                "throttled-py waits by itself; users of limits sleep until the reset of the window. Both depend"
-                " on threads or polling, so that the figures differ a little each time."
-            )
         ],
     )

@@ -1,5 +1,6 @@
-"""Draw the plots of the findings as SVG files."""
+"""Draw the plots of the findings as SVG files; a file with the same figures stays as it is."""
 
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,8 @@ __all__ = ["draw"]
 
 _OURS: Final = "#c2410c"
 _OTHERS: Final = ("#64748b", "#94a3b8", "#475569", "#cbd5e1", "#334155")
-_BAR: Final = 0.38
+_BAR: Final = 0.32
+_NO_MARKUP: Final = str.maketrans("", "", '"&<>')
 
 
 def draw(finding: Finding, folder: Path) -> list[str]:
@@ -24,25 +26,42 @@ def draw(finding: Finding, folder: Path) -> list[str]:
 
 
 def _draw(plot: Plot, file: Path) -> str:
+    figures = _figures(plot)
+    if file.exists() and figures in file.read_text("utf-8"):
+        return file.name
     mpl.use("svg")
-    # Equal figures give an equal file.
-    mpl.rcParams.update({"svg.hashsalt": "emay_voice_async", "svg.fonttype": "path", "font.size": 9})
+    # Text as text keeps a file small; equal figures give an equal file.
+    mpl.rcParams.update(
+        {
+            "svg.hashsalt": "emay_voice_async",
+            "svg.fonttype": "none",
+            "font.family": "sans-serif",
+            "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
+            "font.size": 9,
+        }
+    )
     bars = len(plot.labels) * len(plot.series)
     height = 3.2 if plot.x else 1.1 + _BAR * bars
     figure, axes = pyplot.subplots(figsize=(7.5, height), layout="constrained")
     (_lines if plot.x else _bars)(axes, plot)
     axes.set_title(plot.title, loc="left", fontweight="bold")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file, metadata={"Date": None})
+    figure.savefig(file, metadata={"Date": None, "Description": figures})
     pyplot.close(figure)
     return file.name
+
+
+def _figures(plot: Plot) -> str:
+    """Write the title and the figures of a plot as they are shown."""
+    series = {name: [_figure(value) for value in values] for name, values in plot.series.items()}
+    return json.dumps([plot.title, plot.unit, series, plot.labels]).translate(_NO_MARKUP)
 
 
 def _colours(plot: Plot) -> list[str]:
     """Give this client its own colour, as a series or as a label."""
     names = list(plot.series) if len(plot.series) > 1 else plot.labels
     others = iter(_OTHERS * len(names))
-    return [_OURS if "this client" in name or "emay_voice_async" in name else next(others) for name in names]
+    return [_OURS if "this client" in name else next(others) for name in names]
 
 
 def _bars(axes: Axes, plot: Plot) -> None:

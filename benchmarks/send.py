@@ -1,122 +1,176 @@
-"""The cost of one send of 500 numbers with typed tickets, against the loop by hand."""
+"""The cost of one send of 500 numbers, over three HTTP clients, and by shape of the response."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from statistics import median
+from typing import Any, Final
 
 from benchmarks import by_hand, server
-from benchmarks.clients import aiohttp_client, client, httpx_client
+from benchmarks.clients import HTTP_CLIENTS, client
 from benchmarks.extras import FAST, having
-from benchmarks.findings import Finding, Plot, Reach, compared
-from benchmarks.measuring import interleaved
+from benchmarks.findings import Finding, Plot, Reach, Table, compared, seconds
+from benchmarks.measuring import interleaved, ratio
 from benchmarks.samples import CONTENT, mobiles
-from emay_voice_async import Notice
+from emay_voice_async import Notice, Recipient
 
 __all__ = ["measure"]
 
-HAND = "httpx by hand"
-HAND_AIOHTTP = "httpx by hand, httpx-aiohttp"
-OURS = "this client"
-OURS_FAST = "this client [fast]"
-OURS_AIOHTTP = "this client, httpx-aiohttp"
-OURS_ALL = "this client [fast], httpx-aiohttp"
-NUMBERS = 500
-_TRIED = (
-    (
-        "By hand, urlencode takes a third of the time, because it examines each character. This client joins the lists"
-        " in a seventh of that time, and uses the difference for checks, ids, tickets, and the tasks that keep a"
-        " response from being lost."
-    ),
-    (
-        "Done: objects are frozen after they are filled (half the price of a ticket or a recipient); plain numbers are"
-        " checked together (a third of the price) and become recipients together (a half); tickets are matched in"
-        " whole lists; with msgspec an entry of a response becomes no dict; a list of one batch is read without a"
-        " task; an event replaces a future with two waiters; counters change in place (a third of the time outside"
-        " the request and the numbers)."
-    ),
-    (
-        "The rest is the request, over half of the time on the transport of httpx and two fifths with httpx-aiohttp"
-        " (a third of that in the kernel), and the price of 1,000 objects in Python. A loop by hand over"
-        " httpx-aiohttp does not reach 0.55 either."
-    ),
-    (
-        "Tried and left: a ready httpx.URL and Headers for each request (1.5 %); a cheaper trace callback (httpcore"
-        " insists on a coroutine); httpx's transport without its client, where the client is our own (4 %, and no"
-        " proxies from the environment); numbers joined without quoting (1 %); objects filled through their slots"
-        " (slower than by their constructor)."
-    ),
+NUMBERS: Final = 500
+_REASON: Final = (
+    "The request itself, over httpx, takes more than half of the time by hand, and this client makes 1,000 objects for"
+    " it. Tried: a ready URL and ready headers for each request (1.5 %), httpx's transport without its client (4 %, and"
+    " no proxies of the environment), numbers joined without quoting (1 %)."
 )
 
 
-async def _measure(url: str, *, quick: bool) -> Finding:
-    each = 2 if quick else 20
-    numbers = mobiles(NUMBERS)
-    custom_ids = [f"8f0c2d9ab41e77d05c13-{place}" for place in range(NUMBERS)]
-    notice = Notice(CONTENT)
-    async with (
-        httpx_client() as plain,
-        aiohttp_client() as plain_aiohttp,
-        aiohttp_client() as shared,
-        client(url) as voice,
-        client(url, shared) as voice_aiohttp,
-    ):
+def _by_hand(library: str) -> str:
+    return f"{library} by hand"
 
-        def repeated(send: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
-            async def run() -> None:
+
+def _ours(library: str, *, fast: bool = False) -> str:
+    return f"this client{' [fast]' if fast else ''}, {library}"
+
+
+async def _clients(url: str, each: int, rounds: int) -> dict[str, list[float]]:
+    """Measure a send by hand and by this client, over each HTTP client."""
+    numbers, notice = mobiles(NUMBERS), Notice(CONTENT)
+
+    def repeated(send: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            for _ in range(each):
+                await send()
+
+        return run
+
+    contestants: dict[str, Callable[[], object]] = {}
+    async with AsyncExitStack() as stack:
+        for library, make in HTTP_CLIENTS.items():
+            plain, shared = [await stack.enter_async_context(make()) for _ in range(2)]
+            voice = await stack.enter_async_context(client(url, shared))
+            send = repeated(lambda voice=voice: voice.send(notice, numbers))  # type: ignore[misc]
+            contestants |= {
+                _by_hand(library): repeated(lambda plain=plain: by_hand.send(plain, url, numbers)),  # type: ignore[misc]
+                _ours(library): having(send),
+                _ours(library, fast=True): having(send, *FAST),
+            }
+        return await interleaved(contestants, rounds=rounds, each=each)
+
+
+async def _shapes(url: str, each: int, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Measure a send by this client for each shape of the response and of the input."""
+    notice, numbers = Notice(CONTENT), mobiles(NUMBERS)
+    recipients = [Recipient(mobile, f"order-{mobile}") for mobile in numbers]
+    samples: dict[str, dict[str, list[float]]] = {}
+    async with AsyncExitStack() as stack:
+        plain = await stack.enter_async_context(HTTP_CLIENTS["httpx"]())
+        for shape in ("recipients with ids", *server.TICKET_SHAPES):
+            named = server.shaped(url, shape if shape in server.TICKET_SHAPES else "as documented")
+            voice = await stack.enter_async_context(client(named))
+            to: Any = recipients if shape == "recipients with ids" else numbers
+
+            async def send(voice: Any = voice, to: Any = to) -> None:
                 for _ in range(each):
-                    await send()
+                    await voice.send(notice, to)
 
-            return run
+            async def hand() -> None:
+                for _ in range(each):
+                    await by_hand.send(plain, url, numbers)
 
-        contestants = {
-            HAND: repeated(lambda: by_hand.send(plain, url, numbers, custom_ids)),
-            OURS: having(repeated(lambda: voice.send(notice, numbers))),
-            OURS_FAST: having(repeated(lambda: voice.send(notice, numbers)), *FAST),
-            HAND_AIOHTTP: repeated(lambda: by_hand.send(plain_aiohttp, url, numbers, custom_ids)),
-            OURS_AIOHTTP: having(repeated(lambda: voice_aiohttp.send(notice, numbers))),
-            OURS_ALL: having(repeated(lambda: voice_aiohttp.send(notice, numbers)), *FAST),
-        }
-        rounds = 3 if quick else 31
-        before = server.busy_seconds(url)
-        samples = await interleaved(contestants, rounds=rounds, each=each)
-        busy = (server.busy_seconds(url) - before) / each / len(contestants) / (rounds + 1)
-    rows, ratios = compared(samples, [HAND, HAND_AIOHTTP])
-    return Finding(
-        name="send",
-        title="One send of 500 numbers",
-        text=(
-            "CPU time of the client's process for one send of 500 numbers over loopback, one send after the"
-            " other. By hand: ``client.post(data=...)`` with prepared numbers and custom ids, ``response.json()``, a"
-            " check of the result code; no new ids, no checks, no types, no pacing. This client checks the numbers,"
-            " makes the ids, paces, and returns a typed ticket for each number."
-        ),
-        header=("client", "CPU", "/ by hand", "/ by hand on httpx-aiohttp"),
-        rows=rows,
-        reaches=[
-            Reach("the SDK / by hand", 0.85, ratios[OURS, HAND].middle),
-            Reach("the SDK with its extra ``fast`` / by hand", 0.85, ratios[OURS_FAST, HAND].middle),
-            Reach(
-                "the SDK with an httpx-aiohttp client / httpx by hand",
-                0.55,
-                ratios[OURS_AIOHTTP, HAND].middle,
-            ),
-            Reach("the same with the extra ``fast``", 0.55, ratios[OURS_ALL, HAND].middle),
-        ],
-        plots=[
-            Plot(
-                "CPU of one send of 500 numbers",
-                "us",
-                {"": [1e6 * sorted(found)[len(found) // 2] for found in samples.values()]},
-                list(samples),
+            samples[shape] = await interleaved(
+                {"hand": hand, "plain": having(send), "fast": having(send, *FAST)}, rounds=rounds, each=each
             )
-        ],
-        notes=[
-            *_TRIED,
-            f"The local server, in another process, used {1e6 * busy:.0f} us of CPU for each send.",
-        ],
-    )
+    return samples
+
+
+def _shape_rows(samples: Mapping[str, Mapping[str, list[float]]]) -> list[tuple[str, ...]]:
+    return [
+        (
+            shape,
+            seconds(median(found["plain"])),
+            str(ratio(found["plain"], found["hand"])),
+            seconds(median(found["fast"])),
+            str(ratio(found["fast"], found["hand"])),
+        )
+        for shape, found in sorted(samples.items(), key=lambda item: -median(item[1]["plain"]))
+    ]
 
 
 def measure(*, quick: bool = False) -> Finding:
-    """Measure; return the table, the goals and the plots."""
+    """Measure; return the tables, the goals and the plots."""
+    each, rounds = (2, 3) if quick else (10, 15)
     with server.running() as url:
-        return asyncio.run(_measure(url, quick=quick))
+        samples = asyncio.run(_clients(url, each, rounds))
+        shapes = asyncio.run(_shapes(url, each, 3 if quick else 7))
+    hand = _by_hand("httpx")
+    rows, ratios = compared(samples, [hand])
+    worst = {kind: max(median(found[kind]) for found in shapes.values()) for kind in ("plain", "fast")}
+    best = {kind: min(median(found[kind]) for found in shapes.values()) for kind in ("plain", "fast")}
+    return Finding(
+        name="send",
+        title=f"What does one send of {NUMBERS} numbers cost?",
+        meaning=(
+            "A send through this client costs about as much CPU as the same send by hand, or less, and the HTTP client"
+            " that you pass in matters more than this client."
+        ),
+        text=(
+            f"CPU time of the process for one send of {NUMBERS} numbers over loopback, one after the other. By hand:"
+            " checked numbers, new ids, ``client.post(data=...)``, ``response.json()``, and a check that the response"
+            " names each number; no types, no pacing."
+        ),
+        tables=[
+            Table(("client", "CPU", "/ httpx by hand"), rows),
+            Table(
+                (
+                    "shape",
+                    "this client",
+                    "/ httpx by hand, as documented",
+                    "this client [fast]",
+                    "/ httpx by hand, as documented",
+                ),
+                _shape_rows(shapes),
+                "The same send over httpx, by shape of the input and of the response, the dearest first:",
+            ),
+        ],
+        reaches=[
+            Reach("this client / httpx by hand", 0.70, ratios[_ours("httpx"), hand].middle, _REASON),
+            Reach(
+                "this client [fast] / httpx by hand",
+                0.60,
+                ratios[_ours("httpx", fast=True), hand].middle,
+                _REASON,
+            ),
+            Reach(
+                "this client [fast], httpx2 / httpx by hand",
+                0.50,
+                ratios[_ours("httpx2", fast=True), hand].middle,
+                _REASON,
+            ),
+            Reach(
+                "this client [fast], httpx-aiohttp / httpx by hand",
+                0.42,
+                ratios[_ours("httpx-aiohttp", fast=True), hand].middle,
+                _REASON,
+            ),
+            Reach(
+                "the dearest shape / the cheapest",
+                1.6,
+                worst["plain"] / best["plain"],
+                "Tickets in another order, or with ids that are numbers, are read entry by entry.",
+            ),
+            Reach(
+                "the dearest shape / the cheapest, with [fast]",
+                1.6,
+                worst["fast"] / best["fast"],
+                "Tickets in another order, or with ids that are numbers, are read entry by entry.",
+            ),
+        ],
+        plots=[
+            Plot(
+                f"CPU of one send of {NUMBERS} numbers",
+                "ms",
+                {"": [1e3 * median(found) for found in samples.values()]},
+                list(samples),
+            )
+        ],
+    )

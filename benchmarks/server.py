@@ -5,18 +5,19 @@ and POST requests with a Content-Length.
 """
 
 import asyncio
-import json
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 from urllib.request import urlopen
 
-from benchmarks.samples import report_page
+from benchmarks.samples import SHAPES, report_page, written
 
-__all__ = ["busy_seconds", "running"]
+__all__ = ["TICKET_SHAPES", "refill", "running", "shaped"]
+
+Ticket = tuple[bytes, bytes]
+"""The number and the custom id of a call."""
 
 _HEAD_END: Final = b"\r\n\r\n"
 _PAGE: Final = 1000
@@ -30,6 +31,36 @@ def _response(body: bytes) -> bytes:
 def _field(form: bytes, name: bytes) -> bytes:
     start = form.find(b"&" + name + b"=")
     return form[start + len(name) + 2 :].partition(b"&")[0] if start >= 0 else b""
+
+
+def _formatted(template: bytes) -> Callable[[list[Ticket]], bytes]:
+    fields = template.count(b"%b")
+
+    def write(tickets: list[Ticket]) -> bytes:
+        return b",".join([template % (mobile, mobile, custom)[-fields:] for mobile, custom in tickets])
+
+    return write
+
+
+_documented = _formatted(b'{"mobile":"%b","voiceId":"20170392833%b","customVoiceId":"%b"}')
+
+TICKET_SHAPES: Final[Mapping[str, Callable[[list[Ticket]], bytes]]] = {
+    "as documented": _documented,
+    "ids as numbers": _formatted(b'{"mobile":%b,"voiceId":20170392833%b,"customVoiceId":"%b"}'),
+    "fields beyond the document": _formatted(
+        b'{"mobile":"%b","voiceId":"20170392833%b","customVoiceId":"%b","carrier":null,"price":0.05}'
+    ),
+    "another order": lambda tickets: _documented(tickets[::-1]),
+    "blanks and line breaks": _formatted(
+        b'{\n  "mobile": "%b",\n  "voiceId": "20170392833%b",\n  "customVoiceId": "%b"\n}'
+    ),
+}
+"""For each shape of the response to a send, the writer of the tickets."""
+
+
+def shaped(url: str, shape: str) -> str:
+    """Return the base URL under which the service answers sends in a shape."""
+    return f"{url}/{list(TICKET_SHAPES).index(shape)}"
 
 
 class _Service(asyncio.Protocol):
@@ -64,24 +95,30 @@ class _Service(asyncio.Protocol):
             _Service.left -= _PAGE
             return self.page
         if path.startswith(b"/refill/"):
-            _Service.left = int(path.rpartition(b"/")[2])
+            _, _, shape, number = path.decode().split("/")
+            _Service.left = int(number)
+            _Service.page = _pages[list(SHAPES)[int(shape)]]
             return self.none
-        if path == b"/busy":
-            return _response(json.dumps(time.process_time()).encode())
-        return _response(b'{"code":"SUCCESS","data":[' + self._tickets(path, form) + b"]}")
+        write = list(TICKET_SHAPES.values())[int(path[1:2]) if path[1:2].isdigit() else 0]
+        return _response(b'{"code":"SUCCESS","data":[' + write(self._tickets(path, form)) + b"]}")
 
     @staticmethod
-    def _tickets(path: bytes, form: bytes) -> bytes:
-        """Write a ticket with the custom id for each number, as the real service does."""
+    def _tickets(path: bytes, form: bytes) -> list[Ticket]:
+        """Return the number and the custom id of each call."""
         one = path == b"/voice/sendvfcode"
         numbers = _field(form, b"mobile" if one else b"mobiles").split(b"%2C")
         ids = _field(form, b"customVoiceId" if one else b"customVoiceIds").split(b"%2C")
-        return b",".join(
-            [
-                b'{"mobile":"%b","voiceId":"20170392833%b","customVoiceId":"%b"}' % (mobile, mobile, custom)
-                for mobile, custom in zip(numbers, ids, strict=False)
-            ]
-        )
+        return list(zip(numbers, ids, strict=False))
+
+
+class _Pages(dict[str, bytes]):
+    def __missing__(self, shape: str) -> bytes:
+        self[shape] = _response(written([SHAPES[shape](place) for place in range(_PAGE)]))
+        return self[shape]
+
+
+_pages: Final = _Pages()
+"""The response of 1,000 reports of each shape."""
 
 
 async def _serve() -> None:
@@ -103,15 +140,9 @@ def running() -> Iterator[str]:
             process.kill()
 
 
-def busy_seconds(url: str) -> float:
-    """Return the CPU seconds that the service has used."""
-    with urlopen(f"{url}/busy") as answer:  # noqa: S310
-        return float(answer.read())
-
-
-def refill(url: str, number: int) -> None:
-    """Set the number of reports that getReport can return."""
-    urlopen(f"{url}/refill/{number}").close()  # noqa: S310
+def refill(url: str, number: int, shape: str = "every field") -> None:
+    """Set the number and the shape of the reports that getReport can return."""
+    urlopen(f"{url}/refill/{list(SHAPES).index(shape)}/{number}").close()  # noqa: S310
 
 
 if __name__ == "__main__":

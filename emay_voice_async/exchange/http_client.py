@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib import import_module
 from typing import Any, Final, Protocol
@@ -18,7 +19,8 @@ from emay_voice_async.errors import InvalidRequestError, NotSentError
 from emay_voice_async.exchange.addresses import PROXY_VARIABLES, is_loopback
 from emay_voice_async.exchange.failures import CERTIFICATE_VARIABLES, LIBRARIES
 from emay_voice_async.model.version import __version__
-from emay_voice_async.wire.json_reader import load_reader, reader_is_loaded
+from emay_voice_async.wire.json_reader import load_reader
+from emay_voice_async.wire.structuring import load_converters
 
 __all__ = [
     "KEEPALIVE",
@@ -125,10 +127,16 @@ def detached(http_client: Any, on_start: Callable[[], None]) -> Any:
 
 async def load_parts() -> None:
     """Import, in a thread, the modules that the first request would import on the event loop."""
-    if not reader_is_loaded():
-        await asyncio.to_thread(load_reader)
+    if not _load_readers.cache_info().currsize:
+        await asyncio.to_thread(_load_readers)
     if _BACKEND not in sys.modules and any(core in sys.modules for core in _CORES):
         await asyncio.to_thread(_load_backend)
+
+
+@cache
+def _load_readers() -> None:
+    load_reader()
+    load_converters()
 
 
 def _load_backend() -> None:

@@ -48,6 +48,8 @@ from emay_voice_async.receiver.responses import (
     RefusalError,
 )
 from emay_voice_async.wire.compression import MAX_SIZE
+from emay_voice_async.wire.json_reader import load_reader
+from emay_voice_async.wire.structuring import load_converters
 
 if TYPE_CHECKING:
     from emay_voice_async.receiver.reporting import PushReporter
@@ -121,6 +123,9 @@ class PushReceiver:
     _kept: KeptRejections = field(factory=KeptRejections, init=False)
 
     def __attrs_post_init__(self) -> None:
+        # When the application starts, not at its first push.
+        load_reader()
+        load_converters()
         self._event_handlers = EventHandlers(self._on_event)
         plain = plain_rule(self._allow_plain, self._plain_networks, self._plain_token)
         self._decoder = Decoder(self._max_size, self._max_reports, self._handler_timeout, plain)

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from emay_voice_async.wire.damaged_json import without_surrogates
 
-__all__ = ["Layout", "Rows", "load_reader", "read_json", "read_rows", "reader_is_loaded"]
+__all__ = ["Layout", "Rows", "load_reader", "read_json", "read_rows"]
 
 _SURROGATES: Final = (b"\\", b"\xed", b"\0")
 """Bytes without which a text has no lone surrogate: an escape, UTF-8 as some writers extend it, UTF-16."""
@@ -50,11 +50,6 @@ class Rows:
 def load_reader() -> None:
     """Import msgspec, if it is installed; the first reading would import it."""
     _msgspec()
-
-
-def reader_is_loaded() -> bool:
-    """Return whether :func:`load_reader` has nothing left to import."""
-    return _msgspec.cache_info().currsize > 0
 
 
 def read_json(data: bytes) -> Any:

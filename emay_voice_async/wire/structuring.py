@@ -13,11 +13,7 @@ from enum import Enum
 from functools import cache
 from math import isfinite
 from operator import attrgetter
-from typing import Any, Final, get_args
-
-from cattrs import Converter
-from cattrs.errors import ClassValidationError
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from emay_voice_async.errors import RefusedError
 from emay_voice_async.model.codes import ResultCode
@@ -26,7 +22,18 @@ from emay_voice_async.model.raw_fields import RawFields
 from emay_voice_async.model.results import Outcome, Report, Ticket
 from emay_voice_async.wire.fields import REPORT_FIELDS, TICKET_FIELDS, as_money
 
-__all__ = ["product_of", "structure_balance", "structure_report", "structure_ticket", "unstructure"]
+if TYPE_CHECKING:
+    from cattrs import Converter
+    from cattrs.errors import ClassValidationError
+
+__all__ = [
+    "load_converters",
+    "product_of",
+    "structure_balance",
+    "structure_report",
+    "structure_ticket",
+    "unstructure",
+]
 
 _PRODUCT: Final = "product"
 _UNREADABLE: Final = "unreadable"
@@ -58,8 +65,9 @@ def structure_report(raw: object, product: Product | None = None) -> Report:
     known = {field.wire: values[field.wire] for field in REPORT_FIELDS[product] if field.wire in values}
     try:
         report = structure(known | {_PRODUCT: product}, Report)
-    except ClassValidationError as error:
-        attributes = {note.name for _, note in error.group_exceptions()[0]}
+    except ExceptionGroup as error:
+        found = cast("ClassValidationError", error).group_exceptions()[0]
+        attributes = {note.name for _, note in found}
         names = {field.wire for field in REPORT_FIELDS[product] if field.name in attributes}
         unreadable = RawFields({name: known.pop(name) for name in sorted(names)})
         report = structure(known | {_PRODUCT: product, _UNREADABLE: unreadable}, Report)
@@ -96,9 +104,18 @@ def product_of(values: dict[str, Any]) -> Product:
     return Product.VOICE
 
 
+def load_converters() -> None:
+    """Import cattrs and make the converters of reports; the first reading of an unusual report would do so."""
+    for product in Product:
+        _converter(product)
+
+
 @cache
-def _converter(product: Product) -> Converter:
-    """Make the converter of one product, at its first use, because importing must stay fast."""
+def _converter(product: Product) -> "Converter":
+    """Make the converter of one product, at its first use, because importing must stay fast (benchmark: importing)."""
+    from cattrs import Converter  # noqa: PLC0415
+    from cattrs.gen import make_dict_structure_fn, override  # noqa: PLC0415
+
     converter = Converter()
     hooks: dict[str, Any] = {
         field.name: override(rename=field.wire, struct_hook=_hook(field.read))
@@ -119,8 +136,11 @@ def _converter(product: Product) -> Converter:
 
 
 @cache
-def _json_converter() -> Converter:
+def _json_converter() -> "Converter":
     """Make the converter to plain JSON values, at its first use."""
+    from cattrs import Converter  # noqa: PLC0415
+    from cattrs.gen import make_dict_unstructure_fn  # noqa: PLC0415
+
     converter = Converter(
         unstruct_collection_overrides={Sequence: list, AbstractSet: list},
         unstructure_fallback_factory=_refused,

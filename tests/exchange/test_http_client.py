@@ -27,7 +27,6 @@ from emay_voice_async.exchange.http_client import (
 from emay_voice_async.exchange.transport import Progress, Transport
 from emay_voice_async.model.messages import Notice
 from emay_voice_async.model.version import __version__
-from emay_voice_async.wire import json_reader
 
 BALANCE = b'{"code":"SUCCESS","data":"12.50"}'
 SERVICE = "http://service.invalid"
@@ -379,13 +378,6 @@ class TestLoadParts:
         monkeypatch.delitem(sys.modules, "anyio._backends._asyncio", raising=False)
         monkeypatch.setitem(sys.modules, "anyio._backends", None)
         asyncio.run(load_parts())
-
-    def test_the_reader_of_responses(self) -> None:
-        """The reader is chosen, in a thread, once."""
-        json_reader._msgspec.cache_clear()
-        assert not json_reader.reader_is_loaded()
-        asyncio.run(load_parts())
-        assert json_reader.reader_is_loaded()
 
 
 FIRST_REQUEST = """

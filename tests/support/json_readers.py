@@ -72,8 +72,6 @@ def reading_with(name: str) -> Iterator[None]:
         choose_anew()
         yield
     choose_anew()
-    # A client that finds no choice imports msgspec in a thread.
-    documents.load_reader()
 
 
 def choose_anew() -> None:

@@ -1,0 +1,99 @@
+"""The time that a journal adds to a batch of 500 numbers: in a file, and in a database."""
+
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from benchmarks.findings import Finding, Plot, Reach, Table
+from benchmarks.sql_journal import BATCHES, PURPOSE, SIZE, STEPS, steps
+from emay_voice_async.journal import Journal, SqliteJournal
+from emay_voice_async.sql import SqlJournal
+
+__all__ = ["measure"]
+
+POSTGRES: Final = "EMAY_VOICE_TEST_POSTGRES_URL"
+_REASON: Final = (
+    "Each step is a transaction of its own, and begin and close wait for the disk of the database."
+)
+
+Times = dict[str, tuple[float, float]]
+"""For each step, the wall time and the CPU time of this process, in seconds."""
+
+
+async def _times(journal: Journal, batches: int) -> Times:
+    """Look up, claim and close batches of new numbers."""
+    found: dict[str, list[tuple[float, float]]] = {step: [] for step in STEPS}
+    async with journal:
+        run = await journal.start(PURPOSE)
+        for batch in range(batches):
+            for step, doing in (await steps(run, batch)).items():
+                wall, cpu = time.perf_counter(), time.process_time()
+                await doing()
+                found[step].append((time.perf_counter() - wall, time.process_time() - cpu))
+        await run.end()
+    # The first batches make the statements and fill the caches.
+    measured = {step: samples[batches // 4 :] for step, samples in found.items()}
+    return {
+        step: (median(wall for wall, _ in samples), median(cpu for _, cpu in samples))
+        for step, samples in measured.items()
+    }
+
+
+async def _measure(batches: int) -> dict[str, Times]:
+    with tempfile.TemporaryDirectory() as folder:
+        found = {"SqliteJournal": await _times(SqliteJournal(Path(folder) / "run.db"), batches)}
+        urls = {"SqlJournal, SQLite": f"sqlite+aiosqlite:///{folder}/sql.db"}
+        if url := os.environ.get(POSTGRES):
+            urls["SqlJournal, PostgreSQL"] = url
+        for name, url in urls.items():
+            prefix = f"bench_{os.urandom(4).hex()}_"
+            found[name] = await _times(SqlJournal(url, "bench", prefix=prefix, create=True), batches)
+    return found
+
+
+def measure(*, quick: bool = False) -> Finding:
+    """Measure, and return the findings."""
+    found = asyncio.run(_measure(4 if quick else BATCHES))
+    wall = {name: 1e3 * sum(times[step][0] for step in STEPS) for name, times in found.items()}
+    cpu = {name: 1e6 * sum(times[step][1] for step in STEPS) / SIZE for name, times in found.items()}
+    reaches = [Reach("SqliteJournal, CPU of one number, us", 20, cpu["SqliteJournal"], _REASON)]
+    if "SqlJournal, PostgreSQL" in wall:
+        reaches.append(
+            Reach("SqlJournal on PostgreSQL, a batch of 500, ms", 15, wall["SqlJournal, PostgreSQL"], _REASON)
+        )
+    return Finding(
+        name="journal",
+        title="What does a journal add?",
+        meaning="A campaign that survives crashes pays a few milliseconds for each batch of 500 numbers.",
+        text=(
+            f"Medians for batches of {SIZE} new numbers, one after the other: look up, claim (``begin``) and ``close``,"
+            " each durable when it returns."
+        ),
+        tables=[
+            Table(
+                ("journal", *STEPS, "together", "CPU of one number"),
+                [
+                    (
+                        name,
+                        *(f"{1e3 * times[step][0]:.1f} ms" for step in STEPS),
+                        f"{wall[name]:.1f} ms",
+                        f"{cpu[name]:.1f} us",
+                    )
+                    for name, times in found.items()
+                ],
+            )
+        ],
+        reaches=reaches,
+        plots=[
+            Plot(
+                f"A journal for a batch of {SIZE} numbers",
+                "ms",
+                {step: [1e3 * times[step][0] for times in found.values()] for step in STEPS},
+                list(found),
+            )
+        ],
+    )
