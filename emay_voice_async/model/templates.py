@@ -70,7 +70,7 @@ class Template:
     kind: type[Spoken]
     content: str
     arguments: tuple[tuple[str, object], ...]
-    """The other arguments, sorted by name."""
+    """The other arguments that were given, sorted by name."""
     fields: tuple[str, ...] = field(eq=False)
     """The names of the fields, in the order of the placeholders."""
     _fixed: dict[str, Any] = field(eq=False)
@@ -85,8 +85,10 @@ class Template:
     """The values of ``fields``."""
 
     def __init__(self, kind: type[Spoken], content: str, **arguments: Unpack[TemplateArguments]) -> None:
-        _check_arguments(kind, arguments)
-        given: dict[str, Any] = {"content": content, **arguments}
+        # None is the default of each argument that may be left out.
+        others = {name: value for name, value in arguments.items() if value is not None}
+        _check_arguments(kind, others)
+        given: dict[str, Any] = {"content": content, **others}
         parsed: dict[str, ParsedText] = {}
         for name in _TEXTS:
             if name == "content" or given.get(name) is not None:
@@ -102,7 +104,7 @@ class Template:
         self.__attrs_init__(
             kind,
             content,
-            tuple(sorted(arguments.items())),
+            tuple(sorted(others.items())),
             fields,
             fixed,
             varied,
@@ -114,6 +116,11 @@ class Template:
     def __repr__(self) -> str:
         arguments = "".join(f", {name}={value!r}" for name, value in self.arguments)
         return f"Template({self.kind.__name__}, {self.content!r}{arguments})"
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The names of the texts with placeholders, such as "content"."""
+        return tuple(self._parsed)
 
     @property
     def endpoint(self) -> Endpoint:

@@ -114,9 +114,13 @@ class _Source:
 
 
 class Lists:
-    """The sources of recipients, in order; readable any number of times."""
+    """The sources of recipients, in order; readable any number of times.
 
-    def __init__(self, options: SendOptions) -> None:
+    ``fields``: the columns that a template names.
+    """
+
+    def __init__(self, options: SendOptions, fields: Collection[str] = ()) -> None:
+        self._fields = fields
         self._sources = [_Source.of(text) for text in options.to]
         self.names: list[str] = [source.name for source in self._sources]
         self.uses_standard_input: bool = STANDARD_INPUT in options.to
@@ -180,11 +184,17 @@ class Lists:
 
     def _reader(self, source: _Source, file: BinaryIO) -> Entries:
         options = self._options
+        chosen = "txt" if source.number is not None else options.format or source.format
+        if self._fields and chosen == "txt":
+            raise CommandError(
+                gettext("{list}: has no columns for --template: give CSV or JSON lines", list=source.name)
+            )
         if source.number is not None:
             return read_recipients(file, format="txt")
         return read_recipients(
             file,
-            format=options.format or source.format,
+            format=chosen,
+            fields=self._fields,
             column=options.column,
             custom_id_column=options.custom_id_column,
             encoding=options.encoding,

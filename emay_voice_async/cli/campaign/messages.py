@@ -2,38 +2,43 @@
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from emay_voice_async.cli.campaign.options import SendOptions, VoiceSmsOptions
 from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.model.messages import Marketing, Notice, OnConnected, OnKey, VoiceSms
+from emay_voice_async.model.templates import Spoken, Template
 
 __all__ = ["spoken_message", "voice_sms_message"]
 
 _TEXTS: Final = ("content", "interactive_content", "voicemail_content", "sms_content")
 
 
-def spoken_message(kind: type[Notice | Marketing], options: SendOptions) -> Notice | Marketing:
-    """Make a notice or a marketing call."""
+def spoken_message(kind: type[Notice | Marketing], options: SendOptions) -> Spoken | Template:
+    """Make a notice or a marketing call, or a template of them."""
     _check_decoded(options)
-    return kind(
-        _content(options.content, options.content_file),
-        interactive_content=options.interactive_content,
-        voicemail_content=options.voicemail_content,
-    )
+    return _message(kind, options)
 
 
-def voice_sms_message(options: VoiceSmsOptions) -> VoiceSms:
-    """Make a voice SMS."""
+def voice_sms_message(options: VoiceSmsOptions) -> Spoken | Template:
+    """Make a voice SMS, or a template of voice SMS."""
     _check_decoded(options)
-    return VoiceSms(
-        _content(options.content, options.content_file),
+    return _message(
+        VoiceSms,
+        options,
         trigger=_trigger(options.on_key, options.on_connected),
         sms_content=options.sms_content,
-        interactive_content=options.interactive_content,
-        voicemail_content=options.voicemail_content,
     )
+
+
+def _message(kind: type[Spoken], options: SendOptions, **arguments: Any) -> Spoken | Template:
+    content = _content(options.content, options.content_file)
+    arguments |= {
+        "interactive_content": options.interactive_content,
+        "voicemail_content": options.voicemail_content,
+    }
+    return Template(kind, content, **arguments) if options.template else kind(content, **arguments)
 
 
 def _check_decoded(options: SendOptions) -> None:

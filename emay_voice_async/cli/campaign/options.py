@@ -92,6 +92,13 @@ class SendOptions:
     content_file: Path | None = field(
         metadata=_option("--content-file", type=FILE, help="A file with the text that is spoken, in UTF-8.")
     )
+    template: bool = field(
+        metadata=_option(
+            "--template",
+            is_flag=True,
+            help="Fill {column} in the texts from the lists, for each number.",
+        )
+    )
     interactive_content: str | None = field(
         metadata=_option("--interactive-content", help="The text that asks for a key press.")
     )

@@ -9,7 +9,7 @@ from emay_voice_async.cli.campaign.options import SendOptions
 from emay_voice_async.journal.null_journal import NullJournal
 from emay_voice_async.journal.protocol import Journal
 from emay_voice_async.journal.sqlite import SqliteJournal
-from emay_voice_async.model.messages import Marketing, Notice, VoiceSms
+from emay_voice_async.model.templates import Spoken, Template
 from emay_voice_async.sending.hours import CallingHours
 
 __all__ = ["Order", "SendArguments"]
@@ -29,7 +29,7 @@ class SendArguments(TypedDict):
 class Order:
     """One send, as the user ordered it."""
 
-    message: Notice | Marketing | VoiceSms
+    message: Spoken | Template
     lists: Lists = field(repr=False)
     options: SendOptions
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emay_voice_async.cli.campaign.lists import Problems
+from emay_voice_async.cli.campaign.message_rows import message_rows
 from emay_voice_async.cli.campaign.order import Order
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 from emay_voice_async.cli.terminal.formatting import (
@@ -39,7 +40,6 @@ from emay_voice_async.errors import (
 from emay_voice_async.journal.protocol import SETTLED_AFTER
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.limits import RateLimit
-from emay_voice_async.model.messages import OnKey, VoiceSms
 from emay_voice_async.sending.plan import Plan
 
 __all__ = ["CampaignPlan", "check_plan", "make_plan", "show_plan"]
@@ -175,7 +175,7 @@ def show_plan(session: Session, order: Order, planned: CampaignPlan) -> None:
 def _rows(session: Session, order: Order, planned: CampaignPlan) -> Iterator[tuple[str, str, str]]:
     """Yield name, value and style of each row of the plan."""
     plan, options, settings, now = planned.plan, order.options, session.settings, time.time()
-    yield from _message_rows(order)
+    yield from message_rows(order.message, plan)
     yield (
         gettext("Account"),
         gettext("{account} at {url}", account=settings.app_id, url=settings.base_url),
@@ -233,24 +233,6 @@ def _duration(plan: Plan, limit: RateLimit | None) -> str:
     if plan.requests > 1:
         return gettext("at least {duration}, at {speed}", duration=duration(plan.seconds), speed=speed)
     return gettext("{duration}, at {speed}", duration=duration(plan.seconds), speed=speed)
-
-
-def _message_rows(order: Order) -> Iterator[tuple[str, str, str]]:
-    message = order.message
-    yield gettext("Content"), message.content, ""
-    if message.interactive_content is not None:
-        yield gettext("Asks for a key"), message.interactive_content, ""
-    if message.voicemail_content is not None:
-        yield gettext("Takes a message"), message.voicemail_content, ""
-    if isinstance(message, VoiceSms):
-        if message.sms_content is not None:
-            yield gettext("Text message"), message.sms_content, ""
-        trigger = message.trigger
-        if isinstance(trigger, OnKey):
-            moment = gettext("on key {key}", key=trigger.key)
-        else:
-            moment = gettext("after {seconds} seconds", seconds=trigger.seconds)
-        yield gettext("Text is sent"), moment, ""
 
 
 def _left_out_rows(order: Order, planned: CampaignPlan) -> Iterator[tuple[str, str, str]]:

@@ -20,7 +20,8 @@ from emay_voice_async.cli.terminal.help_pages import TranslatedGroup
 from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.cli.terminal.output import Output
 from emay_voice_async.cli.terminal.settings import Session
-from emay_voice_async.model.messages import Marketing, Notice, VoiceSms
+from emay_voice_async.model.messages import Marketing, Notice
+from emay_voice_async.model.templates import Spoken, Template
 
 __all__ = ["send"]
 
@@ -51,9 +52,10 @@ def voice_sms(session: Session, options: VoiceSmsOptions) -> ExitCode:
     return _send(session, voice_sms_message(options), options)
 
 
-def _send(session: Session, message: Notice | Marketing | VoiceSms, options: SendOptions) -> ExitCode:
+def _send(session: Session, message: Spoken | Template, options: SendOptions) -> ExitCode:
     console = session.console
-    with Lists(options) as lists:
+    fields = message.fields if isinstance(message, Template) else ()
+    with Lists(options, fields) as lists:
         order = Order(message, lists, options)
         planned = asyncio.run(make_plan(session, order))
         if options.only_plan or not options.yes or not console.is_quiet:

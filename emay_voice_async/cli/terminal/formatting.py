@@ -7,6 +7,7 @@ from typing import Final
 from emay_voice_async.cli.terminal.language import current_language, gettext, ngettext, noop
 from emay_voice_async.model.codes import CallState, ResultCode
 from emay_voice_async.model.messages import Marketing, Message, Notice, VerificationCode, VoiceSms
+from emay_voice_async.model.templates import Template
 from emay_voice_async.sending.hours import CallingHours
 
 __all__ = [
@@ -74,9 +75,9 @@ def _json_escape(found: re.Match[str]) -> str:
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
-def kind_of(message: Message) -> str:
-    """Return the name of a message's kind."""
-    return gettext(_KINDS[type(message)])
+def kind_of(message: Message | Template) -> str:
+    """Return the name of a message's kind, or of the kind of a template."""
+    return gettext(_KINDS[message.kind if isinstance(message, Template) else type(message)])
 
 
 def kind_named(name: str) -> str:
