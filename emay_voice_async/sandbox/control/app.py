@@ -52,7 +52,11 @@ DESCRIBED: Final[Mapping[str, Described]] = {
         },
         errors=(422,),
     ),
-    "events": Described(content_type="text/event-stream", errors=(503,)),
+    "events": Described(
+        query={"counts_only": {"type": "integer", "minimum": 0, "maximum": 1, "default": 0}},
+        content_type="text/event-stream",
+        errors=(422, 503),
+    ),
     "meanings": Described(),
     "read_call": Described(path=_ID, errors=(404,)),
     "change_call": Described(path=_ID, body=schemas.CALL, errors=(404, 409, *_BODY)),

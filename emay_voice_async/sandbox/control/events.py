@@ -48,11 +48,12 @@ class Position:
         return cls(min(int(found[1]), now.calls), min(int(found[2]), now.requests))
 
 
-async def events(app: App, known: Position) -> AsyncIterator[bytes]:
+async def events(app: App, known: Position, *, counts_only: bool = False) -> AsyncIterator[bytes]:
     """Yield an event for each look at which something had changed; the first describes the state now.
 
     An event has the counts, the speed windows, the balances, and the calls and requests after ``known``, at most
-    :data:`MOST` of each, newest first. ``changes`` counts changes of calls that were made before.
+    :data:`MOST` of each, newest first; ``counts_only`` leaves these two out. ``changes`` counts changes of calls that
+    were made before.
     """
     shown: Any = None
     quiet = 0
@@ -62,7 +63,8 @@ async def events(app: App, known: Position) -> AsyncIterator[bytes]:
         quiet += 1
         if state != shown:
             shown, quiet, now = state, 0, Position.of(app)
-            yield f"id: {now}\nevent: change\ndata: {json.dumps(state | _news(app, known))}\n\n".encode()
+            data = json.dumps(state if counts_only else state | _news(app, known))
+            yield f"id: {now}\nevent: change\ndata: {data}\n\n".encode()
             known = now
         elif quiet >= _QUIET:
             quiet = 0

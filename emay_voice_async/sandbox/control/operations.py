@@ -91,7 +91,9 @@ class Operations:
         if self._streams >= MAX_STREAMS:
             raise ControlError(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_STREAMS} streams are open")
         known = Position.read(http.headers.get("last-event-id", ""), self.app)
-        return StreamingResponse(self._counted(events(self.app, known)), media_type=_EVENTS)
+        counts_only = _whole_number(http, "counts_only", 0, least=0, most=1) == 1
+        stream = events(self.app, known, counts_only=counts_only)
+        return StreamingResponse(self._counted(stream), media_type=_EVENTS)
 
     async def _counted(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         self._streams += 1

@@ -69,6 +69,20 @@ class TestStream:
 
         virtual_time.run(main())
 
+    def test_counts_only(self) -> None:
+        """On demand an event has the counts, and neither calls nor requests."""
+
+        async def main() -> None:
+            local = still()
+            stream = events(local.app, Position(0, 0), counts_only=True)
+            send(local, 2)
+            await anext(stream)
+            event = data(await anext(stream))
+            assert (event["counts"]["calls"], "calls" in event, "requests" in event) == (2, False, False)
+            await stream.aclose()  # type: ignore[attr-defined]
+
+        virtual_time.run(main())
+
     def test_silence(self) -> None:
         """After a while without a change a comment is sent, so that a client that is gone is noticed."""
 

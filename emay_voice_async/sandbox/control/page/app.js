@@ -8,7 +8,7 @@ import { read } from "./server.js";
 import { Speed } from "./speed.js";
 import { number, say, useLanguage, useMeanings } from "./words.js";
 
-const PAUSE = 300;
+const PAUSE = 500;
 const CALM = 5000;
 const STEP = 50;
 const MOST = 500;
@@ -99,7 +99,7 @@ function tellConnection(word) {
 }
 
 function listen() {
-  const stream = new EventSource("events");
+  const stream = new EventSource("events?counts_only=1");
   let known = null;
   stream.addEventListener("open", () => tellConnection("live"));
   stream.addEventListener("error", () => {
