@@ -169,11 +169,8 @@ def run(arguments: Sequence[str], *, is_module: bool = False) -> int:
 
 
 def _language(arguments: Sequence[str]) -> str | None:
-    """Return the value of --lang, also if other arguments are wrong."""
-    try:
-        context = emay_voice.make_context(_NAME, list(arguments), resilient_parsing=True)
-    except click.ClickException:
-        return None
+    """Return the value of --lang, also if other arguments are wrong: resilient parsing ignores errors."""
+    context = emay_voice.make_context(_NAME, list(arguments), resilient_parsing=True)
     language: str | None = context.params.get("lang")
     return language
 

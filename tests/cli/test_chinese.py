@@ -121,6 +121,7 @@ class TestOthers:
             (["send", "notice"], "缺少选项 '--to'"),
             (["balance", "--dance"], "没有选项 '--dance'"),
             (["balance", "dance"], "多余的参数（dance）"),
+            (["--limit"], "--limit"),
             (["sandbox", "--port", "65536"], "超出范围"),
             (["--limit", "often", "balance"], "'--limit' 的值无效：必须是 次数/秒数"),
             (["decode-push", "none"], "none：文件或目录不存在"),

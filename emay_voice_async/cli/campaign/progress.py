@@ -1,6 +1,7 @@
 """The progress of a campaign on a terminal: calls, reports, the end, the cost."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final, Self
@@ -47,7 +48,7 @@ def _clock_time(at: float, now: float) -> str:
     return f"{moment:%H:%M}" if is_today else f"{moment:%m-%d %H:%M}"
 
 
-class _Display:
+class _Display(ABC):
     """Lines that are drawn again and again while the context lasts, and once when the display is made."""
 
     def __init__(self, console: Console) -> None:
@@ -62,9 +63,10 @@ class _Display:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
+    @abstractmethod
     def render(self) -> RenderableType:
         """Return the lines."""
-        raise NotImplementedError
+        ...
 
 
 class ReportsDisplay(_Display):

@@ -34,8 +34,7 @@ class ReportFile:
 
     async def write(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Append rows in a thread; raise :class:`CommandError` if the file cannot be written."""
-        if data := json_lines(rows):
-            await asyncio.to_thread(self._append, data)
+        await asyncio.to_thread(self._append, json_lines(rows))
 
     def _append(self, data: bytes) -> None:
         try:

@@ -69,7 +69,8 @@ class CampaignRun:
                 self.reports = CampaignReports(journal, options.journal, self.spending.product)
             with self._display(voice) as display:
                 await self._send(voice, arguments)
-                if self.reports is not None and options.collect is not None and not self.stop.requested:
+                is_done = not self.stop.requested and not self.errors
+                if self.reports is not None and options.collect is not None and is_done:
                     self._announce(display, options.collect)
                     await self.reports.wait(voice, options.collect)
                 if self.tally.accepted and not self.stop.requested:

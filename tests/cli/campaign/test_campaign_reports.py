@@ -12,6 +12,8 @@ from support.cli_runner import CommandResult, Program, notice
 
 from emay_voice_async.cli.campaign import campaign_reports, report_counts
 from emay_voice_async.cli.campaign.report_file import file_beside, spool_beside
+from emay_voice_async.errors import JournalError
+from emay_voice_async.journal import SqliteJournal, Summary
 from emay_voice_async.sandbox import Fault, Sandbox
 
 SILENT = "13800000013"
@@ -82,6 +84,14 @@ class TestCollect:
         assert result.code == 0
         assert "1 calls without a report so far" in result.text
         assert not file_beside(journal).exists()
+
+    def test_states(self, program: Program, journal: Path) -> None:
+        """The summary counts the reports by state, and joins the rare states."""
+        numbers = "\n".join(f"1380000{number:04}" for number in range(12)).encode()
+        result = program(*notice("-", "--yes", "--journal", journal, "--collect", "1"), input=numbers)
+        assert result.code == 0
+        assert "3  reports: answered" in result.err
+        assert "5  reports: other results" in result.err
 
     def test_join(self, program: Program, journal: Path) -> None:
         """The reports of a voice SMS are asked for as those of its product."""
@@ -181,4 +191,32 @@ class TestFailures:
         for minutes in ("0", "x", "-1"):
             result = program(*notice(people, "--yes", "--collect", minutes, "--journal", "run.db"))
             assert result.code == 2
+        assert not program.called
+
+    def test_journal(
+        self,
+        program: Program,
+        arguments: tuple[object, ...],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A journal that cannot be counted ends the collection."""
+
+        async def summary(self: SqliteJournal) -> Summary:
+            raise JournalError("the disk is full", "run.db")
+
+        monkeypatch.setattr(SqliteJournal, "summary", summary)
+        assert "the disk is full" in self.failed(program, arguments, 5).err
+
+    def test_failed_send(self, program: Program, people: Path, journal: Path) -> None:
+        """A send that fails as a whole is not followed by a collection."""
+
+        def latency() -> float:
+            journal.mkdir(exist_ok=True)
+            return 0.0
+
+        program.sandbox = Sandbox(balance=Decimal(1000), latency=latency)
+        result = program(*notice(people, "--yes", "--journal", journal, "--collect", "1"))
+        assert result.code == 5
+        assert "it is not a file" in result.err
+        assert "All calls are sent" not in result.err
         assert not program.called

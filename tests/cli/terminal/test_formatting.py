@@ -14,9 +14,15 @@ from emay_voice_async.cli.terminal.formatting import (
     entries,
     escaped,
     escaped_lines,
+    hours_of,
     json_escaped,
+    kind_named,
+    meaning_of,
     money,
 )
+from emay_voice_async.cli.terminal.language import using
+from emay_voice_async.model.codes import CallState, ResultCode
+from emay_voice_async.sending.hours import CallingHours
 
 HOSTILE = {
     "clear the screen": "\x1b[2J",
@@ -96,3 +102,24 @@ def test_money() -> None:
         "0.12",
         "-3",
     ]
+
+
+def test_meanings() -> None:
+    """A code has the meaning of the API document in Chinese, and a translation in English."""
+    assert meaning_of(ResultCode.ERROR_SIGN) == "wrong signature"
+    with using("zh"):
+        assert meaning_of(ResultCode.ERROR_SIGN) == "签名错误"
+        assert meaning_of(CallState.OTHER) == "接口文档中没有的状态"
+
+
+def test_hours() -> None:
+    """Calling hours have their time zone."""
+    assert hours_of(CallingHours("08:00-20:00")) == "08:00-20:00 (Beijing time)"
+    with using("zh"):
+        assert hours_of(CallingHours("08:00-20:00")) == "08:00-20:00（北京时间）"
+
+
+def test_kinds() -> None:
+    """A kind of message has a name; an unknown kind keeps the name of its class."""
+    assert kind_named("Notice") == "voice notice"
+    assert kind_named("Fax") == "Fax"
