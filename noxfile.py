@@ -237,6 +237,18 @@ def build(session: nox.Session) -> None:
 
 
 @nox.session
+def frozen(session: nox.Session) -> None:
+    """Build a program with PyInstaller, and run it; not part of the default run."""
+    session.install(".[cli,redis,sandbox]", "pyinstaller>=6")
+    folder = session.create_tmp()
+    places = ("--distpath", folder, "--workpath", f"{folder}/work", "--specpath", folder)
+    session.run("pyinstaller", "--noconfirm", "--log-level", "ERROR", *places, "tests/support/frozen_app.py")
+    program = f"{folder}/frozen_app/frozen_app"
+    for arguments in (["--version"], ["send", "notice", "--help"], ["check"]):
+        session.run(program, *arguments, external=True)
+
+
+@nox.session
 def sbom(session: nox.Session) -> None:
     """Write the bill of materials of the package with all extras for users: dist/sbom.cdx.json (CycloneDX)."""
     session.install("cyclonedx-bom>=4")

@@ -1,0 +1,6 @@
+"""Data files of the package, and the modules that are imported by name."""
+
+from PyInstaller.utils.hooks import collect_data_files, collect_submodules
+
+datas = collect_data_files("emay_voice_async", excludes=["**/*.pyi", "**/*.po"])
+hiddenimports = ["fcntl", *collect_submodules("emay_voice_async.cli.commands", on_error="ignore")]
