@@ -1,0 +1,1 @@
+"""Tests of the results of a campaign and of their page."""
