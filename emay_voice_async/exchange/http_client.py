@@ -4,7 +4,7 @@ import asyncio
 import os
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import copy
 from functools import cache
@@ -25,11 +25,11 @@ from emay_voice_async.wire.structuring import load_converters
 __all__ = [
     "KEEPALIVE",
     "HttpClient",
+    "RequestMaker",
     "detached",
     "library_of",
     "load_parts",
     "own_client",
-    "request_of",
     "target_of",
     "user_agent_of",
 ]
@@ -55,6 +55,7 @@ _BACKEND: Final = "anyio._backends._asyncio"
 """The module by which the transports of httpx and httpx2 use asyncio; imported at the first request."""
 _NO_COOKIES: Final = CookieJar(DefaultCookiePolicy(allowed_domains=()))
 """A jar that accepts no cookie."""
+_ON_START: Final = "emay_voice_async.on_start"
 
 
 class HttpClient(Protocol):
@@ -98,9 +99,37 @@ def library_of(http_client: object) -> str:
     raise InvalidRequestError("http_client", rule, None, shown)
 
 
-def request_of(library: str) -> Any:
-    """Return the class of the library's requests."""
-    return sys.modules[library].Request
+class RequestMaker:
+    """Makes the requests of an HTTP library to one service.
+
+    URLs and headers are parsed once: the library takes longer for them than for the rest (benchmark: latency).
+    """
+
+    def __init__(self, library: str, base_url: str, headers: Mapping[str, str]) -> None:
+        self._library = library
+        self._base_url = base_url
+        self._given = headers
+        self._headers: Any = None
+        self._urls: dict[str, Any] = {}
+
+    def make(self, path: str, content: bytes, on_start: Callable[[], None], **extensions: Any) -> Any:
+        """Make a POST request.
+
+        ``on_start`` is called when all event hooks for the request have run, before the transport gets it.
+        """
+        library = sys.modules[self._library]
+        if path not in self._urls:
+            self._headers = library.Headers(self._given)
+            self._urls[path] = library.URL(self._base_url + path)
+        extensions[_ON_START] = on_start
+        # The request makes a copy of the headers.
+        return library.Request(
+            "POST", self._urls[path], headers=self._headers, content=content, extensions=extensions
+        )
+
+
+async def _mark_start(request: Any) -> None:
+    request.extensions[_ON_START]()
 
 
 def user_agent_of(http_client: Any) -> str:
@@ -109,19 +138,15 @@ def user_agent_of(http_client: Any) -> str:
     return _USER_AGENT if given is None or given.startswith("python-httpx") else given
 
 
-def detached(http_client: Any, on_start: Callable[[], None]) -> Any:
+def detached(http_client: Any) -> Any:
     """Return a shallow copy of a client that uses the same connections and keeps no cookies.
 
-    ``on_start`` is called when all event hooks for the request have run, before the transport gets it.
+    The copy calls ``on_start`` of the requests of :class:`RequestMaker`.
     """
-
-    async def mark(_: object) -> None:
-        on_start()
-
     hooks = http_client.event_hooks
     clone = copy(http_client)
     clone.cookies = _NO_COOKIES
-    clone.event_hooks = {"request": [*hooks["request"], mark], "response": hooks["response"]}
+    clone.event_hooks = {"request": [*hooks["request"], _mark_start], "response": hooks["response"]}
     return clone
 
 
@@ -158,7 +183,13 @@ def _made(base_url: str, path: str) -> httpx.AsyncClient:
     context = _context(path) if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trust_env = not is_loopback(base_url)
     try:
-        return httpx.AsyncClient(limits=_LIMITS, verify=context, trust_env=trust_env)
+        return httpx.AsyncClient(
+            limits=_LIMITS,
+            verify=context,
+            trust_env=trust_env,
+            cookies=_NO_COOKIES,
+            event_hooks={"request": [_mark_start]},
+        )
     except Exception as error:
         setting = _wrong_proxy(context)
         reason = (

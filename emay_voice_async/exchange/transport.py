@@ -14,11 +14,11 @@ from emay_voice_async.exchange.addresses import checked_base_url
 from emay_voice_async.exchange.failures import Place, failure, not_sent
 from emay_voice_async.exchange.http_client import (
     HttpClient,
+    RequestMaker,
     detached,
     library_of,
     load_parts,
     own_client,
-    request_of,
     target_of,
     user_agent_of,
 )
@@ -107,9 +107,10 @@ class Transport:
         self.base_url: str = checked_base_url(base_url)
         self.turns: TurnBudget = TurnBudget()
         self._target = target_of(self.base_url)
-        self._library = "httpx" if http_client is None else library_of(http_client)
+        library = "httpx" if http_client is None else library_of(http_client)
         self._shared = http_client
-        self._headers = {**_HEADERS, "User-Agent": user_agent_of(http_client)}
+        headers = {**_HEADERS, "User-Agent": user_agent_of(http_client)}
+        self._requests = RequestMaker(library, self.base_url, headers)
         self._own: Any = None
         self._making = asyncio.Lock()
         self._ready = False
@@ -140,7 +141,8 @@ class Transport:
             if client.is_closed:
                 raise NotSentError(CLOSED_CLIENT, path, True)
             request = self._request(path, content, progress, patience)
-            client = detached(client, progress.start)
+            if self._shared is not None:
+                client = detached(client)
         except EmayVoiceError:
             raise
         except Exception as error:
@@ -165,20 +167,17 @@ class Transport:
             await self._own.aclose()
 
     def _request(self, path: str, content: Hidden[bytes], progress: Progress, patience: float | None) -> Any:
-        return request_of(self._library)(
-            "POST",
-            self.base_url + path,
-            headers=self._headers,
-            content=content.value,
-            extensions={
-                "timeout": {
-                    "connect": self._timeout,
-                    "pool": (self._timeout if patience is None else patience) / 2,
-                    "read": 2 * self._timeout,
-                    "write": 2 * self._timeout,
-                },
-                "trace": progress.trace,
+        return self._requests.make(
+            path,
+            content.value,
+            progress.start,
+            timeout={
+                "connect": self._timeout,
+                "pool": (self._timeout if patience is None else patience) / 2,
+                "read": 2 * self._timeout,
+                "write": 2 * self._timeout,
             },
+            trace=progress.trace,
         )
 
     async def _client(self, path: str) -> Any:

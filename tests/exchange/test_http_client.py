@@ -17,11 +17,11 @@ from emay_voice_async.client import AsyncEmayVoice
 from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSentError
 from emay_voice_async.exchange.addresses import PROXY_VARIABLES
 from emay_voice_async.exchange.http_client import (
+    RequestMaker,
     detached,
     library_of,
     load_parts,
     own_client,
-    request_of,
     user_agent_of,
 )
 from emay_voice_async.exchange.transport import Progress, Transport
@@ -71,7 +71,8 @@ class TestLibraryOf:
         own = type("OwnClient", (library.AsyncClient,), {"__module__": "elsewhere"})
         assert library_of(library.AsyncClient()) == library.__name__
         assert library_of(own()) == library.__name__
-        assert request_of(library.__name__) is library.Request
+        request = RequestMaker(library.__name__, SERVICE, {}).make("/p", b"", lambda: None)
+        assert isinstance(request, library.Request)
 
     @each_library
     def test_the_synchronous_client(self, library: ModuleType) -> None:
@@ -121,8 +122,17 @@ class TestDetached:
         client = client_over(library, handle, event_hooks={"request": [hook]})
 
         async def main() -> None:
-            clone = detached(client, lambda: events.append("mark"))
-            await clone.send(library.Request("POST", SERVICE))
+            maker = RequestMaker(library.__name__, SERVICE, {"accept": "a/b"})
+            request = maker.make("/p", b"content", lambda: events.append("mark"), more=1)
+            assert (request.url, request.content, request.extensions["more"]) == (
+                f"{SERVICE}/p",
+                b"content",
+                1,
+            )
+            request.headers["accept"] = "changed by a hook"
+            assert maker.make("/p", b"", lambda: None).headers["accept"] == "a/b"
+            clone = detached(client)
+            await clone.send(request)
             assert not clone.cookies
 
         asyncio.run(main())

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import sys
 import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -507,9 +508,17 @@ class TestFailures:
 
     def test_a_client_whose_library_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A client without its library means "not sent", with the reason."""
-        monkeypatch.setattr(transport_module, "request_of", {}.__getitem__)
+        client = Script(answers()).client()
+        for part in ("Request", "URL", "Headers"):
+            with monkeypatch.context() as patch:
+                patch.delattr(f"httpx.{part}")
+                with pytest.raises(NotSentError, match="AttributeError") as caught:
+                    run(post(client))
+                assert caught.value.path == "/voice/send"
+                assert caught.value.permanent
+        monkeypatch.delitem(sys.modules, "httpx")
         with pytest.raises(NotSentError, match="KeyError") as caught:
-            run(post(Script(answers()).client()))
+            run(post(client))
         assert caught.value.path == "/voice/send"
         assert caught.value.permanent
 
