@@ -22,6 +22,7 @@ BENCH = (
     "limits",
     "matplotlib",
     "msgspec",
+    "opentelemetry-sdk",
     "pydantic",
     "pyrate-limiter",
     "throttled-py",
@@ -216,7 +217,7 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure speed against other packages; without arguments, write all results to benchmarks/results.rst."""
-    session.install(".", *BENCH)
+    session.install(".[otel]", *BENCH)
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

@@ -26,6 +26,7 @@ QUESTIONS: Final = (
     "memory",
     "loop",
     "fast",
+    "events",
 )
 PACKAGES: Final = (
     "httpx",
@@ -42,6 +43,7 @@ PACKAGES: Final = (
     "limits",
     "pydantic",
     "msgspec",
+    "opentelemetry-sdk",
 )
 _HEAD: Final = """\
 Speed, measured side by side
