@@ -86,7 +86,7 @@ async def _measure(url: str, *, quick: bool) -> Finding:
             (name, *code, *batch) for (name, *code), (_, *batch) in zip(code_rows, batch_rows, strict=True)
         ],
         reaches=[
-            Reach("a handler, one code", 1.1, code_ratios[ON, OFF].middle),
+            Reach("a handler, one code", 1.15, code_ratios[ON, OFF].middle),
             Reach(f"a handler, {NUMBERS} numbers", 1.05, batch_ratios[ON, OFF].middle),
         ],
         plots=[

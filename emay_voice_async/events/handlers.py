@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
@@ -12,7 +13,7 @@ from emay_voice_async.errors import UsageError
 from emay_voice_async.model.checks import check_callback
 
 if TYPE_CHECKING:
-    # The classes of the events are made when a client has a handler: that takes as long as all other imports here.
+    # The classes of the events are made when a handler is added: that takes milliseconds, which others need not spend.
     from emay_voice_async.events.values import Event
 
 __all__ = ["EventHandlers", "OnEvent"]
@@ -83,6 +84,8 @@ class EventHandlers:
         check_callback("on_event", function, "the event")
         if any(one.function == function for one in self._handlers):
             raise UsageError("on_event", "was added before; a handler is called once for each event")
+        # Now rather than at the first event, when requests are waiting.
+        import_module("emay_voice_async.events.values")
         self._handlers = (*self._handlers, _Handler(function))
         self.active = True
 

@@ -81,8 +81,8 @@ class PendingCall:
     """A call of an endpoint: the arguments (see ``Exchanges.call``), the retries so far, and what its observers need.
 
     ``waited``: the seconds of the last wait for a slot. ``sent_at``: the instant at which the last attempt began; None
-    while the call waits. ``status``: the HTTP status of the last attempt. ``written``:
-    False if the caller left before a byte of the request was written. ``context``: the context of the next attempt;
+    while the call waits. ``status``: the HTTP status of the last attempt. ``left``: None until the caller leaves an
+    attempt, then whether a byte of the request may have been written. ``context``: the context of the next attempt;
     None: a copy of the caller's. ``on_late`` is called with the error, or None, of an attempt whose caller left.
     """
 
@@ -99,7 +99,7 @@ class PendingCall:
     waited: float = 0.0
     sent_at: float | None = None
     status: int | None = None
-    written: bool = True
+    left: bool | None = None
     context: Context | None = None
     on_late: Callable[[BaseException | None], None] | None = None
 
@@ -224,8 +224,8 @@ class Attempts:
 def _leave(call: PendingCall, task: asyncio.Task[Any], progress: Progress) -> None:
     """Let a response be read without the caller, or cancel a request of which no byte was written."""
     progress.abandoned = True
-    call.written = progress.written
-    if not call.written:
+    call.left = progress.written
+    if not call.left:
         task.cancel()
     task.add_done_callback(partial(_report_late_end, call))
 

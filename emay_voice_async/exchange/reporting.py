@@ -38,25 +38,35 @@ class CallReporter:
         self._call = call
         self._handlers = handlers
         self._observe = call.observe
+        endpoint, label = call.endpoint, call.label
+        self._common: dict[str, Any] = {
+            "request_id": label.request_id,
+            "send_id": label.send_id,
+            "path": endpoint.path,
+            "product": endpoint.product,
+            "call": endpoint.call,
+            "numbers": label.numbers,
+        }
         call.on_late = self._late
 
     def __call__(self, step: CallStep) -> bool:
         """Report a step, unless the observer of the caller stops the call."""
         call, label = self._call, self._call.label
         if step is CallStep.SLOT:
-            self._handlers(SlotWaited(**self._fields(label.attempt + 1), seconds=call.waited))
+            self._handlers(SlotWaited(**self._common, attempt=label.attempt + 1, seconds=call.waited))
         goes_on = self._observe(step)
         if step is CallStep.POSTED and goes_on:
             # A copy, so that a handler can set context variables for this request and no other.
             call.context = copy_context()
-            call.context.run(self._handlers, RequestSent(**self._fields(label.attempt + 1)))
+            call.context.run(self._handlers, RequestSent(**self._common, attempt=label.attempt + 1))
         return goes_on
 
     def retried(self, error: EmayVoiceError, pause: float) -> None:
         """Report that the request will be sent again."""
         name, cause = error_names(error)
         event = RequestRetried(
-            **self._fields(),
+            **self._common,
+            attempt=self._call.label.attempt,
             code=_code_of(error),
             error=name,
             cause=cause,
@@ -69,47 +79,84 @@ class CallReporter:
 
     def answered(self) -> None:
         """Report the end of a call that had its answer."""
-        self._handlers(RequestAnswered(**self._fields(), status=self._call.status, seconds=self._seconds()))
+        self._handlers(
+            RequestAnswered(
+                **self._common,
+                attempt=self._call.label.attempt,
+                status=self._call.status,
+                seconds=self._seconds(),
+            )
+        )
+        self._release()
 
     def failed(self, error: BaseException) -> None:
         """Report the end of a call with an error; a call that waits for another turn has not ended."""
         event = self._end(error)
         if event is not None:
             self._handlers(event)
+        self._release()
+
+    def _release(self) -> None:
+        """Break the cycle of references to the call: it would keep the numbers until the garbage collector runs."""
+        self._call.observe = self._observe
+        if not self._call.left:
+            self._call.on_late = None
 
     def _late(self, error: BaseException | None) -> None:
         outcome: OutcomeName = "accepted"
         if error is not None:
             outcome = "refused" if isinstance(error, RefusedError) else "unknown"
         self._handlers(
-            LateAnswer(**self._fields(), outcome=outcome, code=_code_of(error), seconds=self._seconds())
+            LateAnswer(
+                **self._common,
+                attempt=self._call.label.attempt,
+                outcome=outcome,
+                code=_code_of(error),
+                seconds=self._seconds(),
+            )
         )
+        self._call.on_late = None
 
     def _end(self, error: BaseException) -> RequestEvent | None:
         name, cause = error_names(error)
         if self._call.sent_at is None:
             if not isinstance(error, EmayVoiceError | asyncio.CancelledError):
                 return None
-            return RequestNotSent(**self._fields(), error=name, cause=cause, status=None, seconds=None)
+            return RequestNotSent(
+                **self._common,
+                attempt=self._call.label.attempt,
+                error=name,
+                cause=cause,
+                status=None,
+                seconds=None,
+            )
         seconds, status = self._seconds(), self._call.status
         if isinstance(error, RefusedError):
-            return RequestRefused(**self._fields(), code=_code_of(error), status=status, seconds=seconds)
+            return RequestRefused(
+                **self._common,
+                attempt=self._call.label.attempt,
+                code=_code_of(error),
+                status=status,
+                seconds=seconds,
+            )
         certain = isinstance(error, EmayVoiceError) and certainty_of(error) is Certainty.NOT_SENT
-        if certain or not self._call.written:
-            return RequestNotSent(**self._fields(), error=name, cause=cause, status=status, seconds=seconds)
-        return RequestUnknown(**self._fields(), error=name, cause=cause, status=status, seconds=seconds)
-
-    def _fields(self, attempt: int | None = None) -> dict[str, Any]:
-        endpoint, label = self._call.endpoint, self._call.label
-        return {
-            "request_id": label.request_id,
-            "send_id": label.send_id,
-            "path": endpoint.path,
-            "product": endpoint.product,
-            "call": endpoint.call,
-            "numbers": label.numbers,
-            "attempt": label.attempt if attempt is None else attempt,
-        }
+        if certain or self._call.left is False:
+            return RequestNotSent(
+                **self._common,
+                attempt=self._call.label.attempt,
+                error=name,
+                cause=cause,
+                status=status,
+                seconds=seconds,
+            )
+        return RequestUnknown(
+            **self._common,
+            attempt=self._call.label.attempt,
+            error=name,
+            cause=cause,
+            status=status,
+            seconds=seconds,
+        )
 
     def _seconds(self) -> float:
         """Return the seconds since the request was sent."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextvars
+import gc
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -25,6 +27,7 @@ from emay_voice_async.events import (
     RequestUnknown,
     SlotWaited,
 )
+from emay_voice_async.exchange.attempts import PendingCall
 from emay_voice_async.exchange.labels import RequestLabel
 from emay_voice_async.model.endpoints import VOICE_BALANCE, VOICE_REPORTS, VOICE_SEND, Call, Product
 
@@ -297,6 +300,24 @@ def test_context_variables_of_a_handler() -> None:
 
     in_world(World(step), main)
     assert seen == ["x-1"]
+
+
+@pytest.mark.parametrize("step", [answers(SUCCESS), answers(SUCCESS, after=40)])
+def test_a_call_is_freed_at_once(step: Step) -> None:
+    """A call with a handler leaves no cycle of references: it would keep the numbers of a batch in memory."""
+
+    async def main(world: World) -> None:
+        gc.collect()
+        gc.disable()
+        with suppress(OutcomeUnknownError):
+            await call(world)
+        await asyncio.sleep(60)
+
+    try:
+        observed(main, step)
+        assert not [one for one in gc.get_objects() if isinstance(one, PendingCall)]
+    finally:
+        gc.enable()
 
 
 def test_no_event_without_a_handler(
