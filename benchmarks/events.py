@@ -14,7 +14,7 @@ from opentelemetry.trace import NoOpTracerProvider
 
 from benchmarks import server
 from benchmarks.clients import client
-from benchmarks.findings import Finding, Plot, Reach, compared
+from benchmarks.findings import Finding, Plot, Reach, Table, compared
 from benchmarks.measuring import interleaved
 from benchmarks.samples import CONTENT, mobiles
 from emay_voice_async import AsyncEmayVoice, Notice, VerificationCode
@@ -75,19 +75,30 @@ async def _measure(url: str, *, quick: bool) -> Finding:
     batch_rows, batch_ratios = compared(batches, [OFF])
     return Finding(
         name="events",
-        title="Events and OpenTelemetry",
+        title="What do events and OpenTelemetry cost?",
+        meaning="Without a handler events cost nothing; spans and metrics cost less than half of a request.",
         text=(
             "CPU time of the client's process for one send over loopback, one after the other: of one verification"
             f" code, and of {NUMBERS} numbers. A send of one request has six events and two spans. The second client"
             " without a handler shows the noise of the measurement."
         ),
-        header=("client", "one code", "/ no handler", f"{NUMBERS} numbers", "/ no handler"),
-        rows=[
-            (name, *code, *batch) for (name, *code), (_, *batch) in zip(code_rows, batch_rows, strict=True)
+        tables=[
+            Table(
+                ("client", "one code", "/ no handler", f"{NUMBERS} numbers", "/ no handler"),
+                [
+                    (name, *code, *batch)
+                    for (name, *code), (_, *batch) in zip(code_rows, batch_rows, strict=True)
+                ],
+            )
         ],
         reaches=[
-            Reach("a handler, one code", 1.15, code_ratios[ON, OFF].middle),
-            Reach(f"a handler, {NUMBERS} numbers", 1.05, batch_ratios[ON, OFF].middle),
+            Reach(
+                "a handler, one code",
+                1.15,
+                code_ratios[ON, OFF].middle,
+                "Six values of attrs are made for each request, and the handler is called with each.",
+            ),
+            Reach(f"a handler, {NUMBERS} numbers", 1.1, batch_ratios[ON, OFF].middle),
         ],
         plots=[
             Plot(

@@ -88,7 +88,7 @@ def test_every_request_and_number_ends_once(
     deadline: float | None,
     traced: bool,
 ) -> None:
-    """Whatever the service answers, each attempt and request ends once, and each number is counted once.
+    """With any answers of the service, each attempt and request ends once, and each number is counted once.
 
     The caller is cancelled at any moment, or has a deadline.
     """

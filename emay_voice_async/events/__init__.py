@@ -1,8 +1,9 @@
-"""The events of a client and of a receiver: what happened, with ids, counts, codes and seconds.
+"""The events of a client and of a receiver, with ids, counts, codes and seconds.
 
-Pass a function as ``on_event=`` to ``AsyncEmayVoice`` or ``PushReceiver``. It is called in the event loop, at the
-moment of the event, with one of the values below. It must return at once: while it runs, no request and no response
-is handled. An exception is logged, at most once a minute for each kind of event, and has no other effect.
+Pass a function as ``on_event=`` to ``AsyncEmayVoice`` or ``PushReceiver``. The function is called in the event loop, at
+the moment of the event, with a value of the classes below. It must return at once: until then no request and no
+response of the process is handled. An exception is logged, at most once a minute for each kind of event, and has no
+other effect.
 
 No event holds a phone number, a custom id, a message id, content or a secret. Each name is imported at its first use.
 """

@@ -33,7 +33,7 @@ def _plain(value: Any) -> Any:
 
 
 def shown_code(code: str) -> str:
-    """Return a result code as it may stand in an event: an unlisted code that is not like a code is "unlisted"."""
+    """Return a result code for an event; a text that does not look like a code becomes "unlisted"."""
     return str(code) if _CODE.fullmatch(code) else _UNLISTED
 
 

@@ -1,4 +1,4 @@
-"""The handlers of events: checked when added, and called so that their failures cost nothing else."""
+"""The handlers of events: checked when added; failures are logged and have no other effect."""
 
 import asyncio
 import logging
@@ -23,12 +23,12 @@ logger: logging.Logger = logging.getLogger(__name__)
 OnEvent = Callable[["Event"], object]
 
 _PAUSE: Final = 60.0
-"""Seconds between two log records about failures of a handler with one kind of event."""
+"""Seconds between two log records about the failures of a handler with a kind of event."""
 
 
 @define(eq=False)
 class _Failures:
-    """The failures of a handler with a kind of event that were not logged, and when the next one is logged."""
+    """The count of failures that were not logged, and the time from which the next failure is logged."""
 
     unlogged: int = 0
     logged_from: float = 0.0
@@ -36,7 +36,7 @@ class _Failures:
 
 @define(eq=False)
 class _Handler:
-    """A handler, and its failures by kind of event."""
+    """A handler, and the failures by kind of event."""
 
     function: OnEvent
     failures: dict[type, _Failures] = field(factory=dict)
@@ -49,7 +49,7 @@ class _Handler:
                 result.close()
                 raise TypeError("the handler returned a coroutine; it must be a plain function")
         except (Exception, asyncio.CancelledError) as error:
-            # A CancelledError is that of another task, such as from a cancelled task's result(): nothing is awaited.
+            # A CancelledError comes from another task, by result() of a cancelled task for example: no await is here.
             self._log(error, type(event))
 
     def _log(self, error: BaseException, kind: type) -> None:
@@ -90,7 +90,7 @@ class EventHandlers:
         self.active = True
 
     def remove(self, function: OnEvent) -> None:
-        """Remove a handler; without effect if it was not added."""
+        """Remove a handler that was added."""
         self._handlers = tuple(one for one in self._handlers if one.function != function)
         self.active = bool(self._handlers)
 

@@ -38,8 +38,8 @@ OutcomeName = Literal["accepted", "refused", "unknown", "not_sent"]
 class Event:
     """The root of all events.
 
-    ``request_id`` is the id of the request, the send or the push. It is in the log records, too, and errors of a
-    request have it as ``error.request_id``. The ids of the requests of a send are the id of the send, a dot, and the
+    ``request_id`` is the id of the request, the send or the push; log records have the same id, and errors of a
+    request have the attribute ``request_id``. The ids of the requests of a send are the id of the send, a dot, and the
     index of the batch.
     """
 
@@ -79,11 +79,11 @@ class SendEnded(Event):
 
 @frozen(kw_only=True)
 class BatchEnded(Event):
-    """A batch of a send has its outcome.
+    """A batch of a send ended.
 
     ``numbers`` is the count of numbers. ``code`` is the result code of a refusal, ``error`` the class of the error;
-    both are "" without one. ``recorded``: the outcome is that of an earlier run, read in the journal. ``seconds``:
-    since the batch began to wait for its turn.
+    both may be "". ``recorded``: the journal had the outcome from an earlier run. ``seconds``: since the batch began
+    to wait.
     """
 
     send_id: str

@@ -1,4 +1,4 @@
-"""What happens to a call, as events and log records.
+"""The events and log records of a call.
 
 This module is imported at the first event or retry: the classes of the events take time to make.
 """
@@ -78,7 +78,7 @@ class CallReporter:
         self._handlers(event)
 
     def answered(self) -> None:
-        """Report the end of a call that had its answer."""
+        """Report the end of an answered call."""
         self._handlers(
             RequestAnswered(
                 **self._common,

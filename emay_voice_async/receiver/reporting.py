@@ -1,4 +1,4 @@
-"""What happens to a push, as events.
+"""The events of a push.
 
 This module is imported at the first push of a receiver with a handler: the classes of the events take time to make.
 """
@@ -18,7 +18,7 @@ __all__ = ["PushReporter"]
 
 
 class PushReporter:
-    """Makes the events of one push, from its arrival on, and counts the reports that were handed over.
+    """Makes the events of a push, beginning with the arrival, and counts the reports that were handed over.
 
     ``app_id``: the account, once the receiver has found its key.
     """

@@ -1,4 +1,4 @@
-"""What happens to a send and its batches, as events.
+"""The events of a send and of its batches.
 
 This module is imported at the first send of a client with a handler: the classes of the events take time to make.
 """
@@ -28,7 +28,7 @@ _NAMES: Final[Mapping[type[Outcome], OutcomeName]] = {
 
 
 class SendReporter:
-    """Makes the events of one send, from its start on. ``numbers``: the length of the input; None for a stream."""
+    """Makes the events of a send, beginning with the start. ``numbers``: the length of the input; None for a stream."""
 
     def __init__(
         self, handlers: EventHandlers, send_id: str, endpoint: Endpoint, numbers: int | None
@@ -46,7 +46,7 @@ class SendReporter:
         )
 
     def batch_started(self, batch: Batch) -> Callable[["asyncio.Task[Any]"], None]:
-        """Count a batch; return the callback for the end of its task."""
+        """Count a batch; return the callback for the end of the task."""
         self._unended += 1
         return partial(self._batch_ended, batch, _now())
 

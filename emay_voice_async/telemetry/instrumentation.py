@@ -1,4 +1,4 @@
-"""Instrumenting a client or a receiver: handlers of its events that make spans and metrics."""
+"""Instrumenting a client or a receiver: handlers of events that make spans and metrics."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ def instrument(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
 ) -> None:
-    """Make spans and metrics of a client or a receiver, from now on, beside its own handler of events.
+    """Make spans and metrics of a client or a receiver, from now on, beside ``on_event``.
 
     None as a provider: the global one. A failure of an SDK or an exporter is logged and has no other effect. Raises
     :class:`UsageError` for a target that is instrumented already.
@@ -54,7 +54,7 @@ def instrument(
 
 
 def uninstrument(target: AsyncEmayVoice | PushReceiver) -> None:
-    """Make no more spans and metrics of a client or a receiver; without effect if it is not instrumented."""
+    """Make no more spans and metrics of a client or a receiver; without effect on any other client or receiver."""
     _check(target)
     for handler in _handlers_of(target):
         target.event_handlers.remove(handler)

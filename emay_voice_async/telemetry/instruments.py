@@ -15,7 +15,7 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 
 
 class Gauged(Protocol):
-    """The source of the gauges of one client. Exporters ask in threads of their own."""
+    """The source of the gauges of one client. Exporters ask in other threads."""
 
     def limits(self) -> Iterable[Observation]:
         """Return the limits in force."""
@@ -85,7 +85,7 @@ _BY_PROVIDER: Final[WeakKeyDictionary[MeterProvider, Instruments]] = WeakKeyDict
 
 
 def instruments_of(provider: MeterProvider) -> Instruments:
-    """Return the instruments of a provider, which must have one of each name."""
+    """Return the instruments of a provider: each name is made once."""
     if provider not in _BY_PROVIDER:
         _BY_PROVIDER[provider] = Instruments(provider)
     return _BY_PROVIDER[provider]

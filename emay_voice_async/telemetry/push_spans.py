@@ -1,7 +1,7 @@
 """Spans of pushes, made out of events.
 
-While a push is handled its span is the current one, so that spans of ``on_reports`` are its children. Below the span
-of a web framework it is an internal span, else the span of a server.
+The span of a push is the current span while the push is handled, so that spans of ``on_reports`` are children. Below
+the span of a web framework the kind of the span is INTERNAL, else SERVER.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ _SERVER_ERROR: Final = 500
 
 @define(eq=False)
 class _PushSpan:
-    """The span of a push, the token that ends it as the current span, and the failed step of the decoding."""
+    """The span of a push, the token for the end as current span, and the failed step of the decoding."""
 
     span: Span
     token: Token[Context]
@@ -65,7 +65,7 @@ class PushSpans:
             kind=SpanKind.INTERNAL if below else SpanKind.SERVER,
             attributes={names.REQUEST_ID: event.request_id},
         )
-        # Receiving and answering are reported in the same context, so that the token is valid there.
+        # Receiving and answering are reported in the same context, so that the token is valid.
         self._pushes[event.request_id] = _PushSpan(span, context.attach(trace.set_span_in_context(span)))
 
     def _reject(self, event: PushRejected) -> None:

@@ -35,7 +35,7 @@ UNREADABLE = "UNREADABLE"
 
 @define(eq=False)
 class _Slots:
-    """The slots of one kind of call: taken by requests in flight, and by those that ended within the period."""
+    """The slots of one kind of call: taken by requests in flight, and by requests that ended within the period."""
 
     limit: RateLimit | None = None
     in_flight: int = 0
@@ -48,7 +48,7 @@ class _Slots:
         return self.in_flight + sum(now - end < period for end in tuple(self.ends))
 
     def end(self, now: float) -> None:
-        """Count a request that ended now, and forget those whose slot is free."""
+        """Count a request that ended now, and forget the requests with a free slot."""
         self.in_flight -= 1
         if self.limit is not None:
             self.ends.append(now)

@@ -1,9 +1,9 @@
 """Spans of sends and requests, made out of events.
 
-The parent of a request of a send is the span of the send, whose parent is the current span of the caller; it does not
-matter in which task a batch is sent. Each attempt of a request has a span of its own, as the conventions for HTTP
-say. While the HTTP client has the request, that span is the current one: spans of an instrumented HTTP client are its
-children, and a ``traceparent`` header names it.
+The parent of a request of a send is the span of the send, and the parent of a send is the current span of the caller,
+in whatever task a batch is sent. Each attempt of a request has a span, as the conventions for HTTP say. That span is
+the current span of the HTTP client: spans of an instrumented HTTP client are children, and a ``traceparent`` header
+names the span.
 """
 
 from collections.abc import Callable, Mapping
@@ -83,7 +83,7 @@ class RequestSpans:
         }
         if event.numbers is not None:
             found[names.NUMBERS] = event.numbers
-        # The current span is that of the caller, who is sending.
+        # The current span is the span of the caller.
         span = self._tracer.start_span(f"send {event.path}", kind=SpanKind.INTERNAL, attributes=found)
         self._sends[event.request_id] = _SendSpan(span)
 
@@ -117,7 +117,7 @@ class RequestSpans:
     def _start_request(self, event: RequestSent) -> None:
         span = self._request_span(event)
         self._requests[event.request_id] = span
-        # Not detached: the context is that of this attempt, and ends with it.
+        # Not detached: the context belongs to this attempt alone.
         context.attach(trace.set_span_in_context(span))
 
     def _request_span(self, event: RequestEvent) -> Span:
@@ -158,7 +158,7 @@ class RequestSpans:
 
     def _end_not_sent(self, event: RequestNotSent) -> None:
         if event.seconds is None:
-            # No attempt is under way: the request has no other span, or waited for its next attempt.
+            # No attempt is under way: the request waited for its slot, or for a retry.
             self._requests[event.request_id] = self._request_span(event)
         self._end_request(event, event.status, "not_sent", event.cause or event.error)
 

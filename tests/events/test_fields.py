@@ -57,7 +57,7 @@ def test_no_number_is_shown(before: str, number: str, after: str) -> None:
 
 
 def test_names_of_errors() -> None:
-    """An error is shown as the names of its class and of the class of its cause."""
+    """An error is shown as the names of two classes: of the error and of the cause."""
     error = ValueError("13812345678")
     assert error_names(error) == ("ValueError", "")
     error.__cause__ = OSError("13812345678")

@@ -1,4 +1,4 @@
-"""Handlers of events: what is accepted, and what a failure costs."""
+"""Handlers of events: accepted functions, and the cost of a failure."""
 
 import asyncio
 import logging
@@ -82,13 +82,13 @@ class TestRefused:
         ],
     )
     def test_no_function_of_one_argument(self, handler: Any, sentence: str) -> None:
-        """Anything but a function of one argument is refused."""
+        """Only a function of one argument is accepted."""
         with pytest.raises(InvalidRequestError) as caught:
             EventHandlers(handler)
         assert str(caught.value) == sentence
 
     def test_async(self) -> None:
-        """Async functions, methods and objects are refused: nothing would await them."""
+        """Async functions, methods and objects are refused: no code would await the coroutine."""
 
         async def function(event: Event) -> None: ...
 

@@ -39,13 +39,13 @@ class EventLog(list[Event]):
         return [type(event).__name__ for event in self]
 
     def check(self) -> None:
-        """Fail unless every request, send and push has exactly one end, at the right place."""
+        """Fail unless every request, send and push has a single end, at the right place."""
         self._check_requests()
         self._check_sends()
         self._check_pushes()
 
     def _check_requests(self) -> None:
-        """Check that each attempt has one end, and each request one end, the last of its events."""
+        """Check that each attempt has a single end, and each request a single end, as the last event."""
         running: dict[str, int] = {}
         ended: Counter[str] = Counter()
         unknown: set[str] = set()

@@ -1,4 +1,4 @@
-"""Instrumenting clients and receivers: what is accepted, and what failures of an SDK cost."""
+"""Instrumenting clients and receivers: accepted targets, and failures of an SDK."""
 
 import asyncio
 import importlib
@@ -52,7 +52,7 @@ class TestTargets:
         telemetry.instrument(target)
 
     def test_global_providers(self, make: Any) -> None:
-        """Without providers the global ones are used, which do nothing until an SDK is set."""
+        """Without providers the global providers are used, which have no effect until an SDK is set."""
         target = make()
         instrument(target)
         assert target.event_handlers.active
@@ -179,7 +179,7 @@ def test_a_missing_api(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("target", [client(), PushReceiver(KEYS, accept)], ids=["client", "receiver"])
 def test_other_events(target: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Events that an instrumented target does not know, such as those of a later version, are passed over."""
+    """Unknown events, of a later version for example, are passed over."""
     telemetry = Telemetry()
     telemetry.instrument(target)
     target.event_handlers(Event(request_id="1"))
@@ -188,7 +188,7 @@ def test_other_events(target: Any, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_many_clients_at_once() -> None:
-    """Clients share providers, and each has its own series and spans."""
+    """Clients share providers, and each client has separate series and spans."""
     telemetry = Telemetry()
 
     async def one(app_id: str) -> None:

@@ -16,7 +16,7 @@ def client(app_id: str) -> AsyncEmayVoice:
 
 
 def test_once_for_each_provider(caplog: pytest.LogCaptureFixture) -> None:
-    """Clients of a provider share its instruments, so that an SDK has nothing to warn of."""
+    """Clients of a provider share the instruments, so that an SDK logs no warning."""
     caplog.set_level(logging.DEBUG)
     one, other = Telemetry(), Telemetry()
     assert instruments_of(one.meter_provider) is instruments_of(one.meter_provider)

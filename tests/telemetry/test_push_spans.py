@@ -91,7 +91,7 @@ def test_below_a_framework() -> None:
     ],
 )
 def test_rejected(body: bytes, app_id: str, error_type: str, status: int) -> None:
-    """A push that cannot be decoded is an ERROR, whatever the response; one of a stranger is none."""
+    """A push that cannot be decoded is an ERROR with any response; a push of a stranger is no ERROR."""
     [span] = pushed(body, app_id=app_id).spans
     found = attributes_of(span)
     assert found["http.response.status_code"] == status
@@ -101,7 +101,7 @@ def test_rejected(body: bytes, app_id: str, error_type: str, status: int) -> Non
 
 
 def test_a_handler_that_fails() -> None:
-    """A failure of the application is an ERROR with its class."""
+    """A failure of the application is an ERROR with the class of the exception."""
 
     async def failing(reports: list[Report]) -> None:
         raise OSError("...")
@@ -111,7 +111,7 @@ def test_a_handler_that_fails() -> None:
 
 
 def test_too_many_pushes() -> None:
-    """A push without a place is an ERROR with its status."""
+    """A push without a place is an ERROR with the status."""
     telemetry = Telemetry()
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""The recipes of the guide: what they print."""
+"""The recipes of the guide, and the output of each."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "howto" / "observability.rst"
 
 
 def printed_by(mark: str) -> str:
-    """Run the example with ``mark`` in it; return what it prints."""
+    """Run the example that contains ``mark``; return the output."""
     settings = {"report_level": 5, "halt_level": 5}
     page = publish_doctree(GUIDE.read_text("utf-8"), settings_overrides=settings)
     blocks = [block.astext() for block in page.findall(docutils.nodes.literal_block)]

@@ -96,7 +96,7 @@ def test_waiting_and_round_trips() -> None:
 
 
 def test_round_trips_by_outcome() -> None:
-    """Each attempt is in the histogram, with its outcome and the type of its error."""
+    """Each attempt is in the histogram, with the outcome and the type of the error."""
 
     async def main(voice: AsyncEmayVoice, _: Telemetry) -> None:
         for _number in range(3):

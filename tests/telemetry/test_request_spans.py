@@ -123,7 +123,7 @@ def sent(*steps: Step, numbers: int = 2, **options: Any) -> Telemetry:
     ("step", "numbers", "text"), [(accepts(), 600, ACCEPTED), (code("ERROR_SIGN"), 2, REFUSED)]
 )
 def test_the_spans_of_a_send(step: Step, numbers: int, text: str) -> None:
-    """The span of a send is a child of the caller's; requests are its children; a refusal is an ERROR with its code."""
+    """A send is below the span of the caller and above its requests; a refusal is an ERROR with the code."""
     assert as_text(sent(step, numbers=numbers).spans, NOT_SHOWN) == text
 
 
@@ -138,7 +138,7 @@ def test_the_spans_of_a_send(step: Step, numbers: int, text: str) -> None:
     ],
 )
 def test_failed_requests(step: Step, outcome: str, error_type: str, status: int | None) -> None:
-    """Every failure is an ERROR span with its type; the span of the send has the type of its first error."""
+    """Every failure is an ERROR span with a type; the span of the send has the type of the first error."""
     telemetry = sent(step)
     [send] = telemetry.named("send /voice/send")
     [request] = telemetry.named("POST /voice/send")
@@ -152,7 +152,7 @@ def test_failed_requests(step: Step, outcome: str, error_type: str, status: int 
 
 
 def test_each_attempt_has_a_span() -> None:
-    """A retry is a span of its own, with the number of earlier attempts and the seconds of its wait."""
+    """A retry is a separate span, with the number of earlier attempts and the seconds of the wait."""
     telemetry = sent(code("ERROR_OVER_SPEED"), accepts(), rate_limits=LIMITS)
     first, second = telemetry.named("POST /voice/send")
     [send] = telemetry.named("send /voice/send")
@@ -236,7 +236,7 @@ class TestParents:
         assert sorted(found) == [f"caller {one}" for one in range(3) for _ in range(4)]
 
     def test_a_caller_that_left(self) -> None:
-        """The request in flight of a send whose caller left is below the span of the send, which ends with it."""
+        """After the caller left, the request in flight is below the span of the send, and both end together."""
 
         async def main(voice: AsyncEmayVoice, telemetry: Telemetry) -> None:
             with telemetry.tracer.start_as_current_span("caller"), suppress(TimeoutError):
