@@ -15,6 +15,7 @@ FOLDER: Final = Path(__file__).parent
 QUESTIONS: Final = (
     "send",
     "codes",
+    "templates",
     "latency",
     "push",
     "reports",

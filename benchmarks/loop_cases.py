@@ -21,15 +21,16 @@ from emay_voice_async import (
     Call,
     Journal,
     Notice,
-    Outcome,
     RateLimit,
     RateLimits,
     Recipient,
     Report,
+    Template,
     VerificationCode,
 )
 from emay_voice_async.journal import SqliteJournal
 from emay_voice_async.lists import read_recipients
+from emay_voice_async.model.results import Outcome
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.receiver import PushReceiver, RecentReports
 from emay_voice_async.sql import SqlJournal
@@ -69,6 +70,60 @@ async def _kept_list(watch: Watch, *, quick: bool) -> str:
 async def _drained(outcomes: AsyncGenerator[Outcome, None]) -> None:
     async for outcome in outcomes:
         assert isinstance(outcome, Accepted), outcome  # noqa: S101
+
+
+TEMPLATE: Final = Template(Notice, "尊敬的{name}，您的快递已到，取件码{code}。")
+
+
+def _people(number: int, texts: int) -> list[Recipient]:
+    return [
+        Recipient(mobile, fields={"name": "张三", "code": f"8-{place % texts}"})
+        for place, mobile in enumerate(mobiles(number))
+    ]
+
+
+async def _template(watch: Watch, *, quick: bool) -> str:
+    people = _people(5_000 if quick else 100_000, 40)
+    with server.running() as url:
+        async with client(url) as voice:
+            await watch(lambda: _drained(voice.send_batches(TEMPLATE, people)))
+    return f"a template with 40 texts, sent to a list of {len(people):,}"
+
+
+async def _checked_template(watch: Watch, *, quick: bool) -> str:
+    people = _people(5_000 if quick else 100_000, 10**9)
+    # The last entry is invalid, so that nothing but the check takes time.
+    to: list[object] = [*people, mobiles(1)[0]]
+    async with _nowhere() as voice:
+
+        async def check() -> None:
+            with suppress(ValueError):
+                await _drained(voice.send_batches(TEMPLATE, to))  # type: ignore[arg-type]
+
+        await watch(check)
+    return f"a list of {len(people):,} different texts, checked"
+
+
+async def _template_plan(watch: Watch, *, quick: bool) -> str:
+    people = _people(5_000 if quick else 100_000, 10**9)
+    async with _nowhere() as voice:
+        await watch(lambda: voice.plan(TEMPLATE, people, ask_balance=False))
+    return f"the plan of a list of {len(people):,} different texts"
+
+
+async def _gathered_template(watch: Watch, *, quick: bool) -> str:
+    people = _people(5_000 if quick else 100_000, 10**9)
+    limits = RateLimits(send=RateLimit(1, 3600.0))
+    with server.running() as url:
+        async with AsyncEmayVoice(url, app_id=APP_ID, secret_key=SECRET_KEY, rate_limits=limits) as voice:
+
+            async def first() -> None:
+                outcomes = voice.send_batches(TEMPLATE, people)
+                await anext(outcomes)
+                await outcomes.aclose()
+
+            await watch(first)
+    return f"a list of {len(people):,} different texts, until the first outcome"
 
 
 async def _checked_list(watch: Watch, *, quick: bool) -> str:
@@ -252,6 +307,10 @@ CASES: Final[dict[str, Callable[..., Coroutine[None, None, str]]]] = {
         _sent_list,
         _kept_list,
         _checked_list,
+        _template,
+        _checked_template,
+        _template_plan,
+        _gathered_template,
         _plan,
         _stream,
         _codes,

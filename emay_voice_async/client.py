@@ -227,7 +227,7 @@ class AsyncEmayVoice:
 
         A :class:`~emay_voice_async.model.templates.Template` says other words to each recipient. Recipients with equal
         texts share requests of up to 500: each waits until a request is full, until the input ends, or until 50,000
-        recipients wait (about 35 MB); then the text that has waited longest is sent. So with up to 100 different
+        recipients wait (about 60 MB); then the text that has waited longest is sent. So with up to 100 different
         texts the requests are as few as possible, and the memory is flat with any number of texts. Each recipient is
         in exactly one outcome, but outcomes come in the order in which the requests were made up, and their ``index``
         counts them in that order: find a recipient by number or custom id, not by place. ``max_calls`` counts in

@@ -1,6 +1,6 @@
 """Recipients gathered for requests: those of one message in input order, those of a template by equal texts."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from itertools import repeat
 from typing import Final, Generic, Protocol, TypeVar
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 LOOK_AHEAD: Final = 50_000
-"""Recipients of a template that wait for others with equal texts, at about 700 bytes each.
+"""Recipients of a template that wait for others with equal texts, at about 1,100 bytes each.
 
 As long as at most 100 different texts are open at a time, each request is full but the last of each text.
 """
@@ -106,9 +106,14 @@ class TextGroups(Generic[_Item]):
     def __init__(self, size: int, look_ahead: int = LOOK_AHEAD) -> None:
         self._size = size
         self._look_ahead = look_ahead
-        self._open: dict[Texts, list[_Item]] = {}
+        # Not a dict, in which each search for the first key passes over all keys that were removed before.
+        self._open: OrderedDict[Texts, list[_Item]] = OrderedDict()
         self._waiting = 0
         self._full: deque[tuple[Texts, list[_Item]]] = deque()
+
+    def __len__(self) -> int:
+        """Return the number of groups that are still to be taken."""
+        return len(self._full) + len(self._open)
 
     def add(self, texts: Texts, item: _Item) -> None:
         """Add an item to the group of these texts."""
@@ -127,8 +132,7 @@ class TextGroups(Generic[_Item]):
             return self._full.popleft()
         if not self._open or not (ended or self._waiting > self._look_ahead):
             return None
-        texts = next(iter(self._open))
-        group = self._open.pop(texts)
+        texts, group = self._open.popitem(last=False)
         self._waiting -= len(group)
         return texts, group
 

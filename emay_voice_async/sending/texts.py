@@ -64,15 +64,12 @@ class TextCount:
         )
         duplicates = await self._seen.duplicates([str(hash(texts)) for texts in found])
         self.texts += len(found) - len(duplicates)
-        self._count_requests(ended=False)
+        while self._groups.take(ended=False) is not None:
+            self.requests += 1
 
     def end(self) -> None:
         """Count the requests of the texts that are still waiting."""
-        self._count_requests(ended=True)
-
-    def _count_requests(self, *, ended: bool) -> None:
-        while self._groups.take(ended=ended) is not None:
-            self.requests += 1
+        self.requests += len(self._groups)
 
 
 def _length(texts: Texts) -> int:

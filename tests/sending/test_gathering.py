@@ -1,5 +1,6 @@
 """Recipients gathered for requests, against a plain reference: fill each text, and group equal ones."""
 
+import time
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -148,6 +149,21 @@ class TestTextGroups:
                 taken += 1
             assert item + 1 - taken <= LOOK_AHEAD
         assert taken == 2 * LOOK_AHEAD
+        assert len(groups) == LOOK_AHEAD
+
+    def test_many_groups_at_the_end(self) -> None:
+        """Taking all groups of a long input takes a time for each group that does not grow with their number."""
+
+        def seconds_each(number: int) -> float:
+            groups: TextGroups[None] = TextGroups(500, look_ahead=number)
+            for item in range(number):
+                groups.add((str(item),), None)
+            began = time.process_time()
+            while groups.take(ended=True) is not None:
+                pass
+            return (time.process_time() - began) / number
+
+        assert min(seconds_each(50_000) for _ in range(3)) < 10 * min(seconds_each(1_000) for _ in range(3))
 
 
 class TestMessageGatherer:
