@@ -15,6 +15,8 @@ from support.json_readers import READERS, reading_with
 from emay_voice_async.exchange.http_client import load_parts, own_client
 from emay_voice_async.sandbox import Sandbox
 
+pytest_plugins = ["emay_voice_async.testing.plugin"]
+
 # A busy machine must not fail a property test; speed is measured by the benchmarks.
 settings.register_profile("unhurried", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=25)
@@ -32,6 +34,7 @@ SLOW = re.compile(
     | tests/test_end_to_end\.py
     | tests/test_examples\.py::test_the_(tasks|worker)
     | tests/test_resuming\.py
+    | tests/testing/test_plugin\.py::test_a_run
     """,
     re.VERBOSE,
 )

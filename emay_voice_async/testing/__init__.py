@@ -1,4 +1,4 @@
-"""Tools for tests: conformance suites for a pacer, a journal or a report store of your own.
+"""Tools for tests: conformance suites for a pacer, a journal or a report store of your own; and the pytest plugin.
 
 A suite is a class of rules. Subclass it as ``Test...`` in a test module, and give its one factory method; pytest and
 unittest find the rules. Each rule runs in an event loop of its own, so that no plugin for asyncio is needed. A rule
