@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 
 API = Path(__file__).parent / "typing" / "api.py"
-FACES = ("", ".errors", ".journal", ".lists", ".pacing", ".push", ".receiver", ".redis", ".sandbox", ".sql")
+FACES = (
+    "",
+    ".errors",
+    ".journal",
+    ".lists",
+    ".pacing",
+    ".push",
+    ".receiver",
+    ".redis",
+    ".sandbox",
+    ".sql",
+    ".testing",
+)
 
 
 @pytest.mark.parametrize("face", FACES)

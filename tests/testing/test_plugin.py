@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,8 @@ def test_with_the_fixture(emay_voice):
 def ran(folder: Path, code: str, *options: str, before: str = "") -> str:
     """Run pytest in a process of its own, with warnings as errors; return the output."""
     (folder / "test_it.py").write_text(code, "utf-8")
-    (folder / "pytest.ini").write_text(
-        "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n", "utf-8"
-    )
+    setting = "asyncio_default_fixture_loop_scope = function\n" if find_spec("pytest_asyncio") else ""
+    (folder / "pytest.ini").write_text(f"[pytest]\nfilterwarnings = error\n{setting}", "utf-8")
     start = f"import sys; {before}import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     arguments = [sys.executable, "-c", start, "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *options]
     environment = {

@@ -1,6 +1,7 @@
 """The whole public API in use, for the type checker; never executed."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -90,6 +91,7 @@ from emay_voice_async.journal import (
     SqliteJournal,
     Standing,
     State,
+    StoredPurpose,
     Summary,
 )
 from emay_voice_async.lists import (
@@ -133,6 +135,7 @@ from emay_voice_async.sandbox import (
 )
 from emay_voice_async.sql import SqlJournal, metadata
 from emay_voice_async.telemetry import instrument, uninstrument
+from emay_voice_async.testing import BrokenRuleError, JournalPlace, JournalSuite, PacerSuite, ReportStoreSuite
 
 
 class MyPacer:
@@ -182,6 +185,8 @@ class MyJournal:
 
     async def start(self, purpose: Purpose, *, dry: bool = False) -> JournalRun:
         assert_type(purpose.product, Product)
+        stored = StoredPurpose.of(purpose)
+        stored.check(purpose)
         return MyRun()
 
     async def record(self, reports: Iterable[Report]) -> int:
@@ -204,6 +209,52 @@ class MyJournal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         raise NotImplementedError
+
+
+class MyPacerRules(PacerSuite):
+    """The conformance suite of a pacer."""
+
+    @asynccontextmanager
+    async def pacers(self, limits: RateLimits) -> AsyncGenerator[Callable[[], Pacer], None]:
+        pacer = LocalPacer(limits)
+        yield lambda: pacer
+
+
+class MyStoreRules(ReportStoreSuite):
+    """The conformance suite of a report store."""
+
+    @asynccontextmanager
+    async def stores(self) -> AsyncGenerator[Callable[[], ReportStore], None]:
+        store = RecentReports()
+        yield lambda: store
+
+
+class MyPlace:
+    """The place of a journal under test."""
+
+    def open(self) -> Journal:
+        return MyJournal()
+
+    async def abandon(self, run: JournalRun) -> None:
+        await run.end()
+
+
+class MyJournalRules(JournalSuite):
+    """The conformance suite of a journal."""
+
+    @asynccontextmanager
+    async def place(self) -> AsyncGenerator[JournalPlace, None]:
+        yield MyPlace()
+
+
+def check_rules() -> None:
+    """Check each rule by its name."""
+    for suite in (MyPacerRules(), MyStoreRules(), MyJournalRules()):
+        for rule in suite.rules():
+            try:
+                suite.check(rule)
+            except BrokenRuleError as error:
+                assert_type(error.rule, str)
 
 
 def made_by(**options: Unpack[ClientOptions]) -> AsyncEmayVoice:
