@@ -66,6 +66,7 @@ COMMANDS: Final = {
     "reports": noop("Ask for status reports and print them."),
     "sandbox": noop("Serve a local Emay service: nobody is called."),
     "send": noop("Call many people, after a plan and a confirmation."),
+    "watch": noop("Show a campaign as a page while it runs."),
 }
 """The commands and their short help; command, module and function share a name."""
 

@@ -20,7 +20,7 @@ from emay_voice_async.sandbox.control.files import page_files
 from emay_voice_async.sandbox.control.operations import DEFAULT_PAGE, MAX_PAGE, Operations
 from emay_voice_async.sandbox.initial import InitialState
 
-__all__ = ["SAFE_HEADERS", "ControlApp"]
+__all__ = ["PAGE", "SAFE_HEADERS", "ControlApp"]
 
 SAFE_HEADERS: Final[Mapping[str, str]] = {
     "cache-control": "no-store",
@@ -36,7 +36,7 @@ SAFE_HEADERS: Final[Mapping[str, str]] = {
 }
 """Headers of every response: nothing from outside, no inline script, no frame."""
 
-_PAGE: Final = "emay_voice_async.sandbox.control.page"
+PAGE: Final = "emay_voice_async.sandbox.control.page"
 _LOCAL: Final = frozenset({"localhost"})
 _FROM_HERE: Final = frozenset({"", "same-origin", "none"})
 _ID: Final = {"message_id": {"type": "string", "pattern": "^[0-9]{20}$"}}
@@ -146,7 +146,7 @@ class ControlApp:
 
 
 async def _page_file(http: Request) -> Response:
-    found = page_files(_PAGE).get(http.path_params.get("name", "index.html"))
+    found = page_files(PAGE).get(http.path_params.get("name", "index.html"))
     if found is None:
         raise ControlError(HTTPStatus.NOT_FOUND, "no such file", "name")
     return Response(found.body, headers={"content-type": found.content_type})

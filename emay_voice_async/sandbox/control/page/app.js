@@ -3,6 +3,7 @@
 import { Calls } from "./calls.js";
 import { byId, element, setText } from "./dom.js";
 import { Forms } from "./forms.js";
+import { browserLanguage, choosing, useTheme } from "./language.js";
 import { Requests } from "./requests.js";
 import { read } from "./server.js";
 import { Speed } from "./speed.js";
@@ -116,23 +117,7 @@ function listen() {
   });
 }
 
-function remembered(name, fallback) {
-  try {
-    return localStorage.getItem(`emay-voice-${name}`) ?? fallback;
-  } catch {
-    return fallback;
-  }
-}
-function remember(name, value) {
-  try {
-    localStorage.setItem(`emay-voice-${name}`, value);
-  } catch {
-    // A browser without storage forgets the choice.
-  }
-}
-
 function speak(language) {
-  byId("language").value = language;
   useLanguage(language);
   forms.useWords(codes);
   tellConnection(connection);
@@ -141,19 +126,6 @@ function speak(language) {
   if (state) show(state);
 }
 
-function colour(theme) {
-  byId("theme").value = theme;
-  document.documentElement.dataset.theme = theme;
-}
-
-byId("language").addEventListener("change", (event) => {
-  remember("language", event.target.value);
-  speak(event.target.value);
-});
-byId("theme").addEventListener("change", (event) => {
-  remember("theme", event.target.value);
-  colour(event.target.value);
-});
 for (const id of ["more-calls", "more-requests"]) {
   byId(id).addEventListener("click", () => {
     limit = Math.min(MOST, limit + STEP);
@@ -162,8 +134,8 @@ for (const id of ["more-calls", "more-requests"]) {
 }
 document.addEventListener("visibilitychange", () => stale && plan());
 
-colour(remembered("theme", "auto"));
-speak(remembered("language", navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en"));
+choosing(byId("theme"), "auto", useTheme);
+choosing(byId("language"), browserLanguage(), speak);
 const meanings = await read("meanings").catch(() => ({ codes: {}, states: {} }));
 useMeanings(meanings);
 codes = meanings.codes;

@@ -1,5 +1,7 @@
 // The words of the page in both languages, and the meanings that the service knows.
 
+import { Language } from "./language.js";
+
 const WORDS = {
   en: {
     skip: "Skip to the calls", title: "Local voice service", nobody: "Nobody is called.",
@@ -85,43 +87,25 @@ const WORDS = {
   },
 };
 
-let language = "en";
+const language = new Language(WORDS);
 let meanings = { codes: {}, states: {} };
 
-export function useLanguage(wanted) {
-  language = wanted in WORDS ? wanted : "en";
-  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-  for (const node of document.querySelectorAll("[data-word]")) node.textContent = say(node.dataset.word);
-  document.title = say("title");
-}
+export const useLanguage = (wanted) => language.use(wanted);
+export const say = (word, values) => language.say(word, values);
+export const time = (text) => language.time(text);
+export const number = (value) => language.number(value);
 
 export function useMeanings(found) {
   meanings = found;
 }
 
-export function say(word, values = {}) {
-  return WORDS[language][word].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
-}
-
 // The meaning of a result code in the language of the page, then in the other one.
 export function codeMeaning(code) {
-  return both(meanings.codes[code]);
+  const found = meanings.codes[code];
+  if (!found) return "";
+  return language.current === "zh" ? `${found.zh} · ${found.en}` : `${found.en} · ${found.zh}`;
 }
 
 export function stateMeaning(state) {
-  const found = meanings.states[state];
-  return found ? found[language] : "";
-}
-
-function both(found) {
-  if (!found) return "";
-  return language === "zh" ? `${found.zh} · ${found.en}` : `${found.en} · ${found.zh}`;
-}
-
-export function time(text) {
-  return new Date(text).toLocaleTimeString(language === "zh" ? "zh-CN" : "en-GB", { hour12: false });
-}
-
-export function number(value) {
-  return Number(value).toLocaleString(language === "zh" ? "zh-CN" : "en-GB", { maximumFractionDigits: 6 });
+  return meanings.states[state]?.[language.current] ?? "";
 }

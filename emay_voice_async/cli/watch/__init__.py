@@ -1,0 +1,1 @@
+"""A campaign as it runs, as a page in the browser: ``emay-voice watch``."""
