@@ -243,7 +243,7 @@ def _keys(keys: Mapping[str, int]) -> PageSection:
 
 
 def _rest(number: int) -> list[str]:
-    return [ngettext("and {number:,} more", "and {number:,} more", number)] if number > 0 else []
+    return [gettext("and {number:,} more", number=number)] if number > 0 else []
 
 
 def _failures(results: CampaignResults) -> PageSection:
