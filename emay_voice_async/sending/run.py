@@ -187,12 +187,14 @@ class SendRun:
         if self._stopped is not None:
             batch.call_off(self._stopped)
         self._unfinished += 1
+        # Before the task: an eager task may end at once.
+        report = None if self._reporter is None else self._reporter.batch_started(batch)
         # The client owns the task, which goes on if the caller leaves this run.
         task = self._exchanges.tasks.keep(asyncio.get_running_loop().create_task(self._finish(batch)))
         self._batches.append((batch, task))
         task.add_done_callback(self._finished)
-        if self._reporter is not None:
-            task.add_done_callback(self._reporter.batch_started(batch))
+        if report is not None:
+            task.add_done_callback(report)
 
     def _finished(self, _: object) -> None:
         self._unfinished -= 1

@@ -41,6 +41,7 @@ from emay_voice_async.model.messages import Message
 from emay_voice_async.model.results import Accepted, Outcome, Refused
 from emay_voice_async.sandbox import Sandbox
 from support.chaos_proxy import ChaosProxy, Decide, Exchange, Fault, Kind, Link, Place, chaos_proxy
+from support.event_log import EventLog
 
 __all__ = ["FLAVOURS", "Totals", "run_campaigns"]
 
@@ -196,10 +197,16 @@ def sandbox_of(dice: random.Random) -> Sandbox:
     )
 
 
-def client_of(sandbox: Sandbox, url: str, **options: Any) -> AsyncEmayVoice:
-    """Make a client of the service at a URL."""
-    chosen = {"rate_limits": LIMITS, "timeout": TIMEOUT, **options}
-    return AsyncEmayVoice(url, app_id=sandbox.app_id, secret_key=sandbox.secret_key, **chosen)
+@asynccontextmanager
+async def client_of(sandbox: Sandbox, url: str, **options: Any) -> AsyncIterator[AsyncEmayVoice]:
+    """Make a client of the service at a URL; check the events at the end."""
+    log = EventLog()
+    chosen = {"rate_limits": LIMITS, "timeout": TIMEOUT, "on_event": log, **options}
+    async with AsyncEmayVoice(url, app_id=sandbox.app_id, secret_key=sandbox.secret_key, **chosen) as voice:
+        yield voice
+    # The callback of the last task comes in the next turn.
+    await asyncio.sleep(0)
+    log.check()
 
 
 async def stopped(

@@ -44,3 +44,4 @@ def test_the_gauges_keep_no_client_alive() -> None:
     telemetry.instrument(client("another"))
     gc.collect()
     assert set(telemetry.values("emay_voice.rate_limit", "emay_voice.app_id")) == {("kept",)}
+    assert len(instruments_of(telemetry.meter_provider)._sources) == 2
