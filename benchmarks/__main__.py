@@ -1,6 +1,11 @@
-"""``python -m benchmarks [--quick] [question ...]``: print the tables, or write all to results.rst."""
+"""``python -m benchmarks [--quick | --write] [question ...]``: print the tables, or write all to results.rst.
+
+Without questions all are measured and written. ``--write`` measures the named questions, and writes the page with the
+last figures of the others, which are in results.json.
+"""
 
 import argparse
+import json
 import os
 import platform
 from importlib import import_module
@@ -8,10 +13,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+import cattrs
+
 from benchmarks.findings import Finding, as_rst, as_text
 from benchmarks.plots import draw
 
 FOLDER: Final = Path(__file__).parent
+FIGURES: Final = FOLDER / "results.json"
 QUESTIONS: Final = (
     "send",
     "codes",
@@ -92,17 +100,29 @@ def _measure(question: str, *, quick: bool) -> Finding:
     return finding
 
 
+def _write(measured: list[Finding]) -> None:
+    """Write the page and the pictures with new figures, and with the last figures of the other questions."""
+    kept = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
+    kept |= {finding.name: cattrs.unstructure(finding) for finding in measured}
+    kept = {question: kept[question] for question in QUESTIONS if question in kept}
+    FIGURES.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    findings = [cattrs.structure(figures, Finding) for figures in kept.values()]
+    sections = [as_rst(finding, draw(finding, FOLDER)) for finding in findings]
+    (FOLDER / "results.rst").write_text("\n".join([_HEAD + _machine(), *sections]), "utf-8")
+
+
 def main() -> None:
-    """Measure the named questions, or measure all at full length and write results.rst."""
+    """Measure the named questions, or measure all at full length and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("questions", nargs="*", choices=[*QUESTIONS, []], metavar="question")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to check that each benchmark runs")
+    parser.add_argument("--write", action="store_true", help="write the figures of the named questions")
     arguments = parser.parse_args()
-    findings = [_measure(one, quick=arguments.quick) for one in arguments.questions or QUESTIONS]
-    if arguments.questions or arguments.quick:
-        return
-    sections = [as_rst(finding, draw(finding, FOLDER)) for finding in findings]
-    (FOLDER / "results.rst").write_text("\n".join([_HEAD + _machine(), *sections]), "utf-8")
+    findings = []
+    for question in arguments.questions or QUESTIONS:
+        findings.append(_measure(question, quick=arguments.quick))
+        if not arguments.quick and (arguments.write or not arguments.questions):
+            _write(findings)
 
 
 if __name__ == "__main__":

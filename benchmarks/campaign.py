@@ -76,7 +76,7 @@ def measure(*, quick: bool = False) -> Finding:
     sizes = QUICK_SIZES if quick else SIZES
     found: dict[tuple[bool, int], list[tuple[float, int]]] = {}
     with server.running() as url:
-        for _ in range(1 if quick else 3):
+        for _ in range(1 if quick else 2):
             for size in sizes:
                 for journalled in (False, True):
                     one = _measured(url, size, journalled=journalled)
