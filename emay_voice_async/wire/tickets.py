@@ -68,7 +68,7 @@ def ticket_rows(entries: Iterable[Any], product: Product) -> Iterable[Row]:
 
 
 def match_tickets(rows: Iterable[Row], recipients: Sequence[Recipient]) -> tuple[Ticket, ...] | None:
-    """Make the tickets if each row names the recipient of its place; else return None.
+    """Make the tickets if the rows name each recipient once, by number and unique custom id; else return None.
 
     Nearly every response does. Comparing whole columns is much faster than reading each entry (benchmark:
     send), and the tickets share the texts of the recipients.
@@ -76,12 +76,28 @@ def match_tickets(rows: Iterable[Row], recipients: Sequence[Recipient]) -> tuple
     mobiles = tuple([recipient.mobile for recipient in recipients])
     custom_ids = tuple([recipient.custom_id or "" for recipient in recipients])
     try:
-        found_mobiles, message_ids, found_ids = zip(*rows, strict=True)
+        found_mobiles, message_ids, found_ids = map(_texts, zip(*rows, strict=True))
+        if found_ids != custom_ids:
+            places = {custom_id: place for place, custom_id in enumerate(found_ids)}
+            if not len(places) == len(found_ids) == len(custom_ids) == len(set(custom_ids)):
+                return None
+            order = [places[custom_id] for custom_id in custom_ids]
+            found_mobiles, message_ids = (
+                tuple([column[place] for place in order]) for column in (found_mobiles, message_ids)
+            )
     except (LookupError, TypeError, ValueError):
         return None
-    if found_mobiles != mobiles or found_ids != custom_ids or set(map(type, message_ids)) != {str}:
-        return None
-    return make_tickets(mobiles, message_ids, custom_ids)
+    return make_tickets(mobiles, message_ids, custom_ids) if found_mobiles == mobiles else None
+
+
+def _texts(column: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return a column of texts, or of whole numbers as texts; raise TypeError for another column."""
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        return column
+    if kinds <= {str, int}:
+        return tuple(map(str, column))
+    raise TypeError
 
 
 def _in_order(tickets: Sequence[Ticket], recipients: Sequence[Recipient]) -> tuple[Ticket, ...]:
