@@ -84,8 +84,8 @@ async def campaign(options: argparse.Namespace) -> bool:
             "CAMPAIGN": name,
             "SENDS_PER_SECOND": str(PER_SECOND),
         }
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-            file.write("\n".join(numbers))
+        with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+            file.write("\n".join(["mobile,name", *(f"{mobile},客户{mobile[-2:]}" for mobile in numbers)]))
             file.flush()
             producer = await asyncio.create_subprocess_exec(
                 *(sys.executable, "tasks.py", file.name), cwd=EXAMPLES, env=environment

@@ -193,9 +193,10 @@ class _Done(TaskiqMiddleware):
 def test_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over a real queue, a campaign that is delivered twice calls each number once."""
     name = f"test-{secrets.token_hex(8)}"
-    path = tmp_path / "numbers.txt"
+    path = tmp_path / "people.csv"
     numbers = [f"139{place:08}" for place in range(1000, 2200)]
-    path.write_text("\n".join(numbers), "utf-8")
+    names = {mobile: f"客户{mobile[-1]}" for mobile in numbers}
+    path.write_text("\n".join(["mobile,name", *map(",".join, names.items())]), "utf-8")
     sandbox = Sandbox(app_id=name)
     for variable, value in {
         "AMQP_URL": servers.url(servers.RABBITMQ),
@@ -231,5 +232,8 @@ def test_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     states = asyncio.run(main()).states
     assert sorted(call.mobile for call in sandbox.calls) == numbers
+    assert {call.mobile: call.content for call in sandbox.calls} == {
+        mobile: f"尊敬的{name}，您的快递已到，请尽快领取。" for mobile, name in names.items()
+    }
     assert states[State.ACCEPTED] == len(numbers)
     assert sandbox.over_speed == 0

@@ -1,6 +1,6 @@
 """A campaign as tasks of a queue: any number of workers on any number of machines, one limit, one journal.
 
-Start workers with ``taskiq worker tasks:broker``, and give them a campaign with ``python tasks.py numbers.txt``.
+Start workers with ``taskiq worker tasks:broker``, and give them a campaign with ``python tasks.py people.csv``.
 When a worker dies, the broker delivers its task again, and no number is called twice.
 """
 
@@ -8,16 +8,26 @@ import asyncio
 import os
 import sys
 from itertools import islice
+from typing import Any
 
 from taskiq import SimpleRetryMiddleware, TaskiqEvents, TaskiqState
 from taskiq_aio_pika import AioPikaBroker, Queue
 
-from emay_voice_async import AsyncEmayVoice, Notice, NotSent, NotSentError, RateLimit, RateLimits
+from emay_voice_async import (
+    AsyncEmayVoice,
+    Notice,
+    NotSent,
+    NotSentError,
+    RateLimit,
+    RateLimits,
+    Recipient,
+    Template,
+)
 from emay_voice_async.lists import read_recipients, recipients_of
 from emay_voice_async.redis import RedisPacer
 from emay_voice_async.sql import SqlJournal
 
-MESSAGE = Notice("您的快递已到，请尽快领取。")
+MESSAGE = Template(Notice, "尊敬的{name}，您的快递已到，请尽快领取。")
 CAMPAIGN = os.environ.get("CAMPAIGN", "parcels")  # its queue and its journal
 LIMITS = RateLimits(
     send=RateLimit(int(os.environ.get("SENDS_PER_SECOND", "10")), 1.0)
@@ -48,21 +58,24 @@ async def stop(state: TaskiqState) -> None:
 
 
 @broker.task(retry_on_error=True, max_retries=10)
-async def call(numbers: list[str]) -> None:
+async def call(people: list[dict[str, Any]]) -> None:
     """Call up to 500 people, each once, however often the task is delivered."""
     state = broker.state
-    async for outcome in state.voice.send_batches(MESSAGE, numbers, journal=state.journal):
+    # A stream: an entry that cannot be sent to does not end the task.
+    to = (Recipient(one["mobile"], fields=one["fields"]) for one in people)
+    async for outcome in state.voice.send_batches(MESSAGE, to, journal=state.journal):
         if isinstance(outcome, NotSent) and isinstance(outcome.error, NotSentError):
-            # These numbers were not called, so the task may be tried again; the journal skips the others.
+            # These people were not called, so the task may be tried again; the journal skips the others.
             raise outcome.error
 
 
 async def produce(path: str) -> None:
-    """Cut a file into tasks of 500 numbers."""
+    """Cut a file into tasks of 500 people."""
     await broker.startup()
-    mobiles = (one.mobile for one in recipients_of(read_recipients(path)))
-    while numbers := list(islice(mobiles, 500)):
-        await call.kiq(numbers)
+    recipients = recipients_of(read_recipients(path, fields=MESSAGE.fields))
+    rows = ({"mobile": one.mobile, "fields": dict(one.fields)} for one in recipients)
+    while people := list(islice(rows, 500)):
+        await call.kiq(people)
     await broker.shutdown()
 
 

@@ -69,7 +69,7 @@ def _values(names: tuple[str, ...], fields: Mapping[str, str]) -> tuple[str, ...
 def _brace(argument: str, match: re.Match[str]) -> str:
     if len(match[0]) == 1:
         fault = "an unclosed brace" if match[0] == "{" else "a closing brace alone"
-        rule = "must have a pair of braces around each field; {{ and }} are braces"
+        rule = "must have a pair of braces around each field, and two braces for a brace that is spoken"
         raise InvalidRequestError(argument, rule, None, f"{fault} in place {match.start()}")
     return match[0][0]
 

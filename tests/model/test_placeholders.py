@@ -11,7 +11,7 @@ from emay_voice_async.model.placeholders import parse_text, values_of
 
 names = st.sampled_from(["name", "code", "姓名", "金额(元)", "order no", "a_1", "1a", "%s", "%(x)s"])
 literals = st.text("ab{}%中\n ", max_size=6)
-PAIR = "must have a pair of braces around each field; {{ and }} are braces"
+PAIR = "must have a pair of braces around each field, and two braces for a brace that is spoken"
 NAME = "must have the name of a field in each pair of braces, and nothing else"
 
 

@@ -230,8 +230,8 @@ class TestArguments:
             (
                 {"interactive_content": "{x"},
                 (
-                    "interactive_content: must have a pair of braces around each field; {{ and }} are braces"
-                    " (found an unclosed brace in place 0)"
+                    "interactive_content: must have a pair of braces around each field, and two braces for a"
+                    " brace that is spoken (found an unclosed brace in place 0)"
                 ),
             ),
         ],

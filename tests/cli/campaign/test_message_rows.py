@@ -116,7 +116,10 @@ class TestProgram:
     @pytest.mark.parametrize(
         ("content", "words"),
         [
-            ("{姓名", "content: must have a pair of braces around each field; {{ and }} are braces"),
+            (
+                "{姓名",
+                "content: must have a pair of braces around each field, and two braces for a brace that is spoken",
+            ),
             ("{名}", "people.csv: field '名': must be the name of one column"),
             ("{0}", "(found a position in the braces in place 0)"),
         ],
