@@ -8,7 +8,15 @@ from typing import Final
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.numbers import normalised, plain
 
-__all__ = ["USUAL_NAMES", "Column", "index_of", "is_header_cell", "looks_like_number", "unique_names"]
+__all__ = [
+    "USUAL_NAMES",
+    "Column",
+    "has_usual_name",
+    "index_of",
+    "is_header_cell",
+    "looks_like_number",
+    "unique_names",
+]
 
 Column = str | int
 """The name of a column, or the position, counted from 1."""
@@ -64,6 +72,12 @@ def index_of(names: Sequence[str], wanted: Column | None, argument: str) -> int:
                 _listed(names),
             )
     raise InvalidRequestError(argument, _missing(names, argument), None, _listed(names))
+
+
+def has_usual_name(text: str) -> bool:
+    """Tell whether a cell names a column of numbers."""
+    name = _simplified(text)
+    return name in USUAL_NAMES or _OTHER_NAMES.fullmatch(name) is not None
 
 
 def is_header_cell(text: str) -> bool:

@@ -171,7 +171,7 @@ def _encoding(head: bytes, encoding: str | None) -> tuple[str | None, bytes]:
         if head.startswith(bom):
             return name, bom
     if head.startswith(_WORKBOOKS):
-        rule = "must be text: save the workbook as CSV or as Unicode text"
+        rule = "must be text: name a workbook .xlsx or .xls (command line: --format xlsx), or save it as CSV"
         raise InvalidRequestError("file", rule, None, "a workbook or an archive")
     if encoding is None and b"\0" in head[:_HEAD]:
         rule = 'must be text: if it is UTF-16 without a byte order mark, name encoding="utf-16-le"'

@@ -15,18 +15,23 @@ from emay_voice_async.lists.columns import Column
 from emay_voice_async.lists.decoding import Readable, check_encoding, lines_of
 from emay_voice_async.lists.entries import Entry, FieldChoice
 from emay_voice_async.lists.rows import csv_entries, jsonl_entries, txt_entries
+from emay_voice_async.lists.sheets import NumberedRows, sheet_entries
 from emay_voice_async.model.recipients import Recipient
 
-__all__ = ["FORMATS", "Entries", "Entry", "Recipients", "read_recipients", "recipients_of"]
+__all__ = ["FORMATS", "WORKBOOK", "Entries", "Entry", "Recipients", "read_recipients", "recipients_of"]
 
 FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "txt": ("txt",),
     "csv": ("csv", "tsv"),
     "jsonl": ("jsonl", "ndjson"),
+    "xlsx": ("xlsx", "xlsm", "xls", "et"),
 }
 """The formats, and the file name endings of each."""
 
-_CHOICE: Final = "txt, csv or jsonl"
+_CHOICE: Final = "txt, csv, jsonl or xlsx"
+WORKBOOK: Final = "xlsx"
+"""The format of workbooks."""
+_Notify = Callable[[str], object]
 _AT_ONCE: Final = 500
 """Rows that a thread reads before the event loop hands them out."""
 
@@ -38,10 +43,11 @@ class Entries(Iterator[Entry]):
     goes on; ``for`` reads in place.
     """
 
-    def __init__(self, entries: Callable[[Callable[[str], object]], Generator[Entry, None, None]]) -> None:
+    def __init__(self, entries: Callable[[_Notify, _Notify], Generator[Entry, None, None]]) -> None:
         self._encodings: list[str] = []
+        self._sheets: list[str] = []
         # Not a method of this object: a reference cycle would keep an abandoned file open.
-        self._entries = entries(self._encodings.append)
+        self._entries = entries(self._encodings.append, self._sheets.append)
         self._failure: Exception | None = None
         self._closing = False
         self._reading = threading.Lock()
@@ -50,10 +56,15 @@ class Entries(Iterator[Entry]):
     def encoding(self) -> str | None:
         """The encoding of the file: "utf-8", "gb18030", or as a byte order mark or the argument says.
 
-        None before the first entry, and for a file that reads text. It is certain after the last
+        None before the first entry, for a file that reads text, and for a workbook. It is certain after the last
         entry; a file that begins with ASCII can still turn out to be GB18030.
         """
         return self._encodings[-1] if self._encodings else None
+
+    @property
+    def sheet(self) -> str | None:
+        """The name of the sheet of a workbook; None before the first entry, and for other files."""
+        return self._sheets[-1] if self._sheets else None
 
     def __iter__(self) -> Iterator[Entry]:  # noqa: PYI034 - the generator itself is faster
         return self._entries
@@ -146,23 +157,27 @@ def read_recipients(
     custom_id_column: Column | None = None,
     fields: FieldChoice = False,
     encoding: str | None = None,
+    sheet: str | int | None = None,
 ) -> Entries:
     """Return the entries of a file: an :class:`Entry` for each row, with its line number.
 
     - ``source``: a path, or an open file, which is not closed.
     - ``format``: "txt" (a number per line; blank lines and lines that begin with # are skipped), "csv"
-      (rows under a header, delimited by commas, semicolons or tabs) or "jsonl" (an object or a number
-      per line). None: by the ending of the file's name.
-    - ``column``: the column of the numbers, in "csv" and "jsonl": a name, or in "csv" a position counted
-      from 1. None: the only column with a usual name, such as mobile, phone_number, 手机号 or 联系电话.
+      (rows under a header, delimited by commas, semicolons or tabs), "jsonl" (an object or a number
+      per line) or "xlsx" (a workbook of Excel, .xlsx or .xls, with rows under a header; needs the extra ``excel``).
+      None: by the ending of the file's name.
+    - ``column``: the column of the numbers: a name, or in "csv" and "xlsx" a position counted from 1. None: the only
+      column with a usual name, such as mobile, phone_number, 手机号 or 联系电话.
     - ``custom_id_column``: the column of the custom ids. None: no custom ids.
-    - ``fields``: the columns that become ``fields`` of the recipients, in "csv" and "jsonl": a collection of names,
-      such as ``template.fields``, or True for all columns.
+    - ``fields``: the columns that become ``fields`` of the recipients: a collection of names, such as
+      ``template.fields``, or True for all columns.
     - ``encoding``: None is UTF-8, or GB18030 where the bytes are no UTF-8. A byte order mark in the file
       overrides the argument. :attr:`Entries.encoding` tells which encoding was used. To tell the two
       apart, 64 KiB are read from the first character beyond ASCII on before the next entry comes.
+    - ``sheet``: the sheet of a workbook, by name or position from 1. None: the only visible sheet with cells.
 
-    The file is opened when the first entry is asked for, and read a piece at a time. ``for`` reads in
+    The file is opened when the first entry is asked for, and read a piece at a time; only the sheet of a workbook is
+    in memory as a whole (about 100 bytes for each cell, 500 MB for 1,048,576 rows of 5 columns). ``for`` reads in
     place, with blocking reads; in an event loop use ``async for``, as the client does with
     :func:`recipients_of`. A bad row is an entry with ``problem`` set. :class:`InvalidRequestError` is
     raised at once for bad arguments, and while reading for a fault of the whole file: a missing column,
@@ -171,7 +186,15 @@ def read_recipients(
     if not isinstance(source, str | os.PathLike) and not hasattr(source, "read"):
         raise InvalidRequestError("source", "must be a path or an open file", None, type(source).__name__)
     _check_fields(fields)
-    reader = _reader(_format(source) if format is None else format, column, custom_id_column, fields)
+    chosen = _format(source) if format is None else format
+    if chosen == WORKBOOK:
+        if encoding is not None:
+            raise InvalidRequestError("encoding", "must be left out for a workbook")
+        rows = partial(sheet_entries, column=column, custom_id_column=custom_id_column, fields=fields)
+        return Entries(partial(_workbook_entries, source, rows, sheet))
+    if sheet is not None:
+        raise InvalidRequestError("sheet", "must be left out for a file that is no workbook")
+    reader = _reader(chosen, column, custom_id_column, fields)
     if encoding is not None:
         check_encoding(encoding)
     return Entries(partial(_entries, source, reader, encoding))
@@ -233,10 +256,26 @@ def _entries(
     source: str | os.PathLike[str] | Readable,
     reader: Callable[[Iterable[str]], Iterator[Entry]],
     encoding: str | None,
-    on_encoding: Callable[[str], object],
+    on_encoding: _Notify,
+    _: _Notify,
 ) -> Generator[Entry, None, None]:
     with _opened(source) as file:
         yield from reader(lines_of(file, encoding, on_encoding))
+
+
+def _workbook_entries(
+    source: str | os.PathLike[str] | Readable,
+    reader: Callable[[NumberedRows], Iterator[Entry]],
+    sheet: str | int | None,
+    _: _Notify,
+    on_sheet: _Notify,
+) -> Generator[Entry, None, None]:
+    from emay_voice_async.excel.reading import open_sheet  # noqa: PLC0415 - an extra
+
+    with _opened(source) as file:
+        rows = open_sheet(file, sheet)
+    on_sheet(rows.name)
+    yield from reader(rows)
 
 
 def _opened(source: str | os.PathLike[str] | Readable) -> AbstractContextManager[Readable]:

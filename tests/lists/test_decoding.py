@@ -226,7 +226,7 @@ class TestNoText:
             archive.writestr("xl/workbook.xml", "13800000000")
         for whole in (body.getvalue(), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
             assert read(whole)[1] == (
-                "file: must be text: save the workbook as CSV or as Unicode text "
+                "file: must be text: name a workbook .xlsx or .xls (command line: --format xlsx), or save it as CSV "
                 "(found a workbook or an archive)"
             )
 

@@ -20,7 +20,7 @@ from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.cli.terminal.streams import standard_input
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.lists.reading import FORMATS, Entries, Entry, read_recipients
+from emay_voice_async.lists.reading import FORMATS, WORKBOOK, Entries, Entry, read_recipients
 from emay_voice_async.model.numbers import is_number, mask, normalised
 from emay_voice_async.model.recipients import Recipient
 
@@ -29,6 +29,7 @@ __all__ = ["STANDARD_INPUT", "Lists", "Problems"]
 STANDARD_INPUT: Final = "-"
 _NUMBERS: Final = re.compile(r"[+＋(（]?[0-9０-９][0-9０-９ ()（）.,，;；、+-]{5,}")
 """The form of a number, or of several numbers."""
+_UNASSIGNED: Final = "012"
 SHOWN: Final = 20
 """The most invalid entries that are printed."""
 
@@ -126,7 +127,9 @@ class Lists:
         self.uses_standard_input: bool = STANDARD_INPUT in options.to
         self._options = options
         self._files: list[BinaryIO] = []
-        self._encodings: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
+        self.unassigned: int = 0
+        """The recipients of the last reading whose numbers begin with 10, 11 or 12, as no mobile number does."""
         try:
             for source in self._sources:
                 self._files.append(source.copy())
@@ -156,11 +159,13 @@ class Lists:
 
         Raises :class:`CommandError` with the name of a file that cannot be read.
         """
+        self.unassigned = 0
         for source, file in zip(self._sources, self._files, strict=True):
             for entry in self._entries(source, file):
                 place = source.place(entry.line)
                 if entry.problem is None:
                     on_valid(place)
+                    self.unassigned += entry.recipient.mobile[1] in _UNASSIGNED
                     yield entry.recipient
                 else:
                     on_problem(place, entry.problem)
@@ -170,16 +175,15 @@ class Lists:
         try:
             entries = self._reader(source, file)
             yield from entries
-            self._encodings[source.name] = entries.encoding or "utf-8"
+            self._notes[source.name] = _note(entries)
         except InvalidRequestError as error:
             raise CommandError(f"{source.name}: {error}") from None
 
     @property
     def described(self) -> str:
-        """The names of the sources, with an encoding other than UTF-8; complete after one reading."""
+        """The names of the sources, with an encoding other than UTF-8 or the sheet; complete after one reading."""
         return ", ".join(
-            f"{name} ({encoding})" if (encoding := self._encodings.get(name, "utf-8")) != "utf-8" else name
-            for name in self.names
+            f"{name} ({note})" if (note := self._notes.get(name, "")) else name for name in self.names
         )
 
     def _reader(self, source: _Source, file: BinaryIO) -> Entries:
@@ -187,17 +191,21 @@ class Lists:
         chosen = "txt" if source.number is not None else options.format or source.format
         if self._fields and chosen == "txt":
             raise CommandError(
-                gettext("{list}: has no columns for --template: give CSV or JSON lines", list=source.name)
+                gettext(
+                    "{list}: has no columns for --template: give CSV, JSON lines or Excel", list=source.name
+                )
             )
         if source.number is not None:
             return read_recipients(file, format="txt")
+        is_workbook = chosen == WORKBOOK
         return read_recipients(
             file,
             format=chosen,
             fields=self._fields,
             column=options.column,
             custom_id_column=options.custom_id_column,
-            encoding=options.encoding,
+            encoding=None if is_workbook else options.encoding,
+            sheet=options.sheet if is_workbook else None,
         )
 
     def places(self, positions: Collection[int]) -> dict[int, str]:
@@ -209,6 +217,13 @@ class Lists:
             if position in wanted:
                 found[position] = place
         return found
+
+
+def _note(entries: Entries) -> str:
+    """Return the sheet, or an encoding other than UTF-8, for people."""
+    if entries.sheet is not None:
+        return gettext("sheet {name}", name=entries.sheet)
+    return "" if entries.encoding in (None, "utf-8") else entries.encoding or ""
 
 
 def _temporary_file() -> BinaryIO:

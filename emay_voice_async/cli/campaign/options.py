@@ -83,6 +83,14 @@ class SendOptions:
             "--encoding", help="Encoding of the lists, such as gb18030.  [default: UTF-8, GB18030 or by BOM]"
         )
     )
+    sheet: str | int | None = field(
+        metadata=_option(
+            "--sheet",
+            type=option_types.column,
+            metavar="SHEET",
+            help="The sheet of an Excel workbook, by name or position.  [default: the only one with cells]",
+        )
+    )
     skip_invalid: bool = field(
         metadata=_option(
             "--skip-invalid", is_flag=True, help="Leave invalid entries out instead of sending nothing."

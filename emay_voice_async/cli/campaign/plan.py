@@ -274,6 +274,16 @@ def _left_out_rows(order: Order, planned: CampaignPlan) -> Iterator[tuple[str, s
             gettext("{calls} left out by --max-calls", calls=calls(plan.over_max_calls)),
             "yellow",
         )
+    yield from _invalid_rows(order, planned)
+
+
+def _invalid_rows(order: Order, planned: CampaignPlan) -> Iterator[tuple[str, str, str]]:
+    if order.lists.unassigned:
+        found = entries(order.lists.unassigned)
+        value = gettext(
+            "{entries} with numbers that begin with 10, 11 or 12: no operator has them", entries=found
+        )
+        yield gettext("Warning"), value, "yellow"
     if planned.problems.count:
         invalid = entries(planned.problems.count)
         if order.options.skip_invalid:

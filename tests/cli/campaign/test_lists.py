@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from support.cli_runner import NUMBERS, Program, notice
 
+SAMPLES = Path(__file__).parents[2] / "samples" / "lists"
+
 
 class TestLists:
     """Invalid entries, unreadable files and changing files."""
@@ -63,7 +65,7 @@ class TestLists:
             ("empty.txt", b"\n\n", "no numbers in"),
             ("a.csv", b"who\n13800000000\n", "a.csv: column: must be given"),
             ("a.txt", b"\xff13800000000\n", "a.txt: file: must be text in UTF-8 or GB18030"),
-            ("a.lst", b"13800000000\n", "a.lst: format: must be txt, csv or jsonl"),
+            ("a.lst", b"13800000000\n", "a.lst: format: must be txt, csv, jsonl or xlsx"),
         ],
     )
     def test_unreadable_file(
@@ -193,3 +195,54 @@ class TestLists:
         result = program(*notice(people, "--yes"))
         assert result.code == 7
         assert "no folder for a temporary copy of the lists: set TMPDIR" in result.error_line
+
+
+class TestWorkbooks:
+    """Lists of Excel, and numbers that no operator has."""
+
+    @pytest.mark.parametrize(
+        "name", ["people-libreoffice.xlsx", "people-libreoffice.xls", "people-gbk.csv", "people-utf-16.csv"]
+    )
+    def test_same_calls(self, program: Program, name: str) -> None:
+        """One list in four formats makes the same calls with the same texts."""
+        arguments = notice(SAMPLES / name, "--template", "--yes", content="{姓名}，{金额}元，{到期}到期")
+        result = program(*arguments)
+        assert result.code == 0
+        assert [(call.mobile, call.content) for call in program.sandbox.calls] == [
+            ("13800000001", "张三，12.5元，2026-03-01到期"),
+            ("13800000002", "李四，1000元，2026-03-02到期"),
+            ("13800000003", "王五，0.1元，2026-03-03到期"),
+            ("13800000004", "赵六，99元，2026-03-04到期"),
+        ]
+
+    def test_plan(self, program: Program, tmp_path: Path) -> None:
+        """The plan names the sheet; --sheet chooses one; --encoding is for the text files beside it."""
+        text = tmp_path / "b.csv"
+        text.write_text("姓名,手机号\n张三,13800000009\n", "gb18030")
+        arguments = notice(
+            SAMPLES / "people-libreoffice.xlsx", "--to", text, "--plan", "--encoding", "gb18030"
+        )
+        result = program(*arguments)
+        assert "people-libreoffice.xlsx (sheet people), " in result.text
+        assert "5 calls in" in result.text
+        assert program(*arguments, "--sheet", "1").code == 0
+        result = program(*arguments, "--sheet", "July")
+        assert (result.code, len(program.called)) == (2, 0)
+        assert "sheet: must be the name of a sheet" in result.error_line
+
+    def test_refused(self, program: Program, tmp_path: Path) -> None:
+        """A workbook that cannot be read is one sentence; nothing is sent."""
+        (tmp_path / "empty.xlsx").write_bytes(b"")
+        (tmp_path / "text.xls").write_bytes(b"mobile\n13800000000\n")
+        for path in (SAMPLES / "encrypted.xlsx", tmp_path / "empty.xlsx", tmp_path / "text.xls"):
+            result = program(*notice(path, "--yes"))
+            assert (result.code, result.out) == (2, "")
+            assert f"{path}: file: must be" in result.error_line
+        assert not program.called
+
+    def test_prefixes(self, program: Program) -> None:
+        """Numbers that begin with 10, 11 or 12 are warned of in the plan, and called."""
+        result = program(*notice("-", "--yes"), input=b"10000000000\n12500000000\n13000000000")
+        assert "2 entries with numbers that begin with 10, 11 or 12: no operator has them" in result.text
+        assert len(program.called) == 3
+        assert "no operator" not in program(*notice("-", "--plan"), input=b"13000000000").text

@@ -1,0 +1,106 @@
+"""Rows of texts from a sheet: files that are no readable workbook."""
+
+import io
+import random
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xlsxwriter
+
+import emay_voice_async.excel.reading as reading
+from emay_voice_async.errors import InvalidRequestError
+from emay_voice_async.excel.reading import open_sheet
+
+LISTS = Path(__file__).parent.parent / "samples" / "lists"
+
+
+def refused(data: bytes) -> str:
+    """Return the sentence by which a file is refused."""
+    with pytest.raises(InvalidRequestError) as caught:
+        list(open_sheet(io.BytesIO(data), None))
+    return str(caught.value)
+
+
+def archive() -> bytes:
+    """Make a zip of something else."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        made.writestr("a.txt", "hello")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "an empty file"),
+        (archive(), "an archive of something else"),
+        ((LISTS / "people-libreoffice.xlsx").read_bytes()[:3000], "a damaged workbook"),
+        ((LISTS / "people-libreoffice.xls").read_bytes()[:600], "a damaged workbook, or"),
+        (b"mobile,name\n13800000000,Li\n", "text with the name of a workbook"),
+        (b" <html><table></table></html>", "a page of HTML"),
+        (bytes(range(256)), "other bytes"),
+        ((LISTS / "encrypted.xlsx").read_bytes(), "must be without a password"),
+    ],
+)
+def test_no_workbook(data: bytes, words: str) -> None:
+    """A file that cannot be read is one sentence that says what it seems to be, without its content."""
+    sentence = refused(data)
+    assert words in sentence
+    assert sentence.startswith("file: must be")
+    assert "13800000000" not in sentence
+
+
+def test_text() -> None:
+    """A file that reads text is refused."""
+    with pytest.raises(InvalidRequestError, match="must read bytes for a workbook"):
+        open_sheet(io.StringIO("x"), None)
+
+
+@pytest.mark.parametrize("name", ["people-libreoffice.xlsx", "people-libreoffice.xls", "encrypted.xlsx"])
+def test_damage(name: str) -> None:
+    """A workbook with some wrong bytes is read or refused; no other error comes."""
+    data, chance = (LISTS / name).read_bytes(), random.Random(name)
+    refusals = set[str]()
+    for _ in range(150):
+        damaged = bytearray(data)
+        for _ in range(chance.randrange(1, 20)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            for _, cells in open_sheet(
+                io.BytesIO(bytes(damaged[: chance.randrange(1, len(data) * 2)])), None
+            ):
+                assert all(isinstance(cell, str) for cell in cells)
+        except InvalidRequestError as error:
+            refusals.add(error.field)
+    assert refusals <= {"file", "sheet"}
+
+
+def test_failures_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed assertion inside of the library is a damaged workbook; another error is not hidden."""
+
+    class PanicException(BaseException):
+        pass
+
+    class Workbook:
+        error: type[BaseException] = PanicException
+
+        @classmethod
+        def from_filelike(cls, _: object) -> Any:
+            raise cls.error
+
+    monkeypatch.setattr(reading, "CalamineWorkbook", Workbook)
+    assert "a damaged workbook" in refused((LISTS / "people-libreoffice.xlsx").read_bytes())
+    Workbook.error = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        open_sheet(io.BytesIO(b"x"), None)
+
+
+def test_no_sheet_with_cells() -> None:
+    """Of several sheets without cells, the first one is read; it has no rows."""
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file) as book:
+        book.add_worksheet()
+        book.add_worksheet()
+    assert list(open_sheet(io.BytesIO(file.getvalue()), None)) == []
