@@ -51,7 +51,8 @@ class WorkbookWriter:
     def close(self, summary: Iterable[Sequence[object]]) -> None:
         """Write the summary, of which rows with one cell are headings, and end the file."""
         self._summary.set_column(0, 0, 60)
-        self._summary.set_column(1, 1, 20, self._number)
+        self._summary.set_column(1, 1, 16, self._number)
+        self._summary.fit_to_pages(1, 0)
         for place, row in enumerate(summary):
             _write(self._summary, place, row, self._bold if len(row) == 1 else None)
         self._book.close()
@@ -66,6 +67,9 @@ class WorkbookWriter:
             self._sheet.set_column(place, place, width)
             self._sheet.write_string(0, place, title[:_LONGEST], self._header)
         self._sheet.freeze_panes(1, 1)
+        self._sheet.set_landscape()
+        self._sheet.fit_to_pages(1, 0)
+        self._sheet.repeat_rows(0)
 
 
 def _write(sheet: Any, at: int, row: Sequence[object], style: object = None) -> None:

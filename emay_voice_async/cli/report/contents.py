@@ -9,28 +9,21 @@ from attrs import field, frozen
 from markupsafe import Markup
 
 from emay_voice_async.cli.report.pictures import bars, columns
-from emay_voice_async.cli.report.results import CampaignResults, call_state
+from emay_voice_async.cli.report.results import CampaignResults
 from emay_voice_async.cli.report.time_spans import spans_of, time_labels
-from emay_voice_async.cli.terminal.formatting import duration, escaped, escaped_lines, kind_named, meaning_of
-from emay_voice_async.cli.terminal.language import current_language, gettext, ngettext, noop
+from emay_voice_async.cli.report.wording import STATES, cut, failure_text, state_text
+from emay_voice_async.cli.terminal.formatting import duration, escaped, escaped_lines, kind_named
+from emay_voice_async.cli.terminal.language import current_language, gettext, ngettext
 from emay_voice_async.journal.protocol import Line, State
 from emay_voice_async.model.beijing import BEIJING
-from emay_voice_async.model.codes import CallState, ResultCode, result_code
 from emay_voice_async.model.numbers import mask
 
-__all__ = ["PageCard", "PageContent", "PageRow", "PageSection", "PageTable", "page_of", "reason_text"]
+__all__ = ["PageCard", "PageContent", "PageRow", "PageSection", "PageTable", "page_of"]
 
-_STATES: Final = {
-    State.REFUSED: noop("refused by the service, not called"),
-    State.NOT_SENT: noop("not sent, not called"),
-    State.UNKNOWN: noop("unknown, perhaps called"),
-    State.UNDER_WAY: noop("being sent"),
-}
 _WIDE: Final = 900
 _NARROW: Final = 400
 _SHOWN_REASONS: Final = 20
 _SHOWN_KEYS: Final = 20
-_LONGEST: Final = 300
 _LONGEST_TEXT: Final = 5000
 _DAY: Final = timedelta(days=1)
 
@@ -99,7 +92,7 @@ def page_of(
         lines=list(_head(results)),
         cards=list(_cards(results)),
         texts_title=gettext("What was said"),
-        texts=[(_cut(escaped(name)), escaped_lines(_cut(text, _LONGEST_TEXT))) for name, text in texts],
+        texts=[(cut(escaped(name)), escaped_lines(cut(text, _LONGEST_TEXT))) for name, text in texts],
         sections=list(_sections(results, show_numbers=show_numbers)),
         footer=[
             gettext(
@@ -111,15 +104,9 @@ def page_of(
     )
 
 
-def reason_text(reason: str) -> str:
-    """Return the meaning of a result code, or the reason itself."""
-    code = result_code(reason)
-    return meaning_of(code) if isinstance(code, ResultCode) else reason or gettext("no reason recorded")
-
-
 def _head(results: CampaignResults) -> Iterator[str]:
     yield gettext(
-        "{kind}, account {account}", kind=kind_named(results.kind), account=_cut(escaped(results.app_id))
+        "{kind}, account {account}", kind=kind_named(results.kind), account=cut(escaped(results.app_id))
     )
     begun = results.begun_at.astimezone(BEIJING)
     if results.ended_at is None:
@@ -185,7 +172,7 @@ def _outcome(results: CampaignResults) -> PageSection:
         (gettext("failed"), results.failed, "failed"),
         (gettext("called, no report yet"), results.unreported, "unreported"),
     ]
-    rows += [(gettext(name), results.states.get(state, 0), "") for state, name in _STATES.items()]
+    rows += [(gettext(name), results.states.get(state, 0), "") for state, name in STATES.items()]
     return PageSection(
         gettext("How the calls ended"),
         [_counted(gettext("outcome"), [row for row in rows if row[1]], results.total)],
@@ -229,7 +216,7 @@ def _over_time(results: CampaignResults) -> PageSection:
 
 def _keys(keys: Mapping[str, int]) -> PageSection:
     ordered = sorted(keys.items(), key=lambda pair: -pair[1])
-    shown = [(escaped(_cut(key, 12)) or "…", number) for key, number in ordered[:_SHOWN_KEYS]]
+    shown = [(escaped(cut(key, 12)) or "…", number) for key, number in ordered[:_SHOWN_KEYS]]
     title = gettext("Keys pressed")
     labels = [f"{key}: {number:,}" for key, number in shown]
     values = [number for _, number in shown]
@@ -248,7 +235,7 @@ def _rest(number: int) -> list[str]:
 
 def _failures(results: CampaignResults) -> PageSection:
     rows = [
-        (_failure(*failure), number, "")
+        (failure_text(*failure), number, "")
         for failure, number in islice(results.failures.items(), _SHOWN_REASONS)
     ]
     return PageSection(
@@ -258,17 +245,9 @@ def _failures(results: CampaignResults) -> PageSection:
     )
 
 
-def _failure(raw: str, description: str) -> str:
-    """Return the meaning of a report's state, with its description if that says more."""
-    state = call_state(raw)
-    meaning = raw if state is CallState.OTHER else meaning_of(state)
-    parts = [meaning] if description in ("", raw, meaning, state.meaning) else [meaning, description]
-    return _cut(escaped(": ".join(parts)))
-
-
 def _reasons(results: CampaignResults) -> PageSection:
     found = list(islice(results.reasons.items(), _SHOWN_REASONS))
-    rows = [(_with_state(state, reason), number, "") for (state, reason), number in found]
+    rows = [(state_text(state, reason), number, "") for (state, reason), number in found]
     total = sum(results.reasons.values())
     return PageSection(
         gettext("Why numbers were not called, or perhaps not"),
@@ -277,19 +256,15 @@ def _reasons(results: CampaignResults) -> PageSection:
     )
 
 
-def _with_state(state: State, reason: str) -> str:
-    return _cut(escaped(f"{gettext(_STATES[state])}: {reason_text(reason)}"))
-
-
 def _notable(calls: Sequence[Line], *, show_numbers: bool) -> PageSection:
     rows = [
         PageRow(
             (
                 call.mobile if show_numbers else mask(call.mobile),
                 f"{(call.called_at or call.begun_at).astimezone(BEIJING):%m-%d %H:%M}",
-                _failure(call.report_state, call.report_description)
+                failure_text(call.report_state, call.report_description)
                 if call.state is State.ACCEPTED
-                else _with_state(call.state, call.reason),
+                else state_text(call.state, call.reason),
             )
         )
         for call in calls
@@ -311,7 +286,3 @@ def _notable(calls: Sequence[Line], *, show_numbers: bool) -> PageSection:
 
 def _share(number: int, total: int) -> str:
     return f"{number / total:.1%}" if total else "–"
-
-
-def _cut(text: str, longest: int = _LONGEST) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}…"

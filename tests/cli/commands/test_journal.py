@@ -62,6 +62,39 @@ class TestShow:
         assert (row["kind"], row["allow_duplicates"]) == ("Notice", False)
         assert row["reported"] == {"SUCCESS": 100}
 
+    def test_keys(self, program: Program, journal: Path) -> None:
+        """Pressed keys and missing reports are counted."""
+
+        async def record() -> None:
+            async with SqliteJournal(journal) as opened:
+                calls = [line async for line in opened.lines() if line.message_id]
+                reports = [
+                    Report(
+                        Product.VOICE,
+                        message_id=call.message_id,
+                        mobile=call.mobile,
+                        raw_state="SUCCESS",
+                        key_pressed=key,
+                    )
+                    for call, key in zip(calls, "112", strict=False)
+                ]
+                assert await opened.record(reports) == 3
+
+        asyncio.run(record())
+        words = " ".join(program("journal", "show", journal).out.split())
+        assert "3 pressed a key 2 1 1 2" in words
+        [row] = program("journal", "show", journal, "--json").rows
+        assert row["keys"] == {"1": 2, "2": 1}
+
+    def test_missing_reports(self, program: Program, journal: Path) -> None:
+        """Accepted calls without a report are counted once some reports have come."""
+        more = ("send", "notice", "--to", "13999999999", "--content", "您好", "--yes", "--journal", journal)
+        assert program(*more).code == 0
+        assert "1 missing accepted, without a report so far" in " ".join(
+            program("journal", "show", journal).out.split()
+        )
+        assert program("journal", "show", journal, "--json").rows[0]["missing_reports"] == 1
+
     def test_duplicates(self, program: Program, tmp_path: Path) -> None:
         """Allowed duplicates are named, and an undocumented state is shown as received."""
         path = tmp_path / "run.db"

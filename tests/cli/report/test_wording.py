@@ -1,6 +1,6 @@
-"""The words of a page."""
+"""The outcome of calls in words."""
 
-from emay_voice_async.cli.report.contents import reason_text
+from emay_voice_async.cli.report.wording import reason_text
 from emay_voice_async.cli.terminal.language import using
 
 
