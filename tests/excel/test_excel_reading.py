@@ -1,7 +1,9 @@
 """Rows of texts from a sheet: files that are no readable workbook."""
 
+import importlib
 import io
 import random
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,14 @@ def test_no_workbook(data: bytes, words: str) -> None:
     assert words in sentence
     assert sentence.startswith("file: must be")
     assert "13800000000" not in sentence
+
+
+def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its libraries, the package says how to install them."""
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    monkeypatch.delitem(sys.modules, "emay_voice_async.excel")
+    with pytest.raises(ImportError, match=r"python_calamine is missing: .*\[excel\]"):
+        importlib.import_module("emay_voice_async.excel")
 
 
 def test_text() -> None:

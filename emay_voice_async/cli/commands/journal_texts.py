@@ -15,7 +15,7 @@ from emay_voice_async.model.templates import Template
 
 __all__ = ["check_texts", "read_content"]
 
-_KINDS: Final[dict[str, type[Notice | Marketing]]] = {"Notice": Notice, "Marketing": Marketing}
+_KINDS: Final[dict[str, type[Notice | Marketing]]] = {kind.__name__: kind for kind in (Notice, Marketing)}
 
 
 def read_content(text: str | None, file: Path | None) -> str | None:

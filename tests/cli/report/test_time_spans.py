@@ -56,6 +56,12 @@ class TestSpans:
         known = [span.at for span in spans if span.at is not None]
         assert known == sorted(known)
 
+    def test_centuries(self) -> None:
+        """With too many spans even of the longest length, the last ones are kept."""
+        at = {NINE + timedelta(days=365 * number): Quarter(number) for number in range(200)}
+        length, spans = spans_of(at)
+        assert (length, len(spans), spans[-1].calls) == (timedelta(days=365), MAX_SPANS, Quarter(199))
+
     def test_nothing(self) -> None:
         """Without calls there are no spans."""
         assert spans_of({})[1] == []
