@@ -66,10 +66,8 @@ def open_sheet(file: BytesReader, sheet: str | int | None) -> SheetRows:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
         found = _sheet(workbook, sheet)
         merged = tuple(found.merged_cell_ranges or ())
-    except PasswordError:
-        raise _refused("must be without a password: save the workbook without encryption") from None
-    except CalamineError:
-        raise _unreadable(data) from None
+    except CalamineError as error:
+        raise _unreadable(data, is_encrypted=isinstance(error, PasswordError)) from None
     except BaseException as error:
         # The library is in Rust; a failed assertion inside of it is no Exception.
         if type(error).__name__ != "PanicException":
@@ -134,14 +132,13 @@ def _listed(names: Iterable[str]) -> str:
     return f"the sheets {', '.join([*shown[:_SHOWN], *more])}" if shown else "no sheet"
 
 
-def _unreadable(data: bytes) -> InvalidRequestError:
+def _unreadable(data: bytes, *, is_encrypted: bool = False) -> InvalidRequestError:
     """Name what the file seems to be."""
+    if is_encrypted or "EncryptedPackage".encode("utf-16-le") in data:
+        return _refused("must be without a password: save the workbook without encryption")
     if data.startswith(_ZIP):
         found = "a damaged workbook" if b"xl/" in data else "an archive of something else"
     elif data.startswith(_OLE):
-        encrypted = "EncryptedPackage".encode("utf-16-le") in data
-        if encrypted:
-            return _refused("must be without a password: save the workbook without encryption")
         found = "a damaged workbook, or a document of another program"
     elif data.lstrip()[:1] == b"<":
         found = "a page of HTML or XML with the name of a workbook: open it in Excel and save it as .xlsx"

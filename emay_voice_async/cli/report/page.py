@@ -5,11 +5,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from emay_voice_async.cli.report.contents import PageContent, page_of
-from emay_voice_async.cli.report.pictures import COLORS
 from emay_voice_async.cli.report.results import CampaignResults
+from emay_voice_async.model.extras import missing_extra
+
+try:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from emay_voice_async.cli.report.contents import PageContent, page_of
+    from emay_voice_async.cli.report.pictures import COLORS
+except ModuleNotFoundError as _error:
+    raise ImportError(missing_extra(_error.name, "report"), name=_error.name) from _error
 
 __all__ = ["campaign_page"]
 

@@ -1,5 +1,7 @@
 """The page of a campaign: one file of HTML."""
 
+import importlib
+import sys
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
@@ -47,6 +49,14 @@ def tallied(
     for raw in ("FAIL_CALL", "unheard of"):
         tally.add(Line("13900000002", "id", "m", State.ACCEPTED, "", BEGUN, raw, description, later))
     return tally.results(Summary("app-1", "Notice", False, BEGUN, {}, {}))
+
+
+def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its libraries, the module says how to install them."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.delitem(sys.modules, "emay_voice_async.cli.report.page")
+    with pytest.raises(ImportError, match=r"jinja2 is missing: .*\[report\]"):
+        importlib.import_module("emay_voice_async.cli.report.page")
 
 
 class TestPage:
