@@ -90,7 +90,10 @@ class SqlJournal(ResourceUser[Connections]):
         return f"<SqlJournal {self._resource.where}>"
 
     async def create_schema(self) -> None:
-        """Create the tables that do not exist; existing tables stay as they are."""
+        """Create the tables that do not exist, and upgrade tables of an earlier release.
+
+        Before an upgrade, stop the senders of older releases: they refuse the upgraded tables.
+        """
         await self._resource.write(create_schema)
 
     async def start(self, purpose: Purpose, *, dry: bool = False) -> "_SqlRun":

@@ -39,7 +39,7 @@ from emay_voice_async.sql.dialects import DIALECTS, JournalDialect
 __all__ = ["PLACES", "VERSION", "Tables", "digest", "metadata"]
 
 VERSION: Final = 1
-"""The version of the tables; tables of another version are refused."""
+"""The version of the tables: ``schema`` upgrades tables of an earlier version, and refuses tables of a later one."""
 PLACES: Final = 1 << 20
 """More than the calls of a claim: the number of a claim times this, plus the place in the claim, orders all calls."""
 
