@@ -65,8 +65,7 @@ class CallReporter:
         """Report that the request will be sent again."""
         name, cause = error_names(error)
         event = RequestRetried(
-            **self._common,
-            attempt=self._call.label.attempt,
+            **self._fields(),
             code=_code_of(error),
             error=name,
             cause=cause,
@@ -81,8 +80,7 @@ class CallReporter:
         """Report the end of an answered call."""
         self._handlers(
             RequestAnswered(
-                **self._common,
-                attempt=self._call.label.attempt,
+                **self._fields(),
                 status=self._call.status,
                 seconds=self._seconds(),
             )
@@ -108,8 +106,7 @@ class CallReporter:
             outcome = "refused" if isinstance(error, RefusedError) else "unknown"
         self._handlers(
             LateAnswer(
-                **self._common,
-                attempt=self._call.label.attempt,
+                **self._fields(),
                 outcome=outcome,
                 code=_code_of(error),
                 seconds=self._seconds(),
@@ -123,8 +120,7 @@ class CallReporter:
             if not isinstance(error, EmayVoiceError | asyncio.CancelledError):
                 return None
             return RequestNotSent(
-                **self._common,
-                attempt=self._call.label.attempt,
+                **self._fields(),
                 error=name,
                 cause=cause,
                 status=None,
@@ -133,8 +129,7 @@ class CallReporter:
         seconds, status = self._seconds(), self._call.status
         if isinstance(error, RefusedError):
             return RequestRefused(
-                **self._common,
-                attempt=self._call.label.attempt,
+                **self._fields(),
                 code=_code_of(error),
                 status=status,
                 seconds=seconds,
@@ -142,21 +137,22 @@ class CallReporter:
         certain = isinstance(error, EmayVoiceError) and certainty_of(error) is Certainty.NOT_SENT
         if certain or self._call.left is False:
             return RequestNotSent(
-                **self._common,
-                attempt=self._call.label.attempt,
+                **self._fields(),
                 error=name,
                 cause=cause,
                 status=status,
                 seconds=seconds,
             )
         return RequestUnknown(
-            **self._common,
-            attempt=self._call.label.attempt,
+            **self._fields(),
             error=name,
             cause=cause,
             status=status,
             seconds=seconds,
         )
+
+    def _fields(self) -> dict[str, Any]:
+        return {**self._common, "attempt": self._call.label.attempt}
 
     def _seconds(self) -> float:
         """Return the seconds since the request was sent."""

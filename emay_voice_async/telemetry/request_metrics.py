@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 from opentelemetry.metrics import Observation
@@ -29,7 +29,7 @@ from emay_voice_async.telemetry.instruments import Instruments
 
 __all__ = ["UNREADABLE", "RequestMetrics"]
 
-UNREADABLE = "UNREADABLE"
+UNREADABLE: Final = "UNREADABLE"
 """The state of reports that could not be read, in the counter of reports."""
 
 
