@@ -479,6 +479,7 @@ async def templates(voice: AsyncEmayVoice) -> None:
     assert_type(person.fields, Mapping[str, str])
     assert_type(await voice.send(template, [person]), SendResult)
     people = recipients_of(read_recipients("people.csv", fields=template.fields))
+    assert_type(read_recipients("people.xlsx", sheet="名单").sheet, str | None)
     plan = await voice.plan(template, people)
     assert_type(plan.texts, int)
     assert_type(plan.samples, tuple[Notice | Marketing | VoiceSms, ...])
