@@ -3,4 +3,5 @@
 from PyInstaller.utils.hooks import collect_data_files, collect_submodules
 
 datas = collect_data_files("emay_voice_async", excludes=["**/*.pyi", "**/*.po"])
-hiddenimports = ["fcntl", *collect_submodules("emay_voice_async.cli.commands", on_error="ignore")]
+by_name = ["fcntl", "emay_voice_async.cli.report.page", "emay_voice_async.sql"]
+hiddenimports = [*by_name, *collect_submodules("emay_voice_async.cli.commands", on_error="ignore")]

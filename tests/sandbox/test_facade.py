@@ -2,13 +2,14 @@
 
 import asyncio
 import importlib.util
+import signal
 import sys
 from decimal import Decimal
 
 import pytest
 
 from emay_voice_async import sandbox as front
-from emay_voice_async.sandbox import Account, Fault, Limits, Sandbox, ServiceType
+from emay_voice_async.sandbox import Account, Delivery, Fault, Limits, Sandbox, ServiceType
 from sandbox.by_hand import MOBILE, NOW, account, data, form_of, in_process
 
 
@@ -169,6 +170,43 @@ class TestDecisions:
         ask(local, "/voice/send")
         local.reset()
         assert (local.balance, len(local.calls), local.reports_waiting) == (Decimal(10000), 0, 0)
+
+
+class TestRun:
+    """The service until Ctrl-C."""
+
+    def test_pushes(self) -> None:
+        """Reports are pushed beside the service, and the pushes end with it."""
+        seen: list[tuple[bool, float]] = []
+
+        def note(delivery: Delivery, pause: float) -> None:
+            seen.append((delivery.delivered, pause))
+            signal.raise_signal(signal.SIGINT)
+
+        async def main() -> None:
+            local = still()
+            async with in_process(local.app) as http:
+                await http.post("/voice/send", data=form_of(local.account, "/voice/send", NOW))
+            await local.run(on_ready=lambda _: None, push_to="http://127.0.0.1:1/", on_delivery=note)
+
+        asyncio.run(main())
+        assert seen == [(False, 1.0)]
+
+    def test_a_failure(self) -> None:
+        """An error of the application's handler of pushes is raised at the end of the service."""
+
+        def fail(*_: object) -> None:
+            signal.raise_signal(signal.SIGINT)
+            raise RuntimeError("the handler failed")
+
+        async def main() -> None:
+            local = still()
+            async with in_process(local.app) as http:
+                await http.post("/voice/send", data=form_of(local.account, "/voice/send", NOW))
+            await local.run(on_ready=lambda _: None, push_to="http://127.0.0.1:1/", on_delivery=fail)
+
+        with pytest.raises(RuntimeError, match="the handler failed"):
+            asyncio.run(main())
 
 
 class TestFront:

@@ -165,9 +165,11 @@ class TestSandbox:
     def test_deliveries(self, capsys: pytest.CaptureFixture[str]) -> None:
         """A push without a response is told with its reason, without control characters."""
         _tell_delivery(Delivery("A", 2, None, "ConnectError: \x1b[31m" + "x" * 900), 4.0)
-        told = capsys.readouterr().err
+        _tell_delivery(Delivery("A", 1, 200, "success"), 0.0)
+        told, confirmed, _ = capsys.readouterr().err.split("\n")
+        assert confirmed == "1 report pushed and confirmed"
         assert told.startswith("2 reports not confirmed (ConnectError: \\x1b[31mx")
-        assert told.endswith("x); again in 4.0 s\n")
+        assert told.endswith("x); again in 4.0 s")
         assert len(told) < 300
 
 
