@@ -14,10 +14,11 @@ from starlette.types import Message, Receive, Scope, Send
 from emay_voice_async.sandbox.access import is_allowed
 from emay_voice_async.sandbox.app import CONTROL, App
 from emay_voice_async.sandbox.control import schemas
+from emay_voice_async.sandbox.control.changes import Changes
 from emay_voice_async.sandbox.control.description import Described, Description, described_fault
 from emay_voice_async.sandbox.control.errors import ControlError
 from emay_voice_async.sandbox.control.files import page_files
-from emay_voice_async.sandbox.control.operations import DEFAULT_PAGE, MAX_PAGE, Operations
+from emay_voice_async.sandbox.control.readings import DEFAULT_PAGE, MAX_PAGE, Readings
 from emay_voice_async.sandbox.initial import InitialState
 
 __all__ = ["PAGE", "SAFE_HEADERS", "ControlApp"]
@@ -84,21 +85,21 @@ class ControlApp:
         self, app: App, initial: InitialState, *, allowed_hosts: Collection[str], show_numbers: bool
     ) -> None:
         self._allowed_hosts = _LOCAL | frozenset(allowed_hosts)
-        operations = Operations(app, initial, show_numbers)
+        readings, changes = Readings(app, show_numbers), Changes(app, initial)
         routes: tuple[tuple[str, str, _Handler], ...] = (
-            ("GET", "/state", operations.state),
-            ("GET", "/events", operations.events),
-            ("GET", "/meanings", operations.meanings),
-            ("GET", "/calls/{message_id}", operations.read_call),
-            ("POST", "/calls/{message_id}", operations.change_call),
-            ("GET", "/requests/{place}", operations.read_request),
-            ("POST", "/faults", operations.plan_fault),
-            ("DELETE", "/faults", operations.clear_faults),
-            ("POST", "/push", operations.push),
-            ("PATCH", "/account", operations.change_account),
-            ("PATCH", "/settings", operations.change_settings),
-            ("POST", "/reset", operations.reset),
-            ("GET", "/record", operations.record),
+            ("GET", "/state", readings.state),
+            ("GET", "/events", readings.events),
+            ("GET", "/meanings", readings.meanings),
+            ("GET", "/calls/{message_id}", readings.read_call),
+            ("POST", "/calls/{message_id}", changes.change_call),
+            ("GET", "/requests/{place}", readings.read_request),
+            ("POST", "/faults", changes.plan_fault),
+            ("DELETE", "/faults", changes.clear_faults),
+            ("POST", "/push", changes.push),
+            ("PATCH", "/account", changes.change_account),
+            ("PATCH", "/settings", changes.change_settings),
+            ("POST", "/reset", changes.reset),
+            ("GET", "/record", readings.record),
             ("GET", "/openapi.json", self._describe),
             ("GET", "/", _page_file),
             ("GET", "/page/{name}", _page_file),
