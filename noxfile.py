@@ -82,6 +82,7 @@ def types(session: nox.Session) -> None:
         "mypy>=1.11",
         "nox",
         "playwright>=1.45",
+        "schemathesis>=4.20",
         "pyright[nodejs]>=1.1.400",
         "ty",
         "types-docutils",
@@ -212,8 +213,8 @@ def security(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def browser(session: nox.Session) -> None:
-    """Test the pages in Chromium, which must be installed, with axe, which npm fetches."""
-    session.install(".[test]", "playwright>=1.45")
+    """Test the pages in Chromium, which must be installed, with axe of npm; push random requests to the control API."""
+    session.install(".[test]", "playwright>=1.45", "schemathesis>=4.20")
     folder = session.create_tmp()
     session.run("npm", "install", "--silent", "--no-save", "--prefix", folder, "axe-core@4", external=True)
     axe = Path(folder) / "node_modules" / "axe-core" / "axe.min.js"

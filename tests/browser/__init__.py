@@ -1,1 +1,1 @@
-"""Tests of the pages in a browser; ``nox -s browser`` runs them."""
+"""Tests of the pages in a browser, and of the control API by a fuzzer; ``nox -s browser`` runs them."""

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from sandbox.control.asking import call, still
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
-
-from sandbox.control.asking import call, still
 
 LOCAL = still(report_delay=1e9, keep=100, allowed_hosts=["testserver"])
 SCHEMA = schemathesis.openapi.from_asgi("/_sandbox/openapi.json", LOCAL.app)
