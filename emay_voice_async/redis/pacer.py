@@ -67,6 +67,8 @@ class RedisPacer:
     - A failover to a replica that lags: possible, for the leases of the last moments. A step between the
       clocks of the two servers is noticed as above.
     - A cluster moves the slot of the keys: requests wait for the move. No.
+    - A master of a cluster is killed: requests wait, or the fallback limit applies, until a replica takes over (see
+      failover) or the master is back (see restart).
     """
 
     def __init__(

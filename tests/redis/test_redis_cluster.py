@@ -90,33 +90,31 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Start a cluster, and kill its servers at the end."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("this test starts a cluster: install redis-server")
-    ports = free_ports(3)
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        for port in ports:
-            folder: Path = tmp_path_factory.mktemp(f"node{port}")
-            command = [
-                "redis-server",
-                "--port",
-                str(port),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--dir",
-                str(folder),
-            ]
-            command += ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"]
-            started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
-        for port in ports:
-            answers(port)
-        one = Cluster(ports)
+    with servers_at(free_ports(3), tmp_path_factory) as started:
+        one = Cluster(list(started))
         one.join()
         yield one
+
+
+@contextlib.contextmanager
+def servers_at(
+    ports: list[int], folders: pytest.TempPathFactory
+) -> Iterator[dict[int, subprocess.Popen[bytes]]]:
+    """Start servers of a cluster, and kill them at the end."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("this test starts a cluster: install redis-server")
+    started: dict[int, subprocess.Popen[bytes]] = {}
+    try:
+        for port in ports:
+            folder: Path = folders.mktemp(f"node{port}")
+            command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+            command += ["--dir", str(folder), "--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]
+            started[port] = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        for port in ports:
+            answers(port)
+        yield started
     finally:
-        for process in started:
+        for process in started.values():
             process.kill()
             process.wait()
 
@@ -196,3 +194,57 @@ def test_a_plain_client_of_a_node(cluster: Cluster) -> None:
         assert refused == 2
 
     asyncio.run(main())
+
+
+def owner_of(one: Cluster, key: str) -> int:
+    """Return the index of the master that has the slot of a key."""
+    return int(command(one.nodes[0], "CLUSTER", "KEYSLOT", key)) * len(one.nodes) // SLOTS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("replicated", [True, False])
+def test_a_killed_master(tmp_path_factory: pytest.TempPathFactory, replicated: bool) -> None:
+    """After a master was killed, its replica goes on without a refusal; without a replica requests wait."""
+    ports = free_ports(4)
+    service = Service(5, 0.3)
+    app_id = secrets.token_hex(4)
+
+    async def main(one: Cluster, started: dict[int, subprocess.Popen[bytes]]) -> None:
+        async with one.client() as client:
+            pacer = RedisPacer(client, app_id=app_id, rate_limits=LIMITS)
+            owner = owner_of(one, pacer._queues[Call.SEND]._server._key)  # type: ignore[attr-defined]
+            if replicated:
+                await asyncio.to_thread(replicate, one, owner, ports[3])
+            sending = [asyncio.ensure_future(exchange(pacer, service)) for _ in range(30)]
+            while not service.accepted:
+                await asyncio.sleep(0.01)
+            started[ports[owner]].kill()
+            _, waiting = await asyncio.wait(sending, timeout=PATIENCE if replicated else 2.0)
+            assert bool(waiting) is not replicated
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*sending, return_exceptions=True)
+            await pacer.aclose()
+
+    with servers_at(ports, tmp_path_factory) as started:
+        one = Cluster(ports[:3])
+        one.join()
+        asyncio.run(main(one, started))
+    assert service.refused == 0
+    assert (len(service.accepted) == 30) is replicated
+
+
+def replicate(one: Cluster, owner: int, port: int) -> None:
+    """Make the server at a port a replica of a master, and wait until it has the data."""
+    with redis.Redis(port=port, decode_responses=True) as replica:
+        command(replica, "CLUSTER", "MEET", "127.0.0.1", one.ports[0])
+        end = time.monotonic() + PATIENCE
+        while True:
+            with contextlib.suppress(redis.ResponseError):
+                command(replica, "CLUSTER", "REPLICATE", one.ids[owner])
+                break
+            assert time.monotonic() < end, "the replica does not know its master"
+            time.sleep(0.05)
+        while dict(replica.info("replication")).get("master_link_status") != "up":
+            assert time.monotonic() < end, "the replica does not copy its master"
+            time.sleep(0.05)
