@@ -207,6 +207,16 @@ def test_a_chinese_page_has_what_the_english_page_has(page: Path) -> None:
             assert row[0] == twin[0] or not re.fullmatch(r"[\w, ]*_[\w, ]*|[A-Z]+|\d+", twin[0])
 
 
+def test_both_indexes_list_the_same_pages() -> None:
+    """The tables of contents of the two languages list the same pages in the same order."""
+    english, chinese = (
+        re.findall(r"^   ([a-z_/]+)$", (folder / "index.rst").read_text("utf-8"), re.MULTILINE)
+        for folder in (DOCS, DOCS / "zh")
+    )
+    assert len(english) > 30
+    assert chinese == english
+
+
 def test_the_chinese_codes_are_those_of_the_code() -> None:
     """The Chinese reference has the Chinese term of each result code and each state."""
     codes, states = tables(DOCS / "zh" / "reference" / "codes.rst").values()
