@@ -207,6 +207,12 @@ def test_a_chinese_page_has_what_the_english_page_has(page: Path) -> None:
             assert row[0] == twin[0] or not re.fullmatch(r"[\w, ]*_[\w, ]*|[A-Z]+|\d+", twin[0])
 
 
+def test_every_page_is_in_both_languages() -> None:
+    """Each English page has a Chinese twin."""
+    english = {page.relative_to(DOCS) for page in DOCS.rglob("*.rst") if DOCS / "zh" not in page.parents}
+    assert {page.relative_to(DOCS / "zh") for page in CHINESE} == english
+
+
 def test_both_indexes_list_the_same_pages() -> None:
     """The tables of contents of the two languages list the same pages in the same order."""
     english, chinese = (
