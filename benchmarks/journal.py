@@ -17,7 +17,8 @@ __all__ = ["measure"]
 
 POSTGRES: Final = "EMAY_VOICE_TEST_POSTGRES_URL"
 _REASON: Final = (
-    "Each step is a transaction of its own, and begin and close wait for the disk of the database."
+    "Each step is a transaction of its own, and begin and close wait for the disk of the database. Much of the time is"
+    " CPU of this process, in SQLAlchemy and asyncpg. Done: the rows of a batch are an array for each column."
 )
 
 Times = dict[str, tuple[float, float]]
@@ -38,7 +39,7 @@ async def _times(journal: Journal, batches: int) -> Times:
     # The first batches make the statements and fill the caches.
     measured = {step: samples[batches // 4 :] for step, samples in found.items()}
     return {
-        step: (median(wall for wall, _ in samples), median(cpu for _, cpu in samples))
+        step: (min(wall for wall, _ in samples), median(cpu for _, cpu in samples))
         for step, samples in measured.items()
     }
 
@@ -70,8 +71,9 @@ def measure(*, quick: bool = False) -> Finding:
         title="What does a journal add?",
         meaning="A campaign that survives crashes pays a few milliseconds for each batch of 500 numbers.",
         text=(
-            f"Medians for batches of {SIZE} new numbers, one after the other: look up, claim (``begin``) and ``close``,"
-            " each durable when it returns."
+            f"Batches of {SIZE} new numbers, one after the other: look up, claim (``begin``), ``close``, each durable"
+            " when it returns. Wall times are those of the fastest batch, because they depend on the disk and on the"
+            " other programs of the machine; CPU times are medians of this process."
         ),
         tables=[
             Table(

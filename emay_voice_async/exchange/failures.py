@@ -84,6 +84,8 @@ _BY_ERRNO: Final[Mapping[int, str]] = {
 _NO_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
 )
+_LACKS_PACKAGE: Final = "requires installation of"
+"""A part of the message of httpcore and httpcore2 for a missing package, in a RuntimeError."""
 _STATUS: Final = re.compile(r"[1-5]\d\d\b")
 
 
@@ -110,7 +112,13 @@ def failure(error: Exception, path: str, place: Place, *, maybe: bool, certainly
     again after a failure may fail to connect then.
     """
     meaning = _meaning(error)
-    if not maybe or (meaning is not None and meaning.kind is NotSentError and not certainly):
+    # Without the package there is no connection to write to.
+    lacks_package = isinstance(error, RuntimeError) and _LACKS_PACKAGE in str(error)
+    if (
+        not maybe
+        or (lacks_package and not certainly)
+        or (meaning is not None and meaning.kind is NotSentError and not certainly)
+    ):
         return not_sent(error, path, place)
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in NOT_ACTED_ON:
@@ -143,7 +151,8 @@ def _cause(error: Exception) -> tuple[str, bool]:
         return "the host name of {where} is not valid", True
     if meaning is None:
         # A message of the import system or of the HTTP library names the missing package, and no secret.
-        detail = f": {_escaped(error)}" if isinstance(error, ImportError) else ""
+        named = isinstance(error, ImportError) or _LACKS_PACKAGE in str(error)
+        detail = f": {_escaped(error)}" if named else ""
         return f"an error before the request was written{detail}", not isinstance(error, OSError)
     if meaning.kind is not NotSentError:
         return "an error before the request was written", False

@@ -382,6 +382,17 @@ class TestLoadParts:
         assert done.returncode == 0, done.stderr
         assert done.stdout == "NotSentError\n[]\n"
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("library", ["httpx", "httpx2"])
+    def test_a_library_that_lacks_a_package(self, library: str) -> None:
+        """A package that the library needs for its connections, and that is missing, is named: not sent."""
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_ANYIO, library], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("NotSentError True an error before the request was written: ")
+        assert "anyio" in done.stdout or "requires installation" in done.stdout
+
     def test_without_the_module_of_asyncio(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A missing part is not an error here: the request says what is missing."""
         monkeypatch.setitem(sys.modules, "httpcore", httpx)
@@ -389,6 +400,25 @@ class TestLoadParts:
         monkeypatch.setitem(sys.modules, "anyio._backends", None)
         asyncio.run(load_parts())
 
+
+WITHOUT_ANYIO = """
+import asyncio, sys
+from importlib import import_module
+from emay_voice_async import AsyncEmayVoice, NotSentError
+
+sys.modules["anyio"] = None
+
+async def main(library):
+    http = import_module(library).AsyncClient()
+    async with AsyncEmayVoice("http://127.0.0.1:9", app_id="a", secret_key="b", http_client=http) as voice:
+        try:
+            await voice.get_balance(deadline=0.15)
+        except NotSentError as error:
+            print(type(error).__name__, error.permanent, error.reason)
+
+asyncio.run(main(sys.argv[1]))
+"""
+"""A request over a library without anyio; prints the error."""
 
 FIRST_REQUEST = """
 import asyncio, builtins, concurrent.futures.thread, sys, threading

@@ -506,17 +506,18 @@ class TestFailures:
 
         run(main())
 
-    def test_a_client_whose_library_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A client without its library means "not sent", with the reason."""
-        client = Script(answers()).client()
+    @each_library
+    def test_a_library_without_its_parts(self, library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A library that lacks a part, or is gone, means "not sent", with the reason."""
+        client = client_over(library, responds(library))
         for part in ("Request", "Headers"):
             with monkeypatch.context() as patch:
-                patch.delattr(f"httpx.{part}")
+                patch.delattr(library, part)
                 with pytest.raises(NotSentError, match="AttributeError") as caught:
                     run(post(client))
                 assert caught.value.path == "/voice/send"
                 assert caught.value.permanent
-        monkeypatch.delitem(sys.modules, "httpx")
+        monkeypatch.delitem(sys.modules, library.__name__)
         with pytest.raises(NotSentError, match="KeyError") as caught:
             run(post(client))
         assert caught.value.path == "/voice/send"
