@@ -13,6 +13,7 @@ from benchmarks.findings import Finding, Plot
 __all__ = ["draw"]
 
 _OURS: Final = "#c2410c"
+_OURS_FAST: Final = "#fb923c"
 _OTHERS: Final = ("#64748b", "#94a3b8", "#475569", "#cbd5e1", "#334155")
 _BAR: Final = 0.32
 _NO_MARKUP: Final = str.maketrans("", "", '"&<>')
@@ -58,10 +59,16 @@ def _figures(plot: Plot) -> str:
 
 
 def _colours(plot: Plot) -> list[str]:
-    """Give this client its own colour, as a series or as a label."""
+    """Give this client a colour of its own, as a series or as a label; bars without a client are all of this client."""
     names = list(plot.series) if len(plot.series) > 1 else plot.labels
+    if len(plot.series) == 1 and not any("this client" in name for name in names):
+        return [_OURS] * len(names)
     others = iter(_OTHERS * len(names))
-    return [_OURS if "this client" in name else next(others) for name in names]
+    return [_own_colour(name) if "this client" in name else next(others) for name in names]
+
+
+def _own_colour(name: str) -> str:
+    return _OURS_FAST if "[fast]" in name else _OURS
 
 
 def _bars(axes: Axes, plot: Plot) -> None:
