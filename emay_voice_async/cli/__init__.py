@@ -25,8 +25,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from emay_voice_async.cli.terminal.language import using
-from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.model.extras import missing_extra
 from emay_voice_async.model.version import __version__
 
@@ -50,6 +48,10 @@ def main(arguments: Sequence[str] | None = None, *, is_module: bool = False) -> 
         name = str(error.name).partition(".")[0]
         if name not in _EXTRA:
             raise
+        # Not at the top: --version needs neither.
+        from emay_voice_async.cli.terminal.language import using  # noqa: PLC0415
+        from emay_voice_async.cli.terminal.library_sentences import sentence  # noqa: PLC0415
+
         with using(None):
             print(f"emay-voice: {sentence(missing_extra(name, 'cli'))}", file=sys.stderr)
         return 2

@@ -2,8 +2,8 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
@@ -17,7 +17,7 @@ from emay_voice_async.journal.lifetime import ResourceUser
 from emay_voice_async.journal.pages import pages_of
 from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Line, Standing, State, Summary
 from emay_voice_async.journal.purpose import Purpose
-from emay_voice_async.journal.sqlite_file import file_id
+from emay_voice_async.journal.sqlite_file import EmptyFileError, file_id
 from emay_voice_async.journal.sqlite_thread import SharedConnection
 from emay_voice_async.model.results import Report
 
@@ -69,7 +69,8 @@ class SqliteJournal(ResourceUser[SharedConnection]):
                 lambda db: statements.begin_run(db, purpose, token, file_id(self.path), _is_live), create=True
             )
         if self.path.exists():
-            await self._resource.use(lambda db: reading.check_purpose(db, purpose))
+            with _suppress_empty():
+                await self._resource.use(lambda db: reading.check_purpose(db, purpose))
         return None
 
     async def record(self, reports: Iterable[Report]) -> int:
@@ -99,6 +100,16 @@ class SqliteJournal(ResourceUser[SharedConnection]):
         return await self._resource.use(lambda db: reading.page(db, last, _is_live))
 
 
+@contextmanager
+def _suppress_empty() -> Iterator[None]:
+    """Suppress the error of a file that holds nothing yet: a run makes a journal of the file."""
+    try:
+        yield
+    except JournalError as error:
+        if not isinstance(error.__cause__, EmptyFileError):
+            raise
+
+
 @define(eq=False)
 class _SqliteRun:
     """A run, alive while this object exists and was not ended."""
@@ -112,9 +123,10 @@ class _SqliteRun:
 
     async def look(self, keys: Sequence[Key]) -> Sequence[Standing | None]:
         """Return the standing of each call; None: the call was never claimed."""
-        if self._number is None and not self._connection.path.exists():
-            return [None] * len(keys)
-        return await self._connection.use(lambda db: reading.look_at_once(db, keys, _is_live))
+        if self._number is not None or self._connection.path.exists():
+            with _suppress_empty():
+                return await self._connection.use(lambda db: reading.look_at_once(db, keys, _is_live))
+        return [None] * len(keys)
 
     async def begin(self, claim: Claim) -> bool:
         """Claim a batch durably: whole (True) or not at all (False)."""

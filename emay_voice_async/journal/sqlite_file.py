@@ -17,7 +17,7 @@ from emay_voice_async.journal.sqlite_runs import IsLive, check_whole
 from emay_voice_async.journal.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 from emay_voice_async.journal.sqlite_transaction import Transaction, pragma
 
-__all__ = ["connect", "connect_to_read", "file_id"]
+__all__ = ["EmptyFileError", "connect", "connect_to_read", "file_id"]
 
 CACHE_KIB: Final = 8192
 BUSY_TIMEOUT: Final = 30.0
@@ -25,6 +25,10 @@ BUSY_TIMEOUT: Final = 30.0
 
 _RETRY_PAUSE: Final = 0.01
 _CANNOT_WRITE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
+class EmptyFileError(sqlite3.DatabaseError):
+    """The file holds nothing yet, as after a process that was killed while it made a journal."""
 
 
 def file_id(path: Path) -> str:
@@ -124,7 +128,8 @@ def _create_tables(db: sqlite3.Connection) -> None:
 
 def _check_version(db: sqlite3.Connection, *, write: bool) -> None:
     if pragma(db, "application_id") != APPLICATION_ID:
-        raise sqlite3.DatabaseError("it is not a journal")
+        kind = sqlite3.DatabaseError if pragma(db, "schema_version") else EmptyFileError
+        raise kind("it is not a journal")
     version = pragma(db, "user_version")
     if version != VERSION and version not in MIGRATIONS:
         raise sqlite3.DatabaseError(f"it has version {version}, and this package reads version {VERSION}")

@@ -17,7 +17,7 @@ import pytest
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal import sqlite_file
-from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.protocol import Key, State
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, settled, states
 
@@ -144,6 +144,24 @@ def test_an_empty_file_is_a_new_journal(path: Path) -> None:
         journal = SqliteJournal(path)
         with pytest.raises(JournalError, match="it is not a journal"):
             await journal.summary()
+        await (await journal.start(PURPOSE)).end()
+        assert sum((await journal.summary()).states.values()) == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_journal_that_was_not_made_whole(path: Path, is_begun: bool) -> None:
+    """A plan and a send go on with the file of a process that was killed while it made the journal."""
+    path.touch()
+    if is_begun:
+        sql(path, "PRAGMA journal_mode = WAL")
+
+    async def main() -> None:
+        journal = SqliteJournal(path)
+        run = await journal.start(PURPOSE, dry=True)
+        assert list(await run.look([Key("13800000000")])) == [None]
+        await run.end()
         await (await journal.start(PURPOSE)).end()
         assert sum((await journal.summary()).states.values()) == 0
 

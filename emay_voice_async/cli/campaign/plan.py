@@ -230,7 +230,7 @@ def _duration(plan: Plan, limit: RateLimit | None) -> str:
         speed = gettext(
             "{requests} in {seconds:g} s", requests=requests(limit.requests), seconds=limit.period
         )
-    if plan.requests > 1:
+    if plan.requests > 1 and plan.seconds >= 1:
         return gettext("at least {duration}, at {speed}", duration=duration(plan.seconds), speed=speed)
     return gettext("{duration}, at {speed}", duration=duration(plan.seconds), speed=speed)
 

@@ -57,9 +57,8 @@ def _end_at_once() -> None:
     """End the process without cleanup; the journal and the spool are on disk already."""
     text = f"\n{gettext('Ended at once.')}\n"
     with suppress(OSError, ValueError, AttributeError):
+        # A display of rich replaces standard error by an object without an encoding.
+        data = text.encode(getattr(sys.stderr, "encoding", None) or "utf-8", "replace")
         # os.write takes no lock; the interrupted code may hold the lock of sys.stderr.
-        os.write(
-            sys.stderr.fileno(),
-            (_SHOW_CURSOR if sys.stderr.isatty() else b"") + text.encode(sys.stderr.encoding, "replace"),
-        )
+        os.write(sys.stderr.fileno(), (_SHOW_CURSOR if sys.stderr.isatty() else b"") + data)
     os._exit(ExitCode.INTERRUPTED)
