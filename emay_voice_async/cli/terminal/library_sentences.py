@@ -97,7 +97,7 @@ SENTENCES: Final = (
     noop("{number} columns"),
     noop("{number} numbers"),
     noop("must be {choice}: the file's name does not tell"),
-    noop("must be text: save the workbook as CSV or as Unicode text"),
+    noop("must be text: name a workbook .xlsx or .xls (command line: --format xlsx), or save it as CSV"),
     noop('must be text in {encoding}; name another encoding, such as "big5" (command line: --encoding)'),
     noop('must be text: if it is UTF-16 without a byte order mark, name encoding="utf-16-le"'),
     noop("must be one that Python knows, such as gb18030"),
