@@ -30,6 +30,8 @@ _SHARE: Final = 3
 """The pause after a reading is so many times as long as the reading."""
 _PART: Final = 5000
 """Calls that are read without a pause."""
+_REST: Final = 0.25
+"""The pause after a part is so many times as long as the reading of the part."""
 
 
 @define(eq=False)
@@ -72,7 +74,7 @@ class Watcher:
                 failures.append(line)
             number += 1
             if number % _PART == 0:
-                await asyncio.sleep(self.clock() - began)
+                await asyncio.sleep(_REST * (self.clock() - began))
                 began = self.clock()
         self.results, self.failures = tally.results(summary), tuple(reversed(failures))
         self.details_at, self._detailed = datetime.now(BEIJING), _counts(summary)

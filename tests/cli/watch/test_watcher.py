@@ -71,7 +71,7 @@ def test_while_it_is_written(tmp_path: Path) -> None:
 
 
 def test_pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long journal is read in parts, with a pause as long as the part took."""
+    """A long journal is read in parts, with a pause after each part."""
 
     async def main() -> None:
         await written(SqliteJournal(tmp_path / "run.db"))
