@@ -119,7 +119,7 @@ class TestOthers:
             (["dance"], "没有命令 'dance'"),
             ([], "缺少命令（用法见 emay-voice --help）"),
             (["send", "notice"], "缺少选项 '--to'"),
-            (["balance", "--dance"], "没有选项 '--dance'"),
+            (["balance", "--dance"], "没有选项"),
             (["balance", "dance"], "多余的参数（dance）"),
             (["--limit"], "--limit"),
             (["sandbox", "--port", "65536"], "超出范围"),
