@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 from emay_voice_async.journal.protocol import State
@@ -19,7 +19,7 @@ from emay_voice_async.testing.journal.values import (
 )
 from emay_voice_async.testing.rules import same, true
 
-__all__ = ["CancellingRules", "cancelled_after", "more_and_more"]
+__all__ = ["CancellingRules", "cancelled_after"]
 
 
 class CancellingRules(JournalRules):
@@ -30,7 +30,8 @@ class CancellingRules(JournalRules):
         """A begin that is cancelled at any step has claimed the whole batch or no call of it."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            for turns in more_and_more():
+            turns = 0
+            while True:
                 of = keys(*range(100 * turns, 100 * turns + 40))
                 await settled(run, of[20:], State.NOT_SENT)
                 batch = claim(of)
@@ -44,13 +45,15 @@ class CancellingRules(JournalRules):
                 # The request did not leave, so the claim is closed as not sent.
                 await run.close(batch, State.NOT_SENT, reason="cancelled")
                 true(await run.begin(claim(of)), "the batch can be claimed after it was closed as not sent")
+                turns = _later(turns)
 
     @journal_rule
     async def test_a_cancelled_close_can_be_repeated(self, place: JournalPlace) -> None:
         """A close that is cancelled at any step has closed all calls or none, and a repeat closes them."""
         async with place.open() as journal:
             run = await journal.start(PURPOSE)
-            for turns in more_and_more():
+            turns = 0
+            while True:
                 batch = await begun(run, keys(*range(100 * turns, 100 * turns + 20)))
                 ids = [f"m{place}" for place in range(20)]
                 closing = run.close(batch, State.ACCEPTED, message_ids=ids)
@@ -63,6 +66,7 @@ class CancellingRules(JournalRules):
                 same([standing and standing.message_id for standing in await run.look(batch.keys)], ids)
                 if finished:
                     break
+                turns = _later(turns)
 
     @journal_rule
     async def test_cancelled_calls_change_no_later_result(self, place: JournalPlace) -> None:
@@ -85,12 +89,9 @@ class CancellingRules(JournalRules):
             same(set(await states(run, batch.keys)), {State.ACCEPTED})
 
 
-def more_and_more() -> Iterator[int]:
-    """Count up by one, later in growing steps, because a thread or a server takes many turns of the loop."""
-    turns = 0
-    while True:
-        yield turns
-        turns += 1 + turns // 5
+def _later(turns: int) -> int:
+    """Return the next number of turns, in growing steps, because a thread or a server takes many turns of the loop."""
+    return turns + 1 + turns // 5
 
 
 async def cancelled_after(turns: int, work: Coroutine[Any, Any, Any]) -> list[Any]:
