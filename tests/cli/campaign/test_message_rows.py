@@ -151,7 +151,7 @@ class TestProgram:
             to = str(tmp_path / to)
         result = program("send", "notice", "--to", to, "--template", "--content", "{a}", "--yes")
         assert result.code == 2
-        assert "has no columns for --template: give CSV or JSON lines" in result.error_line
+        assert "has no columns for --template: give CSV, JSON lines or Excel" in result.error_line
 
     def test_resumed(self, program: Program, rows: Path, tmp_path: Path) -> None:
         """With a journal, a row that was changed and whose number was called is not called again."""
