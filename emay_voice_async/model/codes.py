@@ -15,6 +15,7 @@ __all__ = [
     "VOICE_STATES",
     "CallState",
     "ResultCode",
+    "call_state",
     "result_code",
 ]
 
@@ -155,3 +156,10 @@ JOIN_STATES = {"4": CallState.SUCCESS, "3": CallState.TIMEOUT, "2": CallState.FA
 """Table 3.3: the state texts of voice SMS."""
 JOIN_MEANINGS = {"4": "成功", "3": "超时", "2": "失败"}
 """Table 3.3: the document's meanings; a timeout is worded differently in table 3.1."""
+
+_BY_STATE = {**VOICE_STATES, **JOIN_STATES}
+
+
+def call_state(text: str) -> CallState:
+    """Return the state that ``text`` stands for, in either product; an unlisted state is OTHER."""
+    return _BY_STATE.get(text, CallState.OTHER)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES, CallState
+from emay_voice_async.model.codes import CallState, call_state
 from emay_voice_async.model.endpoints import JOIN_REPORTS, JOIN_SEND, VOICE_REPORTS, VOICE_SEND, Endpoint
 from emay_voice_async.wire.times import NULL_WORDS, finite, read_seconds, read_time
 
@@ -36,7 +36,6 @@ __all__ = [
 UNREADABLE: Final = (ValueError, TypeError, OverflowError)
 """The errors of a value that cannot be read."""
 
-_STATES: Final = {**VOICE_STATES, **JOIN_STATES}
 _EXACT: Final = 2**53
 _LONGEST_WORD: Final = 20
 _DATA_URL: Final = re.compile(r"data:[\w.+/;=-]{0,100};base64,")
@@ -71,7 +70,7 @@ def as_optional_word(value: object) -> str | None:
 
 def as_state(value: object) -> CallState:
     """Read a state; an unlisted state is OTHER."""
-    return _STATES.get(as_word(value), CallState.OTHER)
+    return call_state(as_word(value))
 
 
 def as_time(value: object) -> datetime | None:

@@ -16,6 +16,7 @@ from emay_voice_async.model.codes import (
     VOICE_STATES,
     CallState,
     ResultCode,
+    call_state,
     result_code,
 )
 
@@ -114,3 +115,9 @@ class TestCallState:
     def test_only_one_state_is_unknown(self) -> None:
         """Only OTHER has no meaning: it stands for all unlisted states."""
         assert [state for state in CallState if not state.meaning] == [CallState.OTHER]
+
+    def test_states_of_both_products(self) -> None:
+        """A text of either table is its state; an unlisted text is OTHER."""
+        for text, state in {**VOICE_STATES, **JOIN_STATES}.items():
+            assert call_state(text) is state
+        assert call_state(" 4 ") is call_state("OTHER") is call_state("") is CallState.OTHER

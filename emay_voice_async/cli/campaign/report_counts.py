@@ -8,18 +8,13 @@ from typing import Final
 from attrs import define, field
 
 from emay_voice_async.journal.protocol import Journal, State, Summary
-from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES, CallState
+from emay_voice_async.model.codes import CallState, call_state
 
-__all__ = ["ReportCounts", "state_of"]
+__all__ = ["ReportCounts"]
 
 _LEAST_PAUSE: Final = 1.0
 _PAUSE_PER_SECOND: Final = 10.0
 """Seconds of pause for each second that a summary took: a large journal is counted less often."""
-
-
-def state_of(raw: str) -> CallState:
-    """Return the call state of a ``raw_state``, of either product."""
-    return VOICE_STATES.get(raw) or JOIN_STATES.get(raw) or CallState.OTHER
 
 
 @define
@@ -63,5 +58,5 @@ class ReportCounts:
         self.calls = summary.states[State.ACCEPTED] + summary.states[State.UNKNOWN]
         self.states = {}
         for raw, number in summary.reported.items():
-            state = state_of(raw)
+            state = call_state(raw)
             self.states[state] = self.states.get(state, 0) + number

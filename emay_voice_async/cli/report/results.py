@@ -9,9 +9,9 @@ from attrs import define, field, frozen
 
 from emay_voice_async.journal.protocol import Line, State, Summary
 from emay_voice_async.model.beijing import BEIJING
-from emay_voice_async.model.codes import JOIN_STATES, VOICE_STATES, CallState
+from emay_voice_async.model.codes import CallState, call_state
 
-__all__ = ["QUARTER", "CampaignResults", "CampaignTally", "Quarter", "call_state"]
+__all__ = ["QUARTER", "CampaignResults", "CampaignTally", "Quarter"]
 
 QUARTER: Final = timedelta(minutes=15)
 _MAX_REASONS: Final = 200
@@ -146,11 +146,6 @@ class CampaignTally:
             timed=self._timed,
             notable=tuple(notable[:_MAX_NOTABLE]),
         )
-
-
-def call_state(raw: str) -> CallState:
-    """Return the state that a report's ``raw_state`` stands for, of any product."""
-    return VOICE_STATES.get(raw) or JOIN_STATES.get(raw) or CallState.OTHER
 
 
 def _count(counter: Counter[_Key], key: _Key, rest: _Key) -> None:

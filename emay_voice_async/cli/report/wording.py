@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from emay_voice_async.cli.report.results import call_state
 from emay_voice_async.cli.terminal.formatting import escaped, meaning_of
 from emay_voice_async.cli.terminal.language import gettext, noop
 from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.journal.protocol import State
-from emay_voice_async.model.codes import CallState, ResultCode, result_code
+from emay_voice_async.model.codes import CallState, ResultCode, call_state, result_code
 
 __all__ = ["STATES", "cut", "failure_text", "reason_text", "state_text"]
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from attrs import frozen
 
-from emay_voice_async.cli.report.results import call_state
 from emay_voice_async.cli.watch.watcher import Watcher
 from emay_voice_async.journal.protocol import Line, State
 from emay_voice_async.model.beijing import BEIJING
-from emay_voice_async.model.codes import CallState, ResultCode, result_code
+from emay_voice_async.model.codes import CallState, ResultCode, call_state, result_code
 from emay_voice_async.model.numbers import mask
 
 __all__ = ["Watched", "view"]

@@ -13,12 +13,12 @@ from typing import Final
 
 from attrs import define, field
 
-from emay_voice_async.cli.report.results import CampaignResults, CampaignTally, call_state
+from emay_voice_async.cli.report.results import CampaignResults, CampaignTally
 from emay_voice_async.cli.watch.rates import RateMeter
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.protocol import Journal, Line, State, Summary
 from emay_voice_async.model.beijing import BEIJING
-from emay_voice_async.model.codes import CallState
+from emay_voice_async.model.codes import CallState, call_state
 
 __all__ = ["Watcher", "read_results"]
 

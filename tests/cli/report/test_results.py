@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emay_voice_async.cli.report.results import CampaignTally, Quarter, call_state
+from emay_voice_async.cli.report.results import CampaignTally, Quarter
 from emay_voice_async.journal.protocol import Line, State, Summary
 from emay_voice_async.model.beijing import BEIJING
-from emay_voice_async.model.codes import CallState
 
 BEGUN = datetime(2026, 3, 2, 9, 7, tzinfo=BEIJING)
 SUMMARY = Summary("app", "Notice", False, BEGUN, {}, {})
@@ -104,10 +103,3 @@ class TestCampaignTally:
         assert tuple(map(sum, zip(*counted, strict=True))) or expected == (0, 0, 0)
         assert sum(results.failures.values()) == results.failed
         assert all(at.minute % 15 == at.second == 0 for at in results.quarters)
-
-
-def test_call_state() -> None:
-    """The states of every product are known, and others are OTHER."""
-    assert call_state("FAIL_CALL") is CallState.FAIL_CALL
-    assert call_state("4") is CallState.SUCCESS
-    assert call_state("?") is CallState.OTHER
