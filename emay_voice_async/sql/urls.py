@@ -54,9 +54,9 @@ def _parsed(database: object) -> URL:
         url = make_url(database)
     except (ArgumentError, ValueError):
         raise InvalidRequestError("database", _ENCODE) from None
-    has_more = isinstance(database, str) and url.host is not None and database.count("@") > 1
+    has_more = isinstance(database, str) and url.username is not None and database.count("@") > 1
     if has_more or not _HOST.fullmatch(url.host or ""):
-        # A password that contains an @ would end there, and the host would be the rest of the password.
+        # A password that contains an @ would end there; host or database would be the rest of the password.
         raise InvalidRequestError("database", _ENCODE)
     return url
 

@@ -52,6 +52,7 @@ def test_a_password_that_is_not_encoded(password: str) -> None:
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=20))
 @example("aaaaaaaaaaaa@bbbbbbbbbbbb")
+@example("00000000@/00")
 def test_no_password_is_shown(password: str) -> None:
     """Whether a URL is accepted or refused, no end of the password of four or more characters is shown."""
     try:
