@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -55,12 +55,17 @@ def test_a_password_that_is_not_encoded(password: str) -> None:
 @example("00000000@/00")
 def test_no_password_is_shown(password: str) -> None:
     """Whether a URL is accepted or refused, no end of the password of four or more characters is shown."""
-    try:
-        text = repr(SqlJournal(f"postgresql+asyncpg://user:{password}@host/db", "spring"))
-    except InvalidRequestError as error:
-        text = f"{error} {error!r}"
+    assume(password[-4:] not in what_is_shown("x") + what_is_shown("@@"))
     for size in (len(password), 4):
-        assert password[-size:] not in text.replace("host/db", "")
+        assert password[-size:] not in what_is_shown(password)
+
+
+def what_is_shown(password: str) -> str:
+    """Return the text of a journal with this password, or of the refusal."""
+    try:
+        return repr(SqlJournal(f"postgresql+asyncpg://user:{password}@host/db", "spring"))
+    except InvalidRequestError as error:
+        return f"{error} {error!r}"
 
 
 def test_an_encoded_password_is_accepted() -> None:
