@@ -9,6 +9,7 @@ import pkgutil
 import re
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import docutils.nodes
@@ -29,6 +30,7 @@ DOCS = ROOT / "docs"
 PACKAGE = Path(emay_voice_async.__file__).parent
 PACKAGES = {path.stem for path in PACKAGE.iterdir()}
 ARCHITECTURE = DOCS / "architecture.rst"
+MAPS = [ARCHITECTURE, DOCS / "zh" / "architecture.rst"]
 READMES = [ROOT / "README.rst", ROOT / "README.zh-CN.rst"]
 PLAIN = [*READMES, ROOT / "CHANGELOG.rst", ARCHITECTURE]
 """Pages without directives and roles of Sphinx."""
@@ -254,9 +256,10 @@ def test_names_on_the_page_exist(page: Path) -> None:
             assert pkgutil.resolve_name(name), name
 
 
-def test_modules_on_the_map_exist() -> None:
+@pytest.mark.parametrize("page", MAPS, ids=lambda page: str(page.relative_to(DOCS)))
+def test_modules_on_the_map_exist(page: Path) -> None:
     """Every dotted name of a package on the map is a module of it, or a name in a module."""
-    dotted = {name for name in literals(ARCHITECTURE) if re.fullmatch(r"\w+(\.(?!py$)\w+)+", name)}
+    dotted = {name for name in literals(page) if re.fullmatch(r"\w+(\.(?!py$)\w+)+", name)}
     dotted = {name for name in dotted if name.partition(".")[0] in PACKAGES}
     assert len(dotted) > 20
     for name in dotted:
@@ -264,27 +267,48 @@ def test_modules_on_the_map_exist() -> None:
 
 
 @pytest.mark.slow
-def test_paths_on_the_map_exist() -> None:
+@pytest.mark.parametrize("page", MAPS, ids=lambda page: str(page.relative_to(DOCS)))
+def test_paths_on_the_map_exist(page: Path) -> None:
     """Every path on the map, such as ``wire/fields.py``, exists in the package or beside it."""
-    paths = {name for name in literals(ARCHITECTURE) if re.fullmatch(r"\w+(/\w+)+(\.py)?", name)}
+    paths = {name for name in literals(page) if re.fullmatch(r"\w+(/\w+)+(\.\w+)?", name)}
     assert len(paths) > 20
     assert {path for path in paths if not ((PACKAGE / path).exists() or (ROOT / path).exists())} == set()
 
 
-def test_the_map_lists_modules_of_their_packages() -> None:
-    """Every word that the table of packages lists for a package, such as ``retries``, is a module of the package."""
-    [table, *_] = doctree(ARCHITECTURE).findall(docutils.nodes.table)
+def described(page: Path) -> Iterator[tuple[set[str], set[str]]]:
+    """Yield the packages of each row of the map's first table, and the literals of the description."""
+    [table, *_] = doctree(page).findall(docutils.nodes.table)
     [_, *rows] = table.findall(docutils.nodes.row)
-    named = 0
     for row in rows:
-        first, content = [
+        packages, content = [
             {one.astext() for one in cell.findall(docutils.nodes.literal)} for cell in row.children
         ]
-        modules = {path.stem for package in first for path in (PACKAGE / package).glob("*")}
+        yield packages, content
+
+
+@pytest.mark.parametrize("page", MAPS, ids=lambda page: str(page.relative_to(DOCS)))
+def test_the_map_lists_modules_of_their_packages(page: Path) -> None:
+    """Every word that the table of packages lists for a package, such as ``retries``, is a module of the package."""
+    named = 0
+    for packages, content in described(page):
+        modules = {path.stem for package in packages for path in (PACKAGE / package).rglob("*")}
         words = {word for word in content if re.fullmatch("[a-z_]+", word)}
         named += len(words & modules)
-        assert words - modules <= PACKAGES, (first, words - modules)
-    assert named > 60
+        assert words - modules <= PACKAGES, (packages, words - modules)
+    assert named > 100
+
+
+@pytest.mark.parametrize("page", MAPS, ids=lambda page: str(page.relative_to(DOCS)))
+def test_the_map_lists_every_module(page: Path) -> None:
+    """Every module stands in the row of its package; of command line and suites, only the first level does."""
+    first_level = {"cli", "testing"}
+    for packages, content in described(page):
+        for package in packages - {"__pyinstaller"}:
+            folder = PACKAGE / package
+            paths = folder.glob("*") if package in first_level else folder.rglob("*.py")
+            modules = {path.stem for path in paths if not path.name.startswith("_")}
+            missing = {name for name in modules if not any(fnmatch(name, word) for word in content)}
+            assert missing == set(), package
 
 
 def references() -> Iterator[tuple[str, str]]:

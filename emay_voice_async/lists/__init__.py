@@ -1,4 +1,4 @@
-"""Recipients from files: text, CSV and JSON lines.
+"""Recipients from files: text, CSV, JSON lines and workbooks.
 
 :func:`read_recipients` gives an :class:`Entry` for each row, good or bad; :func:`recipients_of` turns
 the entries into recipients to send to. :func:`normalised` reads a number as people write numbers.

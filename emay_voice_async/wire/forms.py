@@ -71,7 +71,8 @@ def _spoken(message: Message) -> dict[str, str]:
                 **_trigger(message),
             }
         case _:
-            return {"content": message.content, **_interaction(message)}
+            notice: Notice | Marketing = message  # a type error here: a kind of message without a form
+            return {"content": notice.content, **_interaction(notice)}
 
 
 def _interaction(message: Notice | Marketing | VoiceSms) -> dict[str, str]:

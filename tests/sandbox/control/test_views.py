@@ -1,20 +1,28 @@
 """The state as JSON."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emay_voice_async.model.codes import CallState, ResultCode
+from emay_voice_async.model.endpoints import ENDPOINTS, Call
 from emay_voice_async.sandbox import Limits, MadeCall, Received
 from emay_voice_async.sandbox.control import views
+from emay_voice_async.sandbox.control.files import page_files
 from sandbox.by_hand import ENDPOINT, NOW, account, request, service
 
 
 def made(count: int) -> list[MadeCall]:
     """Make calls; the custom id is the place."""
     return [MadeCall(NOW, "A", ENDPOINT["/voice/send"], "1", "1", str(n + 1), "") for n in range(count)]
+
+
+def script(name: str) -> str:
+    """Return the text of a file of the page."""
+    return page_files("emay_voice_async.sandbox.control.page")[name].body.decode()
 
 
 class TestPages:
@@ -40,6 +48,28 @@ class TestPages:
         """A page ends below its place; a place after the last record is the newest page."""
         page, _ = views.page_of(made(4), 4, before=before, most=2)
         assert [place for place, _ in page] == places
+
+
+class TestKinds:
+    """The kinds of send, in the JSON and on the page in the browser."""
+
+    def test_every_send_has_a_kind(self) -> None:
+        """Each endpoint of a send has a kind of its own."""
+        assert set(views.KINDS) == {endpoint for endpoint in ENDPOINTS if endpoint.call is Call.SEND}
+        assert len(set(views.KINDS.values())) == len(views.KINDS)
+
+    def test_the_page_has_every_kind_in_both_languages(self) -> None:
+        """The page has a word for each kind, in English and in Chinese."""
+        [kinds] = re.findall(r"const KINDS = \{(.*?)\};", script("calls.js"))
+        words = dict(re.findall(r"(\w+): \"(\w+)\"", kinds))
+        assert set(words) == set(views.KINDS.values())
+        for language in script("words.js").split("\n  zh: {"):
+            assert {word for word in words.values() if f" {word}: " not in language} == set()
+
+    def test_the_page_offers_every_path_for_a_fault(self) -> None:
+        """The form of a fault lists the path of each endpoint."""
+        [paths] = re.findall(r"const PATHS = \[(.*?)\];", script("forms.js"), re.DOTALL)
+        assert re.findall(r'"(.*?)"', paths) == [endpoint.path for endpoint in ENDPOINTS]
 
 
 class TestRecords:
