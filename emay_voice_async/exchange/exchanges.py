@@ -23,6 +23,7 @@ from emay_voice_async.exchange.labels import Ids, RequestLabel
 from emay_voice_async.exchange.retries import Retry, retry_for
 from emay_voice_async.exchange.tasks import OwnedTasks
 from emay_voice_async.exchange.transport import Transport
+from emay_voice_async.exchange.turns import TurnBudget
 from emay_voice_async.model.endpoints import Endpoint
 from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.stats import Stats
@@ -69,7 +70,7 @@ class Exchanges:
         self.clock: ServiceClock = ServiceClock(clock)
         self.tasks: OwnedTasks = OwnedTasks()
         self.timeout = timeout
-        self.turns = transport.turns
+        self.turns: TurnBudget = transport.turns
         self._counts: dict[str, Any] = {
             figure.name: figure.default for figure in fields(Stats) if figure.name != "limits"
         }

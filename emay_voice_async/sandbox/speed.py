@@ -78,7 +78,7 @@ class SpeedWindow:
     """The requests counted within the period, for an account and a kind of call."""
 
     def __init__(self, limit: AnyLimit) -> None:
-        self.refused = 0
+        self.refused: int = 0
         self._counted: deque[int] = deque()
         self.change(limit)
 

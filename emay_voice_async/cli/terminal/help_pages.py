@@ -46,19 +46,19 @@ class _Formatter(click.HelpFormatter):
 
 
 class _Context(click.Context):
-    formatter_class = _Formatter
+    formatter_class: type[click.HelpFormatter] = _Formatter
 
 
 class TranslatedCommand(click.Command):
     """A command with a translated help page; ``epilog_values`` fill the placeholders of the epilog."""
 
-    context_class = _Context
+    context_class: type[click.Context] = _Context
 
     def __init__(
         self, *arguments: Any, epilog_values: Mapping[str, object] | None = None, **options: Any
     ) -> None:
         super().__init__(*arguments, **options)
-        self.epilog_values = epilog_values or {}
+        self.epilog_values: Mapping[str, object] = epilog_values or {}
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the description."""
@@ -79,7 +79,7 @@ class TranslatedCommand(click.Command):
 class TranslatedGroup(TranslatedCommand, click.Group):
     """A group of commands with a translated help page."""
 
-    command_class = TranslatedCommand
+    command_class: type[click.Command] | None = TranslatedCommand
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, and the commands."""

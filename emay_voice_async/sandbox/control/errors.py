@@ -22,7 +22,7 @@ class ControlError(Exception):
         self.status = status
         self.message = message
         self.field = field
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
     def response(self) -> JSONResponse:
         """Make the response."""

@@ -138,7 +138,7 @@ PUSH: Final = _object(
     bare={"type": "boolean", "default": False},
     product={"enum": [product.value for product in Product], "default": Product.VOICE.value},
 )
-ACCOUNT: Final = {
+ACCOUNT: Final[Schema] = {
     **_object(
         app_id={"type": "string", "maxLength": 200, "description": "Without it: the first account."},
         balance=_MONEY,
@@ -156,7 +156,7 @@ ACCOUNT: Final = {
     ),
     "minProperties": 1,
 }
-SETTINGS: Final = {
+SETTINGS: Final[Schema] = {
     **_object(
         report_delay=_SECONDS,
         latency=_SECONDS,

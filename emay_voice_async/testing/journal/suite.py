@@ -1,5 +1,7 @@
 """The conformance suite of a journal."""
 
+from typing import ClassVar
+
 from emay_voice_async.testing.journal.cancelling import CancellingRules
 from emay_voice_async.testing.journal.claiming import ClaimingRules
 from emay_voice_async.testing.journal.history import HistoryRules
@@ -33,4 +35,4 @@ class JournalSuite(
     ``histories``: the number of random histories of the last rule.
     """
 
-    patience = 300.0
+    patience: ClassVar[float] = 300.0

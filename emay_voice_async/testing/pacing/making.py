@@ -43,8 +43,8 @@ class CountingService:
     """The window of the service: an exact log of arrivals on a millisecond clock."""
 
     def __init__(self, requests: int, period: float) -> None:
-        self.refused = 0
-        self.counted = 0
+        self.refused: int = 0
+        self.counted: int = 0
         self._requests = requests
         self._period = round(period * _MILLISECONDS)
         self._log: deque[int] = deque()
