@@ -136,7 +136,7 @@ class CallState(Enum):
 
     SUCCESS = "SUCCESS", "成功", "answered"
     FAIL_CALL = "FAIL_CALL", "呼叫失败", "call failed"
-    FAIL_ERROR_VOICE = "FAIL_ERROR_VOICE", "错误工单", "wrong order"
+    FAIL_ERROR_VOICE = "FAIL_ERROR_VOICE", "错误工单", "faulty work order"
     FAIL_UNKNOWN = "FAIL_UNKNOWN", "未知失败", "failed, cause unknown"
     TIMEOUT = "TIMEOUT", "状态报告超时", "no report in time"
     FAIL_NEEDMORE_BALANCE = "FAIL_NEEDMORE_BALANCE", "余额不足", "not enough money"

@@ -26,7 +26,7 @@ from emay_voice_async.cli.terminal.formatting import (
     money,
     requests,
 )
-from emay_voice_async.cli.terminal.language import gettext, noop
+from emay_voice_async.cli.terminal.language import gettext, ngettext, noop
 from emay_voice_async.cli.terminal.library_sentences import sentence
 from emay_voice_async.cli.terminal.settings import Session
 from emay_voice_async.errors import (
@@ -142,8 +142,10 @@ def check_plan(planned: CampaignPlan, order: Order) -> None:
         raise CommandError(gettext("no numbers in {lists}", lists=", ".join(order.lists.names)))
     if problems.count and not order.options.skip_invalid:
         raise CommandError(
-            gettext(
-                "{entries} cannot be sent to; --skip-invalid leaves them out", entries=entries(problems.count)
+            ngettext(
+                "{number:,} entry cannot be sent to; --skip-invalid leaves it out",
+                "{number:,} entries cannot be sent to; --skip-invalid leaves them out",
+                problems.count,
             )
         )
     if plan.enough is False:
@@ -226,6 +228,8 @@ def _moment(at: float) -> str:
 def _duration(plan: Plan, limit: RateLimit | None) -> str:
     if limit is None:
         speed = gettext("without a limit")
+    elif limit.period == 1:
+        speed = gettext("{requests} a second", requests=requests(limit.requests))
     else:
         speed = gettext(
             "{requests} in {seconds:g} s", requests=requests(limit.requests), seconds=limit.period

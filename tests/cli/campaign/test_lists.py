@@ -183,7 +183,7 @@ class TestLists:
         path.write_text(f"{first},Li\n13800000001,Wang\n")
         result = program(*notice(path, "--column", "1", "--yes"))
         assert result.code == 2
-        assert "1 entry cannot be sent to" in result.error_line
+        assert "1 entry cannot be sent to; --skip-invalid leaves it out" in result.error_line
         assert "a.csv, line 1: " in result.err
         assert not program.called
 

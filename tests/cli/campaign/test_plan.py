@@ -19,6 +19,13 @@ class TestPlan:
         """The plan names the speed."""
         assert "without a limit" in program("--limit", "off", *notice(people, "--plan")).err
 
+    @pytest.mark.parametrize(
+        ("limit", "words"), [("10/1", "10 requests a second"), ("10/2", "10 requests in 2 s")]
+    )
+    def test_limit(self, program: Program, people: Path, limit: str, words: str) -> None:
+        """The plan names the limit; a limit for one second is one a second."""
+        assert f", at {words}\n" in program("--limit", limit, *notice(people, "--plan")).err
+
     @pytest.mark.slow
     def test_long_list(self, program: Program, people: Path) -> None:
         """A terminal shows the progress of reading."""
