@@ -109,7 +109,7 @@ class StartingRules(JournalRules):
         await run.end()
         same((await journal.summary()).kind, "Notice")
         for message in (
-            Template(Notice, "{nmae}，您的快递已到", interactive=True),
+            Template(Notice, "{title}，您的快递已到", interactive=True),
             Template(Notice, "{name}，您的快递已到"),
             Template(Marketing, "{name}，您的快递已到", interactive=True),
             Notice("x，您的快递已到", interactive=True),
