@@ -206,9 +206,10 @@ class AsyncEmayVoice:
         """Send to any number of recipients; yield the outcome of each batch, in input order.
 
         A sized list is checked whole before the first request: the first 5,000 entries (of a template 2,000) in this
-        call, the others on the first iteration, so that the event loop is not kept (:class:`InvalidRequestError`).
-        A stream is checked while being read, and an invalid entry becomes a separate ``NotSent``, in front of the
-        batch that is being gathered.
+        call, the others on the first iteration, so that the checks do not block the event loop
+        (:class:`InvalidRequestError`).
+        A stream is checked while being read, and an invalid entry becomes a separate ``NotSent``. Like the outcome of a
+        duplicate or of a call that the journal knows, it can come before the batch that is being gathered.
         No request is sent before the first iteration, and at most ``max_concurrency`` batches are read ahead.
         After a refusal of the account or the balance, the remaining batches come out as ``NotSent``.
 

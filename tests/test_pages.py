@@ -1,5 +1,6 @@
 """The pages: the examples run, the tables agree with the code, links and names are valid."""
 
+import ast
 import builtins
 import contextlib
 import functools
@@ -179,15 +180,43 @@ def test_the_environment_variables_are_listed() -> None:
         assert f"``{name}``" in listed, name
 
 
+def documented_names() -> set[str]:
+    """Return the full names on the page of the API."""
+    listed = reference("api").read_text("utf-8")
+    names = set(re.findall(r"auto(?:class|data|function):: ([\w.]+)", listed))
+    for module in re.findall(r"automodule:: ([\w.]+)", listed):
+        names |= {f"{module}.{name}" for name in importlib.import_module(module).__all__}
+    return names
+
+
 def test_the_public_names_are_listed() -> None:
     """The reference has every name of the front door."""
-    listed = reference("api").read_text("utf-8")
-    documented = {
-        name.rpartition(".")[2] for name in re.findall(r"auto(?:class|data|function):: ([\w.]+)", listed)
-    }
-    for module in re.findall(r"automodule:: ([\w.]+)", listed):
-        documented |= set(importlib.import_module(module).__all__)
+    documented = {name.rpartition(".")[2] for name in documented_names()}
     assert set(emay_voice_async.__all__) - documented == set()
+
+
+def test_the_names_in_examples_are_listed() -> None:
+    """The reference has every name that an example imports from the package."""
+    imported = {
+        f"{node.module}.{one.name}"
+        for text in (*FILES, *EXAMPLES)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("emay_voice_async")
+        for one in node.names
+    }
+    front_door = {f"emay_voice_async.{name}" for name in emay_voice_async.__all__}
+    assert len(imported) > 30
+    assert imported - documented_names() - front_door == set()
+
+
+def test_the_api_page_is_the_same_in_both_languages() -> None:
+    """The Chinese page of the API lists the same names in the same order."""
+    english, chinese = (
+        re.findall(r"^\.\. auto.*$", page.read_text("utf-8"), re.MULTILINE)
+        for page in (reference("api"), DOCS / "zh" / "reference" / "api.rst")
+    )
+    assert len(english) > 30
+    assert chinese == english
 
 
 def literal_blocks(page: Path) -> list[str]:

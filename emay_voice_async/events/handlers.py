@@ -13,7 +13,7 @@ from emay_voice_async.errors import UsageError
 from emay_voice_async.model.checks import check_callback
 
 if TYPE_CHECKING:
-    # The classes of the events are made when a handler is added: that takes milliseconds, which others need not spend.
+    # Importing the classes of the events takes milliseconds, which a client without a handler saves.
     from emay_voice_async.events.values import Event
 
 __all__ = ["EventHandlers", "OnEvent"]

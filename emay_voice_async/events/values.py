@@ -60,7 +60,7 @@ class SendStarted(Event):
 
 @frozen(kw_only=True)
 class SendEnded(Event):
-    """A send ended, and the last of its batches: the last event of the send.
+    """A send and all its batches have ended. No further event of the send follows.
 
     ``accepted``, ``refused``, ``unknown`` and ``not_sent`` count numbers by outcome, outcomes of an earlier run (of
     the journal) included. ``error`` is the class of the error that ended the reading of the input, or "".
@@ -254,7 +254,8 @@ class PushAnswered(PushEvent):
     """A push was answered: the last event of a push.
 
     ``status`` is the HTTP status; None if the client was gone, or the handling was cancelled. ``reports`` counts the
-    reports that were handed over, ``states`` the same by state. ``error`` is the class of an unexpected error, or "".
+    reports that were handed over, ``states`` those reports by state. ``error`` is the class of an unexpected error, or
+    "".
     """
 
     status: int | None

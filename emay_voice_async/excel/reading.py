@@ -47,7 +47,7 @@ class SheetRows:
     _sheet: CalamineSheet
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield each row with its number, from 1, and the texts of its cells."""
+        """Yield the number, from 1, and the texts of the cells of each row."""
         start = self._sheet.start
         if start is None:
             return

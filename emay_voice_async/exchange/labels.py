@@ -1,4 +1,4 @@
-"""The label of a request: its id, its send and its size, for events, log records and errors."""
+"""The label of a request: id, send and size, for events, log records and errors."""
 
 import secrets
 from itertools import count

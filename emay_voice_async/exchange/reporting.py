@@ -88,7 +88,10 @@ class CallReporter:
         self._release()
 
     def failed(self, error: BaseException) -> None:
-        """Report the end of a call with an error; a call that waits for another turn has not ended."""
+        """Report the end of a call with an error.
+
+        A call that was stopped before posting, and will be made again, gets no event.
+        """
         event = self._end(error)
         if event is not None:
             self._handlers(event)

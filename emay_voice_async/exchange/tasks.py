@@ -48,7 +48,7 @@ class OwnedTasks:
             self._end_eviction(task)
 
     def _end_eviction(self, task: asyncio.Task[Any]) -> bool:
-        """Take back the cancellation by which the closing ends a wait; return whether there was one."""
+        """Undo the cancellation of a wait by the closing of the client; return whether a cancellation was undone."""
         if task not in self._evicted:
             return False
         self._evicted.discard(task)

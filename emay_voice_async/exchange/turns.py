@@ -13,8 +13,8 @@ STEPS_PER_TURN: Final = 8
 class TurnBudget:
     """Spreads the steps of a client over turns of the event loop, in order of arrival.
 
-    Without it, 100 slots that are freed at once, or 100 responses that come at once, would keep the loop for the
-    time of 100 steps (benchmark: loop). A budget belongs to a single event loop.
+    Without it, 100 slots that are freed at once, or 100 responses that come at once, would block the event loop
+    for the time of 100 steps (benchmark: loop). A budget belongs to a single event loop.
     """
 
     def __init__(self, steps: int = STEPS_PER_TURN) -> None:
@@ -38,7 +38,7 @@ class TurnBudget:
         await turn
 
     def _next_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Grant the steps of the next turn, and count on as long as steps are waited for."""
+        """Grant the steps of the next turn, and keep counting while steps wait."""
         self._left = self._steps
         while self._waiting and self._left:
             turn = self._waiting.popleft()

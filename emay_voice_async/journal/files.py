@@ -69,7 +69,7 @@ def _check_alone(path: Path) -> None:
 
 
 def check_owners(path: Path) -> None:
-    """Raise :class:`JournalError` if another user could change the file, its folder, its link or its side files."""
+    """Raise :class:`JournalError` if another user could change the file, folder, link or side files of a journal."""
     target = Path(os.path.realpath(path))
     found = target.stat()
     if not stat.S_ISREG(found.st_mode):

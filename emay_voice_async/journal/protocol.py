@@ -176,7 +176,7 @@ class JournalRun(Protocol):
 
 @frozen
 class Line:
-    """One call and its outcome; the report fields are of the last report that was recorded."""
+    """One call and the outcome; the report fields are of the last recorded report."""
 
     mobile: str = field(repr=mask)
     custom_id: str

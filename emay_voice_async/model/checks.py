@@ -64,7 +64,7 @@ def check_seconds(name: str, value: object, longest: float = LONGEST) -> None:
 
 
 def check_object(name: str, value: object, methods: Iterable[str], form: str) -> None:
-    """Check for an object with these methods, not its class; ``form`` says what is expected, such as "a pacer"."""
+    """Check for an object with the methods; a class is refused. ``form`` describes the object, such as "a pacer"."""
     if isinstance(value, type):
         raise InvalidRequestError(name, f"must be {form}, an object", None, f"the class {value.__name__}")
     if not all(callable(getattr(value, method, None)) for method in methods):
@@ -77,7 +77,7 @@ def field_named(name: str) -> str:
 
 
 def check_callback(name: str, value: object, argument: str) -> None:
-    """Check for a plain function of one argument; ``argument`` says what it is, such as "the event"."""
+    """Check for a plain function of one argument; ``argument`` describes the argument, such as "the event"."""
     if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(
         getattr(value, "__call__", None)  # noqa: B004 - its kind matters
     ):

@@ -169,20 +169,24 @@ class NotSent:
 
 
 Outcome = Accepted | Refused | Unknown | NotSent
-"""The end of a batch; ``index`` counts the outcomes of a send from 0, in input order."""
+"""The end of a batch, or of entries without a request; ``index`` counts the outcomes of a send from 0.
+
+The batches of one message are in input order. An outcome without a request (an invalid entry of a stream, a duplicate,
+or a call that the journal knows) can come before the batch that is being gathered.
+"""
 
 _Kind = TypeVar("_Kind", Accepted, Refused, Unknown, NotSent)
 
 
 @frozen
 class SendResult:
-    """Every outcome of a send, in input order: ``outcomes`` names each recipient exactly once."""
+    """Every outcome of a send, in the order of ``index``: ``outcomes`` names each recipient exactly once."""
 
     outcomes: tuple[Outcome, ...] = ()
 
     @property
     def tickets(self) -> tuple[Ticket, ...]:
-        """The tickets of the accepted batches, in input order."""
+        """The tickets of the accepted batches, in the order of the outcomes."""
         return tuple(ticket for outcome in self.accepted for ticket in outcome.tickets)
 
     @property

@@ -95,7 +95,7 @@ class ReportStore(Protocol):
 
 
 class RecentReports:
-    """A store for one process and one event loop: remembers the last ``maxsize`` handled reports."""
+    """A store of the last ``maxsize`` handled reports, for one process and one event loop."""
 
     def __init__(self, maxsize: int = 100_000) -> None:
         check_count("maxsize", maxsize)

@@ -39,7 +39,7 @@ class PlainRule:
     token: str | None = field(repr=False)
 
     def allows(self, request: Request) -> bool:
-        """Tell whether a plain push is accepted by its client's address, its path and its headers."""
+        """Tell whether client address, path and headers of a plain push satisfy the rule."""
         return self._from_network(request.client) and self._has_token(request)
 
     def _from_network(self, client: str) -> bool:

@@ -160,7 +160,10 @@ class Ledger:
         return request
 
     def _to_register(self, now: float) -> list[int]:
-        """Choose all leases for a server that may not know them, else the leases soon forgotten there."""
+        """Choose the leases to register: those that the server forgets soon.
+
+        A server whose state was lost gets every lease.
+        """
         if self._register:
             return list(self._leases)
         old = now - self.terms.longest / 2e6

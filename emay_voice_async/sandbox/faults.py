@@ -148,7 +148,7 @@ def _place(on: Call | str | None) -> Call | str | None:
 
 @define(eq=False)
 class PlannedFault:
-    """A fault for later requests: ``seen`` requests that it concerns arrived since it was planned."""
+    """A fault for later requests; ``seen`` counts the arrived requests that the fault concerns."""
 
     fault: Fault
     on: Call | str | None = field(converter=_place)

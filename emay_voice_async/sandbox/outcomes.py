@@ -165,7 +165,7 @@ class Callees:
             raise ValueError("the shares of the keys must be 0 or more, and together at most 1")
 
     def outcome(self, place: int) -> Outcome:
-        """Return what the person does who is called in this place of all calls."""
+        """Return the outcome of the call number ``place``, counted over all calls."""
         chance = place * _GOLDEN % 1
         if chance >= self.answer_rate:
             return _UNREACHED

@@ -60,7 +60,7 @@ class _OutOfHoursError(Exception):
 
 @define(eq=False)
 class Batch:
-    """A batch with its state, its claim in the journal, and the outcome once it has ended."""
+    """A batch on the way to an outcome: state, claim in the journal, and the outcome after the end."""
 
     prepared: PreparedBatch
     label: RequestLabel

@@ -47,6 +47,6 @@ class SeenNumbers:
         return places | {place for place, count in zip(unknown.values(), times, strict=True) if count}
 
     def close(self) -> None:
-        """Delete the temporary file, if there is one."""
+        """Delete the temporary file of a long input."""
         if self._file is not None:
             self._file.close()

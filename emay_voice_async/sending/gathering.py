@@ -1,4 +1,4 @@
-"""Recipients gathered for requests: those of one message in input order, those of a template by equal texts."""
+"""Recipients gathered for requests: of a message in input order, of a template by equal texts."""
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def gatherer(message: Message | Template, size: int, max_calls: int | None) -> G
 
 
 class MessageGatherer:
-    """Cuts the recipients of one message in input order; those after ``max_calls`` are not sent to."""
+    """Cuts the recipients of one message in input order; after ``max_calls`` recipients the rest is not sent to."""
 
     def __init__(self, message: Message, size: int, max_calls: int | None) -> None:
         self._message = message

@@ -31,7 +31,7 @@ MAX_FAILURES: Final = 5
 
 
 class Trust(Enum):
-    """What the responses of a run so far say about its address."""
+    """The trust in the address after the responses of a run so far."""
 
     UNPROVEN = "unproven"
     PROVEN = "proven"
@@ -74,7 +74,7 @@ class AddressProof:
         self._in_flight.discard(batch)
 
     def left(self, batch: object) -> None:
-        """Note that the batch has ended or waits again; the next one may have its turn."""
+        """Note that the batch has ended or waits again, and give the turn to the next waiting batch."""
         self._in_flight.discard(batch)
         if self._turn_of is batch:
             self._turn_of = None

@@ -51,7 +51,7 @@ class RecipientReader:
     """Reads the entries of the input in order, checked, in pieces of at most ``size``.
 
     Raises :class:`InvalidRequestError` if an entry of a sized list cannot be sent to: from the constructor for the
-    first entries, for the others from the first :meth:`read`, so that the event loop is not kept. With
+    first entries, for the others from the first :meth:`read`, so that they do not block the event loop. With
     ``tolerant`` a list is read like a stream. ``length`` is the length of a sized list.
     ``allow_only``: every other number is invalid. ``template``: an entry without usable fields is invalid.
     ``deadline``, an instant of the event loop's clock, ends the wait for a stream.

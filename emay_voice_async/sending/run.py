@@ -29,7 +29,7 @@ __all__ = ["OnOutcome", "SendRun"]
 logger: logging.Logger = logging.getLogger(__name__)
 
 _AHEAD: Final = 16
-"""Bound of the outcomes kept behind a slow first batch, as a multiple of the requests in flight."""
+"""Outcomes that may wait behind a slow first batch: at most this many times ``max_concurrency``."""
 _FIGURES: Final = {Accepted: "accepted", Refused: "refused", Unknown: "unknown", NotSent: "not_sent"}
 _FATAL: Final = (AccountError, BalanceError, JournalError)
 
@@ -65,7 +65,11 @@ class SendRun:
         self._changed = asyncio.Event()
 
     async def outcomes(self, max_concurrency: int) -> AsyncGenerator[Outcome, None]:
-        """Yield the outcomes in input order while batches are read and sent."""
+        """Yield the outcomes in the order of ``index`` while batches are read and sent.
+
+        The batches of one message are in input order. An outcome without a request can come before the batch that is
+        being gathered.
+        """
         if self._exchanges.event_handlers.active:
             self._reporter = self._start_reporting()
         try:
@@ -102,7 +106,8 @@ class SendRun:
         if self._seen is not None:
             self._seen.close()
         if self._options.journal is not None:
-            # The client owns the task, so that the batches in flight are recorded however this is left.
+            # The client owns the task, so that the batches in flight are recorded even if the caller of the generator
+            # is cancelled.
             end = self._exchanges.tasks.keep(asyncio.get_running_loop().create_task(self._wind_up(reading)))
             ending += [end] if len(ending) > len(self._batches) else []
         if pending := [task for task in ending if not task.done()]:

@@ -70,7 +70,7 @@ class Sender:
         options: Options,
         on_outcome: OnOutcome | None = None,
     ) -> AsyncGenerator[Outcome, None]:
-        """Check a sized list at once, then send while iterated: outcomes come in input order.
+        """Check a sized list at once, then send while iterated: outcomes come in the order of ``index``.
 
         An error of the input is raised at the end, after the outcomes of all earlier entries; an error of the
         journal at the beginning or at the end.

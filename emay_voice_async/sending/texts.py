@@ -43,7 +43,7 @@ class TextCount:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Delete the temporary file, if there is one."""
+        """Delete the temporary file if texts were counted in a file."""
         self._seen.close()
 
     async def add(self, recipients: Iterable[Recipient]) -> None:

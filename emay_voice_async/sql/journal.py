@@ -36,7 +36,9 @@ _MAX_CAMPAIGN: Final = 200
 
 
 class SqlJournal(ResourceUser[Connections]):
-    """The journal of one campaign, in a database of many; see :class:`~emay_voice_async.journal.Journal`.
+    """The journal of one campaign, in a database that holds many campaigns.
+
+    It is a :class:`~emay_voice_async.journal.Journal`.
 
     ::
 
@@ -51,9 +53,9 @@ class SqlJournal(ResourceUser[Connections]):
     the names of the tables. :meth:`create_schema` creates the tables, or (``create=True``) the first run does.
     ``timeout``: seconds for one call, retries after a failure included.
 
-    A batch is claimed by one sender only. A sender on another machine cannot be checked for life: its open claims
-    are under way until the time of the claim is over by the database's clock, and unknown from then on, or from the
-    end of the run.
+    A batch is claimed by one sender only. Whether a sender on another machine is still running cannot be checked: its
+    open claims are under way until the time of the claim is over by the database's clock, and unknown from then on,
+    or from the end of the run.
 
     A cancelled call ends after its transaction, so that no transaction is left half done. Only failures that may pass
     are retried, such as a lost connection; a wrong password, an unknown database or a bad certificate raises at once.

@@ -15,7 +15,7 @@ from emay_voice_async.sql.tables import Tables
 __all__ = ["RUN_ENDED", "beijing", "page", "summary"]
 
 PAGE: Final = 250
-"""Calls that are read at a time: more would keep the event loop for long."""
+"""Calls that are read at a time: more would block the event loop for long."""
 RUN_ENDED: Final = "the run that sent it ended before the answer came"
 
 

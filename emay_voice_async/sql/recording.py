@@ -17,7 +17,7 @@ from emay_voice_async.sql.tables import Tables
 __all__ = ["record"]
 
 _PAGE: Final = 250
-"""Reports that are added at a time: more would keep the event loop for long."""
+"""Reports that are added at a time: more would block the event loop for long."""
 
 
 @define

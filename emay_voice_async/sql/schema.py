@@ -15,7 +15,7 @@ from emay_voice_async.sql.tables import VERSION, Tables
 __all__ = ["UPGRADES", "Upgrade", "create_schema", "has_tables"]
 
 Upgrade = Callable[[Connection, Tables], None]
-"""Leads tables of one version to the next; new tables exist by then.
+"""Upgrades existing tables by one version; new tables have been created before.
 
 MySQL commits each change of a table by itself. So an upgrade inspects what was done before, and does the rest.
 """

@@ -72,8 +72,8 @@ class Instruments:
         )
         self._sources: tuple[ref[Gauged], ...] = ()
 
-    def ask(self, source: Gauged) -> None:
-        """Ask a source for the gauges, as long as the source is alive."""
+    def register(self, source: Gauged) -> None:
+        """Register a source of gauges; it is dropped when it is garbage-collected."""
         self._sources = (*(one for one in self._sources if one() is not None), ref(source))
 
     def _alive(self) -> list[Gauged]:

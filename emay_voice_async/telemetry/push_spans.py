@@ -29,7 +29,7 @@ _SERVER_ERROR: Final = 500
 
 @define(eq=False)
 class _PushSpan:
-    """The span of a push, the token for the end as current span, and the failed step of the decoding."""
+    """The span of a push, the token that restores the previous current span, and the failed step of the decoding."""
 
     span: Span
     token: Token[Context]

@@ -48,7 +48,7 @@ class _Slots:
         return self.in_flight + sum(now - end < period for end in tuple(self.ends))
 
     def end(self, now: float) -> None:
-        """Count a request that ended now, and forget the requests with a free slot."""
+        """Count a request that ended now, and drop the requests whose slot is free again."""
         self.in_flight -= 1
         if self.limit is not None:
             self.ends.append(now)
@@ -85,7 +85,7 @@ class RequestMetrics:
             BatchEnded: self._count_numbers,
             ReportsTaken: self._count_reports,
         }
-        self._instruments.ask(self)
+        self._instruments.register(self)
 
     def __call__(self, event: Event) -> None:
         """Record an event."""

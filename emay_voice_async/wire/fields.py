@@ -16,7 +16,7 @@ from attrs import frozen
 
 from emay_voice_async.model.codes import CallState, call_state
 from emay_voice_async.model.endpoints import JOIN_REPORTS, JOIN_SEND, VOICE_REPORTS, VOICE_SEND, Endpoint
-from emay_voice_async.wire.times import NULL_WORDS, finite, read_seconds, read_time
+from emay_voice_async.wire.times import NULL_WORDS, finite, plain, read_seconds, read_time
 
 __all__ = [
     "REPORT_FIELDS",
@@ -81,6 +81,9 @@ def as_time(value: object) -> datetime | None:
 def as_seconds(value: object) -> float | None:
     """Read a finite number of seconds, or its text; None for a missing duration."""
     if type(value) is str:
+        # float() also reads "1_000", and digits of any script.
+        if "_" in value or not value.isascii():
+            return read_seconds(value)
         try:
             seconds = float(value)
         except ValueError:
@@ -91,7 +94,7 @@ def as_seconds(value: object) -> float | None:
         return None
     else:
         raise ValueError(f"a number of seconds was expected, not a {type(value).__name__}")
-    return finite(seconds)
+    return seconds if isfinite(seconds) else finite(seconds)
 
 
 def as_recording(value: object) -> bytes | None:
@@ -132,12 +135,19 @@ def _base64(text: str) -> str:
 def as_money(value: object) -> Decimal:
     """Read a finite amount of money exactly."""
     try:
-        amount = Decimal(as_word(value)) if not isinstance(value, Decimal) else value
+        amount = _decimal(plain(as_word(value))) if not isinstance(value, Decimal) else value
     except InvalidOperation:
         raise ValueError("an amount of money was expected") from None
     if not amount.is_finite():
         raise ValueError("an amount of money was expected")
     return amount
+
+
+def _decimal(text: str) -> Decimal:
+    # Decimal() also reads "1_000", and digits of any script.
+    if "_" in text or not text.isascii():
+        raise InvalidOperation
+    return Decimal(text)
 
 
 @frozen

@@ -48,7 +48,7 @@ class Rows:
 
 
 def load_reader() -> None:
-    """Import msgspec, if it is installed; the first reading would import it."""
+    """Import msgspec, if installed, now instead of at the first reading."""
     _msgspec()
 
 

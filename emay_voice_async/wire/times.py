@@ -32,6 +32,8 @@ _DOT_NET: Final = re.compile(r"/?Date\((-?[0-9]{1,15})(?:[+-][0-9]{4})?\)/?")
 _UNITS: Final = ((1, 10**11), (1_000, 10**14), (1_000_000, 10**17))
 """Units in a second, and the number from which a count in them is too large to be a time."""
 
+_FLAGS: Final = re.IGNORECASE | re.ASCII
+"""The flags of the layouts below: a digit is 0 to 9, of no other script."""
 _CLOCK: Final = (
     r"(?P<hour>\d{1,2})[:时](?P<minute>\d{1,2})(?:[:分](?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,9}))?秒?)?"
 )
@@ -92,7 +94,7 @@ def read_seconds(text: str) -> float | None:
         return None
     if _NUMBER.fullmatch(text):
         return finite(float(text))
-    found = re.fullmatch(_DURATION, text, re.IGNORECASE) or re.fullmatch(_CLOCKED, text)
+    found = re.fullmatch(_DURATION, text, _FLAGS) or re.fullmatch(_CLOCKED, text, _FLAGS)
     if found is None:
         raise ValueError("a number of seconds was expected")
     parts = {name: float(part or 0) for name, part in found.groupdict().items()}
@@ -153,7 +155,7 @@ def _of_parts(parts: list[Any]) -> datetime:
 
 
 def _of_layouts(text: str) -> datetime:
-    found = next(filter(None, (re.fullmatch(layout, text, re.IGNORECASE) for layout in _LAYOUTS)), None)
+    found = next(filter(None, (re.fullmatch(layout, text, _FLAGS) for layout in _LAYOUTS)), None)
     if found is None:
         raise ValueError("a time was expected")
     part = {name: (value or "").upper() for name, value in found.groupdict().items()}

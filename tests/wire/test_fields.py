@@ -30,6 +30,8 @@ from emay_voice_async.wire.fields import (
 
 MISSING = [None, "", " ", "\n", "null", "NULL", "None", " undefined ", "nil", "-", "无"]
 BLANKS = st.text(" \t\r\n\u3000", max_size=3)
+ODD_NUMBERS = ["1_000", "1_0.5", "1e1_0", "６_８", "٣", "१२.५", "1٣"]
+"""Texts that Python reads as numbers, and no other writer or reader of JSON does."""
 NO_NUMBERS = [float("nan"), float("inf"), "-inf", "NaN", 10**400, "1e400"]
 
 
@@ -141,7 +143,11 @@ class TestSeconds:
         assert as_seconds(value) is None
         assert as_seconds("0") == 0.0
 
-    @pytest.mark.parametrize("value", [*NO_NUMBERS, "long", [], {}, True], ids=repr)
+    def test_full_width_digits(self) -> None:
+        """Full-width digits are digits."""
+        assert as_seconds(" ６８.5\u3000") == 68.5
+
+    @pytest.mark.parametrize("value", [*NO_NUMBERS, *ODD_NUMBERS, "long", [], {}, True], ids=repr)
     def test_unreadable(self, value: object) -> None:
         """A value that is no finite number is unreadable."""
         with pytest.raises(UNREADABLE):
@@ -198,8 +204,13 @@ class TestRecording:
 class TestMoney:
     """Amounts of money."""
 
+    @pytest.mark.parametrize(("value", "amount"), [(" 1000.50 ", "1000.50"), ("１２.5", "12.5"), (7, "7")])
+    def test_texts(self, value: object, amount: str) -> None:
+        """An amount is read exactly, blanks around it and full-width digits included."""
+        assert as_money(value) == Decimal(amount)
+
     @pytest.mark.parametrize(
-        "value", [None, "", "xxx", "1,000.00", True, [], Decimal("NaN"), math.inf], ids=repr
+        "value", [None, "", "xxx", "1,000.00", True, [], Decimal("NaN"), math.inf, *ODD_NUMBERS], ids=repr
     )
     def test_unreadable(self, value: object) -> None:
         """A value that is no finite number is no amount."""

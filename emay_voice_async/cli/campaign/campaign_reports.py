@@ -31,7 +31,7 @@ class CampaignReports:
     path: Path
     product: Product
     stop: StopRequest = field(factory=StopRequest)
-    """A signal after the last call: a good end."""
+    """Set by Ctrl-C after the last call; the collection then ends without an error."""
     counts: ReportCounts = field(init=False)
     collection: Collection = field(init=False)
     unreadable: int = 0
@@ -77,7 +77,7 @@ class CampaignReports:
             self._ended.set()
 
     async def wait(self, voice: AsyncEmayVoice, seconds: float) -> None:
-        """Wait until all calls have a report, a signal, an error, or so many seconds have passed."""
+        """Wait until every call has a report, a signal or error comes, or ``seconds`` have passed."""
         self._is_sent = True
         self.begin(voice)
         with self.stop.handling_signals(self._ended.set), suppress(TimeoutError):

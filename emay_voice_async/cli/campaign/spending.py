@@ -35,7 +35,7 @@ class Spending:
                 self.now = await voice.get_balance(product=self.product)
 
     async def follow(self, voice: AsyncEmayVoice) -> None:
-        """Ask for the balance now and then until cancelled."""
+        """Ask for the balance every INTERVAL seconds until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL)
             await self.ask(voice)

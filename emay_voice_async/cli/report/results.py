@@ -78,7 +78,7 @@ class CampaignResults:
 
 @define
 class CampaignTally:
-    """Counts the calls of a journal one by one."""
+    """Counts the calls of a journal, call by call."""
 
     _states: Counter[State] = field(factory=Counter)
     _reported: Counter[bool] = field(factory=Counter)

@@ -29,7 +29,7 @@ def current_language() -> str:
 
 
 def noop(message: LiteralString) -> LiteralString:
-    """Mark a sentence for the catalogue, and return it as it is."""
+    """Mark a sentence for the catalogue, and return the sentence unchanged."""
     return message
 
 

@@ -87,7 +87,7 @@ def percent(text: str) -> float:
 
 
 def key_shares(text: str) -> dict[str, float]:
-    """Read keys with the percentage of the people who press them, such as 1=60,2=20."""
+    """Read keys, each with the percentage of callees who press the key, such as 1=60,2=20."""
     pairs = [_KEY_SHARE.fullmatch(part) for part in text.split(",")]
     shares = {pair[1]: Decimal(pair[2]) for pair in pairs if pair}
     if len(shares) < len(pairs) or sum(shares.values()) > _WHOLE:

@@ -1,4 +1,4 @@
-"""The page of a campaign over HTTP: its files, and its data for who has the token."""
+"""The page of a campaign over HTTP: files for all, data for holders of the token."""
 
 import hmac
 from collections.abc import Collection

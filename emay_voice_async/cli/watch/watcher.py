@@ -27,11 +27,11 @@ COUNT_PAUSE: Final = 1.0
 DETAIL_PAUSE: Final = 5.0
 """Seconds between two readings at least; after a long reading the pause is longer."""
 _SHARE: Final = 3
-"""The pause after a reading is so many times as long as the reading."""
+"""The pause after a reading lasts at least this many times as long as the reading before it."""
 _PART: Final = 5000
 """Calls that are read without a pause."""
 _REST: Final = 0.25
-"""The pause after a part is so many times as long as the reading of the part."""
+"""The pause after a part lasts this many times as long as the reading of the part."""
 
 
 @define(eq=False)

@@ -31,7 +31,7 @@ _ERROR: Final[Schema] = {
 
 @frozen(kw_only=True)
 class Described:
-    """What the document says of an operation, beside its path and its docstring."""
+    """The description of an operation in the document, in addition to path and docstring."""
 
     body: Schema | None = None
     query: Mapping[str, Schema] = {}

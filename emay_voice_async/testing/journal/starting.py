@@ -33,7 +33,7 @@ __all__ = ["StartingRules"]
 
 
 class StartingRules(JournalRules):
-    """Starting a journal, and using it after it was closed."""
+    """The start of a journal, and calls of a closed journal."""
 
     @journal_rule
     async def test_the_first_start_creates_the_journal(self, place: JournalPlace) -> None:
