@@ -125,6 +125,7 @@ class TestExactlyOnce:
             async with over_socket(sandbox, rate_limits=UNLIMITED) as voice:
                 to = iter(numbers) if streamed else numbers
                 outcomes = [one async for one in voice.send_batches(Notice("..."), to)]
+                assert [one for one in outcomes if not isinstance(one, Accepted)] == []
                 assert await voice.get_balance() == 0
             tickets = [ticket for one in outcomes if isinstance(one, Accepted) for ticket in one.tickets]
             calls = {call.message_id: (call.mobile, call.custom_id) for call in sandbox.calls}

@@ -198,7 +198,8 @@ class TestOnTerminal:
         result = program(*arguments, terminal=True, stdout=output)
         assert (result.code, output.printed) == (0, b"")
         file = journal.with_name("run.db.reports.jsonl")
-        assert f"Reports are kept in {file}." in result.text
+        # A long path is wrapped.
+        assert f"Reports are kept in {file}.".replace(" ", "") in "".join(result.text.split())
         assert "3 reports, 3 of them for calls in the journal." in result.text
         assert "Reports" in result.err
         rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
