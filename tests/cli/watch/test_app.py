@@ -1,6 +1,7 @@
 """The page of a campaign over HTTP."""
 
 import asyncio
+from typing import get_args
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from emay_voice_async.cli.watch.app import WatchApp
 from emay_voice_async.cli.watch.view import Watched
 from emay_voice_async.cli.watch.watcher import Watcher
 from emay_voice_async.journal.sqlite import SqliteJournal
+from emay_voice_async.model.messages import Message
 from emay_voice_async.sandbox.control.app import SAFE_HEADERS
 
 
@@ -39,6 +41,14 @@ def ask(
 def test_files(path: str, content_type: str) -> None:
     """The page and the files that it shares with the page of the local service are served."""
     assert ask(path).headers["content-type"] == content_type
+
+
+def test_the_page_has_every_kind_of_message_in_both_languages() -> None:
+    """The page has a word for each class of message, in English and in Chinese."""
+    english, chinese = ask("/page/watch.js").text.split("\n  zh: {")
+    for kind in get_args(Message):
+        assert f" {kind.__name__}: " in english
+        assert f" {kind.__name__}: " in chinese
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/page/app.py", "/page/app.js", "/page/../app.py"])
