@@ -5,6 +5,7 @@ import builtins
 import contextlib
 import functools
 import importlib
+import inspect
 import io
 import pkgutil
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import docutils.nodes
 import pytest
-from attrs import fields
+from attrs import fields, has
 from docutils.core import publish_doctree
 
 import emay_voice_async
@@ -339,6 +340,27 @@ def test_the_map_lists_every_module(page: Path) -> None:
             modules = {path.stem for path in paths if not path.name.startswith("_")}
             missing = {name for name in modules if not any(fnmatch(name, word) for word in content)}
             assert missing == set(), package
+
+
+def public_classes() -> Iterator[type]:
+    """Yield the attrs classes of the API page."""
+    listed = reference("api").read_text("utf-8")
+    names = re.findall(r"autoclass:: ([\w.]+)", listed)
+    for module in re.findall(r"automodule:: ([\w.]+)", listed):
+        names += [f"{module}.{name}" for name in importlib.import_module(module).__all__]
+    found = map(pkgutil.resolve_name, names)
+    yield from dict.fromkeys(one for one in found if isinstance(one, type) and has(one))
+
+
+@pytest.mark.parametrize("kind", list(public_classes()), ids=lambda kind: kind.__name__)
+def test_each_field_has_a_text(kind: type) -> None:
+    """Each public field of a public class is named in the docstring of the class, or has a docstring of its own."""
+    bases = [base for base in kind.__mro__ if base is not object]
+    documented = " ".join(inspect.getdoc(base) or "" for base in bases)
+    own = "".join(inspect.getsource(base) for base in bases if "<attrs" not in str(base))
+    for name in (field.name for field in fields(kind) if not field.name.startswith("_")):
+        has_own = re.search(rf'^    {name}: .*\n    """', own, re.MULTILINE)
+        assert f"``{name}" in documented or has_own, name
 
 
 def references() -> Iterator[tuple[str, str]]:

@@ -50,7 +50,7 @@ class Event:
 class SendStarted(Event):
     """A send began: a call of ``send``, or the first iteration of ``send_batches``.
 
-    ``numbers`` is the length of the input; None for a stream.
+    ``path`` is the endpoint, ``product`` its product. ``numbers`` is the length of the input; None for a stream.
     """
 
     path: str
@@ -62,9 +62,9 @@ class SendStarted(Event):
 class SendEnded(Event):
     """A send and all its batches have ended. No further event of the send follows.
 
-    ``accepted``, ``refused``, ``unknown`` and ``not_sent`` count numbers by outcome, outcomes of an earlier run (of
-    the journal) included. ``error`` is the class of the error that ended the reading of the input, or "".
-    ``seconds``: since the start of the send.
+    ``path`` and ``product`` as in :class:`SendStarted`. ``accepted``, ``refused``, ``unknown`` and ``not_sent`` count
+    numbers by outcome, outcomes of an earlier run (of the journal) included. ``error`` is the class of the error that
+    ended the reading of the input, or "". ``seconds``: since the start of the send.
     """
 
     path: str
@@ -81,9 +81,10 @@ class SendEnded(Event):
 class BatchEnded(Event):
     """A batch of a send ended.
 
-    ``numbers`` is the count of numbers. ``code`` is the result code of a refusal, ``error`` the class of the error;
-    both may be "". ``recorded``: the journal had the outcome from an earlier run. ``seconds``: since the batch began
-    to wait.
+    ``send_id`` is the id of the send; ``path`` and ``product`` are its endpoint; ``outcome`` is the word for the
+    outcome. ``numbers`` is the count of numbers. ``code`` is the result code of a refusal, ``error`` the class of the
+    error; both may be "". ``recorded``: the journal had the outcome from an earlier run. ``seconds``: since the batch
+    began to wait.
     """
 
     send_id: str
@@ -101,6 +102,7 @@ class BatchEnded(Event):
 class RequestEvent(Event):
     """An event of a request: of a batch, a getReport or a balance query.
 
+    ``path`` is the endpoint, ``product`` its product, ``call`` the kind of call whose limit counts.
     ``send_id`` is the id of the send, or ""; ``numbers`` the count of numbers in the request. ``attempt`` counts
     from 1 how often the request is sent.
     """
@@ -135,7 +137,7 @@ class RequestRetried(RequestEvent):
     """An attempt had no effect, and the request will be sent again: after ``pause`` seconds, and with a slot.
 
     ``code`` is the result code of a refusal, ``error`` the class of the error, ``cause`` the class of its cause; "" if
-    there is none. ``seconds``: since the request was sent.
+    there is none. ``status`` is the HTTP status, None without a response. ``seconds``: since the request was sent.
     """
 
     code: str
@@ -148,7 +150,7 @@ class RequestRetried(RequestEvent):
 
 @frozen(kw_only=True)
 class RequestAnswered(RequestEvent):
-    """The service answered with SUCCESS. ``seconds``: the round trip."""
+    """The service answered with SUCCESS. ``status``: the HTTP status. ``seconds``: the round trip."""
 
     status: int | None
     seconds: float
@@ -156,7 +158,10 @@ class RequestAnswered(RequestEvent):
 
 @frozen(kw_only=True)
 class RequestRefused(RequestEvent):
-    """The service refused the request, for good. ``code``: the result code. ``seconds``: the round trip."""
+    """The service refused the request, for good.
+
+    ``code``: the result code. ``status``: the HTTP status. ``seconds``: the round trip.
+    """
 
     code: str
     status: int | None
@@ -168,7 +173,7 @@ class RequestUnknown(RequestEvent):
     """The request was sent, and no usable response came, or the caller left before.
 
     ``error`` is the class of the error, ``cause`` the class of its cause, such as ``ReadTimeout``, or "". ``status``
-    is the HTTP status of an unusable response.
+    is the HTTP status of an unusable response. ``seconds``: since the request was sent.
     """
 
     error: str
@@ -181,6 +186,7 @@ class RequestUnknown(RequestEvent):
 class RequestNotSent(RequestEvent):
     """The request was certainly not acted on, and will not be sent again.
 
+    ``error`` is the class of the error, ``cause`` the class of its cause, or "".
     ``seconds``: since the request was handed to the HTTP client; None if it was not (``attempt`` counts the earlier
     attempts then). ``status``: an HTTP status that says that the request was not acted on.
     """
@@ -207,7 +213,8 @@ class LateAnswer(RequestEvent):
 class ReportsTaken(Event):
     """A getReport returned reports, which are stored now; also when the response came late.
 
-    ``states`` counts the readable reports by state; ``broken`` counts the unreadable reports.
+    ``path`` is the endpoint, ``product`` its product. ``reports`` counts the reports, ``states`` the readable reports
+    by state; ``broken`` counts the unreadable reports.
     """
 
     path: str
@@ -255,7 +262,7 @@ class PushAnswered(PushEvent):
 
     ``status`` is the HTTP status; None if the client was gone, or the handling was cancelled. ``reports`` counts the
     reports that were handed over, ``states`` those reports by state. ``error`` is the class of an unexpected error, or
-    "".
+    "". ``seconds``: since the push was received.
     """
 
     status: int | None

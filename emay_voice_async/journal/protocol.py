@@ -108,9 +108,10 @@ class Key(NamedTuple):
 
 @frozen
 class Standing:
-    """The state and the ids of a call; "" for an id that is not known yet.
+    """The ``state`` of a call, and ``custom_id`` and ``message_id``; "" for an id that is not known yet.
 
-    Of an unknown call also the ``reason``, and the instant of the claim; two standings are equal without them.
+    Of an unknown call also the ``reason``, and ``begun_at``, the instant of the claim; two standings are equal without
+    them.
     """
 
     state: State
@@ -176,7 +177,12 @@ class JournalRun(Protocol):
 
 @frozen
 class Line:
-    """One call and the outcome; the report fields are of the last recorded report."""
+    """One call and the outcome.
+
+    ``mobile``, ``custom_id`` and ``message_id`` name the call, ``state`` is the last outcome. ``report_description``,
+    ``called_at`` (aware, in Beijing time), ``duration`` (in seconds) and ``key_pressed`` are those of the last recorded
+    report; "" or None without a report.
+    """
 
     mobile: str = field(repr=mask)
     custom_id: str
@@ -198,8 +204,10 @@ class Line:
 class Summary:
     """The purpose of a journal, and the number of calls in each state.
 
-    ``reported`` counts by the reports' ``raw_state``, the most frequent first; ``reasons`` counts the unknown calls by
-    reason, the most frequent first, at most :data:`MAX_REASONS`.
+    ``app_id`` is the account, ``kind`` the class of the message, ``allow_duplicates`` that of the sends, ``made_at``
+    the instant at which the journal was made. ``states`` has the number of calls in each state. ``reported`` counts by
+    the reports' ``raw_state``, the most frequent first; ``reasons`` counts the unknown calls by reason, the most
+    frequent first, at most :data:`MAX_REASONS`.
     """
 
     app_id: str

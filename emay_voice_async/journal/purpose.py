@@ -17,7 +17,7 @@ __all__ = ["Purpose", "StoredPurpose"]
 
 @frozen
 class Purpose:
-    """The purpose of a journal: one account, one message or template, and whether duplicates are called again.
+    """The purpose of a journal: the account ``app_id``, the ``message`` or template, and ``allow_duplicates``.
 
     The texts of a template are those with placeholders: recipients may come with other fields in the next run.
     """
@@ -52,7 +52,11 @@ class Purpose:
 
 @frozen
 class StoredPurpose:
-    """The stored form of a purpose, without the message itself."""
+    """The stored form of a purpose, without the message itself.
+
+    ``app_id`` is the account, ``kind`` the class of the message, ``product`` its product. ``fingerprint`` is a digest
+    of the message with the ``salt``. ``allow_duplicates`` is that of the sends.
+    """
 
     app_id: str
     kind: str

@@ -26,8 +26,9 @@ _PLAIN_TEXT: Final = {"content-type": "text/plain; charset=utf-8"}
 class PushResponse:
     """The response to a push, for any framework.
 
-    ``headers`` has neither ``content-length`` nor ``connection``: most frameworks set them. ``close``: the rest of
-    the request body was not read, so that the connection should be closed after the response.
+    ``status`` is the HTTP status, ``body`` the whole body. ``headers`` has neither ``content-length`` nor
+    ``connection``: most frameworks set them. ``close``: the rest of the request body was not read, so that the
+    connection should be closed after the response.
     """
 
     status: int

@@ -23,7 +23,7 @@ class ServiceType(Enum):
 
 @define(kw_only=True, eq=False)
 class Account:
-    """An appId with its secretKey, balance and rights.
+    """An account: ``app_id`` and ``secret_key``, the ``balance``, and the kinds of calls in ``services``.
 
     All fields except ``app_id`` and ``rate_limits`` can be changed while the service runs. ``price`` is
     charged for each number of an accepted send. ``allowed_ips`` are the accepted client addresses;

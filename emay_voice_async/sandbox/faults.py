@@ -40,6 +40,7 @@ def _unchanged(answer: HttpReply, _: Endpoint) -> HttpReply:
 class Fault:
     """A fault of a request; the class methods make the usual faults.
 
+    ``name`` is shown in the records; ``spoil`` makes the faulty response of the good one.
     ``acts``: whether the service acts on the request: counts it, accepts and charges a send, removes
     the reports that are handed out. ``before`` and ``after``: seconds until the service acts, and from
     then until the response is sent. Any fault can have these delays:

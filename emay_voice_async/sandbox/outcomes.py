@@ -71,6 +71,7 @@ _JOIN_FAILED: Final = "2"
 class Outcome:
     """The outcome of a call, as the reports of both products write it.
 
+    ``state`` and ``message`` are those of a voice report, ``join_state`` and ``join_message`` those of a voice SMS.
     ``duration`` is in seconds; None: no phone rang. ``key`` is the pressed key, ``recording`` the sound
     file that was left.
     """

@@ -40,7 +40,7 @@ _LOOK: Final = 0.2
 
 @frozen
 class Delivery:
-    """A push: the account, the number of reports, and the receiver's response.
+    """A push: the account ``app_id``, the number of ``reports``, and the receiver's response.
 
     ``status`` is None when no response came; ``body`` is then the reason. ``delivered``: the receiver
     confirmed with HTTP 200 and the text ``success``. Reports that were not confirmed are not removed.

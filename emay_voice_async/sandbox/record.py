@@ -32,9 +32,10 @@ class CallResult:
 class MadeCall:
     """A call that was accepted, charged, and made.
 
-    ``at``: the time of acceptance, in seconds of the sandbox's clock. ``custom_id``: None when the
-    request had no custom id; the service then uses the message id. ``texts``: the other texts of the send, by
-    "interactive", "voicemail" and "sms".
+    ``app_id``, ``endpoint``, ``mobile`` and ``content`` are those of the send, ``message_id`` is the id of the call,
+    ``result`` the end of the call. ``at``: the time of acceptance, in seconds of the sandbox's clock. ``custom_id``:
+    None when the request had no custom id; the service then uses the message id. ``texts``: the other texts of the
+    send, by "interactive", "voicemail" and "sms".
     """
 
     at: float
@@ -63,6 +64,7 @@ class Received:
     """A request that arrived.
 
     - ``at``: the time of arrival, in seconds of the sandbox's clock.
+    - ``method``, ``path``: of the request; ``client``: the address of the sender; ``fields``: the fields of the form.
     - ``fault``: the name of the fault, None without a fault.
     - ``acted``: the service acted on the request, by accepting or refusing.
     - ``code``: the result code in the response, None without a code.

@@ -52,7 +52,7 @@ class Limit:
 
 @frozen
 class Limits:
-    """The limits of an account by kind of call, over both products; None is unlimited."""
+    """The limits of an account, over both products: ``send``, ``reports`` and ``balance``; None is unlimited."""
 
     send: AnyLimit | None = Limit()
     reports: AnyLimit | None = Limit()

@@ -52,7 +52,7 @@ def _merged(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 class CallingHours:
     """The hours of each day at which people may be called, in Beijing time: ``CallingHours("08:00-20:00")``.
 
-    One or more spans, separated by commas; in "20:00-08:00" the span runs over midnight.
+    ``hours`` has one or more spans, separated by commas; in "20:00-08:00" the span runs over midnight.
     """
 
     hours: str
