@@ -217,3 +217,8 @@ class TestSheet:
         """A text file has no sheets."""
         with pytest.raises(InvalidRequestError, match="sheet: must be left out"):
             read_recipients("people.csv", sheet=1)
+
+    def test_encoding(self) -> None:
+        """A workbook has no encoding."""
+        with pytest.raises(InvalidRequestError, match="encoding: must be left out for a workbook"):
+            read_recipients("people.xlsx", encoding="utf-8")

@@ -44,10 +44,10 @@ class JoinedList:
         self._keys: tuple[str, ...] = ()
         try:
             self._read(path, columns)
-        except InvalidRequestError as error:
-            raise CommandError(f"{path}: {error}") from None
-        except OSError as error:
-            raise CommandError(f"{path}: {error.strerror or error}") from None
+        except (InvalidRequestError, OSError) as error:
+            self.close()
+            reason = error.strerror or error if isinstance(error, OSError) else error
+            raise CommandError(f"{path}: {reason}") from None
         self.names: list[str] = list(map(_different, self._keys))
 
     def _read(self, path: Path, columns: ListColumns) -> None:
