@@ -27,7 +27,8 @@ def spool_beside(journal: Path) -> Path:
 class ReportFile:
     """Keeps what a journal does not: recordings, and reports of calls that the journal does not know.
 
-    Only the owner can read the file. A process that is killed can leave a report twice.
+    Only the owner can read the file. A process that is killed can leave a report twice, and a part of a line; the next
+    row begins on a line of its own.
     """
 
     path: Path
@@ -38,7 +39,9 @@ class ReportFile:
 
     def _append(self, data: bytes) -> None:
         try:
-            with open(self.path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            with open(self.path, "a+b", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) and file.read(1) != b"\n":
+                    file.write(b"\n")
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
