@@ -351,7 +351,7 @@ class TestCollecting:
     """``send --collect`` as a process that is killed."""
 
     def test_killed(self, tmp_path: Path) -> None:
-        """Killed at any moment, a send that collects calls nobody twice, and keeps each report of the journal in the file.
+        """Killed at any moment, a send calls nobody twice, and the file has each report that the journal has.
 
         A response that was not on the disk when the process was killed is lost: the service has removed its reports.
         """

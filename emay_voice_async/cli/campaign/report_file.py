@@ -40,8 +40,9 @@ class ReportFile:
     def _append(self, data: bytes) -> None:
         try:
             with open(self.path, "a+b", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) and file.read(1) != b"\n":
-                    file.write(b"\n")
+                if size := file.seek(0, os.SEEK_END):
+                    file.seek(size - 1)
+                    file.write(b"" if file.read() == b"\n" else b"\n")
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
