@@ -12,8 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = (
-    "README.rst", "README.zh-CN.rst", "LICENSE", "CHANGELOG.rst", "pyproject.toml", "hatch_build.py", "noxfile.py",
-    ".ci/run", "docs/index.rst", "docs/examples/worker.py", "tests/conftest.py", "benchmarks/results.rst",
+    "README.rst", "README.zh-CN.rst", "LICENSE", "CHANGELOG.rst", "pyproject.toml", "noxfile.py", ".ci/run",
+    "docs/distribution.py", "docs/index.rst", "docs/examples/worker.py", "tests/conftest.py",
+    "benchmarks/results.rst",
 )  # fmt: skip
 """Files that the source distribution must have."""
 
