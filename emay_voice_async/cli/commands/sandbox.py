@@ -6,12 +6,10 @@ from typing import Final
 
 import click
 
-from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.cli.terminal.formatting import duration, escaped
 from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
 from emay_voice_async.cli.terminal.language import gettext, ngettext
-from emay_voice_async.cli.terminal.library_sentences import sentence
-from emay_voice_async.cli.terminal.listening import address, plain_host
+from emay_voice_async.cli.terminal.listening import listening_error, plain_host
 from emay_voice_async.cli.terminal.option_types import PORT, key_shares, percent, price, seconds, web_address
 from emay_voice_async.cli.terminal.option_types import limit as limit_type
 from emay_voice_async.cli.terminal.output import output_error
@@ -159,13 +157,7 @@ def sandbox(
     except BrokenPipeError as error:
         raise output_error(error) from error
     except OSError as error:
-        raise CommandError(
-            gettext(
-                "cannot listen on {address}: {reason}",
-                address=address(host, port),
-                reason=sentence(error.strerror or error),
-            )
-        ) from None
+        raise listening_error(host, port, error) from None
 
 
 def _tell_delivery(delivery: Delivery, pause: float) -> None:

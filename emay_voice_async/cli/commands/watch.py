@@ -14,7 +14,7 @@ import click
 from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.cli.terminal.help_pages import TranslatedCommand
 from emay_voice_async.cli.terminal.language import gettext
-from emay_voice_async.cli.terminal.listening import address, plain_host
+from emay_voice_async.cli.terminal.listening import listening_error, plain_host
 from emay_voice_async.cli.terminal.option_types import PORT, price
 from emay_voice_async.cli.terminal.output import output_error
 from emay_voice_async.cli.watch.app import WatchApp
@@ -79,13 +79,7 @@ def watch(
     except BrokenPipeError as error:
         raise output_error(error) from error
     except OSError as error:
-        raise CommandError(
-            gettext(
-                "cannot listen on {address}: {reason}",
-                address=address(host, port),
-                reason=error.strerror or error,
-            )
-        ) from None
+        raise listening_error(host, port, error) from None
 
 
 def _opened(journal: str, campaign: str | None) -> Journal:

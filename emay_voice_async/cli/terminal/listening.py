@@ -6,7 +6,7 @@ from emay_voice_async.cli.terminal.exit_codes import CommandError
 from emay_voice_async.cli.terminal.language import gettext
 from emay_voice_async.cli.terminal.library_sentences import sentence
 
-__all__ = ["address", "listening_socket", "plain_host"]
+__all__ = ["address", "listening_error", "listening_socket", "plain_host"]
 
 _BACKLOG = 2048
 
@@ -22,6 +22,14 @@ def address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def listening_error(host: str, port: int, error: Exception) -> CommandError:
+    """Make the error of an address that cannot be listened on, with the reason."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return CommandError(
+        gettext("cannot listen on {address}: {reason}", address=address(host, port), reason=sentence(reason))
+    )
+
+
 def listening_socket(host: str, port: int) -> socket.socket:
     """Open a socket on an address; raise :class:`CommandError` with the address and the reason."""
     try:
@@ -30,9 +38,4 @@ def listening_socket(host: str, port: int) -> socket.socket:
         )
         return socket.create_server((str(place[0]), port), family=family, backlog=_BACKLOG)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CommandError(
-            gettext(
-                "cannot listen on {address}: {reason}", address=address(host, port), reason=sentence(reason)
-            )
-        ) from None
+        raise listening_error(host, port, error) from None
