@@ -569,15 +569,15 @@ def test_the_clock_can_be_given() -> None:
 
 
 def test_the_own_http_client_reads_no_certificates_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Httpx's client, which reads certificates from disk, is made at the first request and not before."""
+    """Httpx's transport, which reads certificates from disk, is made at the first request and not before."""
     made: list[object] = []
-    original = httpx.AsyncClient.__init__
+    original = httpx.AsyncHTTPTransport.__init__
 
-    def recording(self: httpx.AsyncClient, *args: Any, **options: Any) -> None:
+    def recording(self: httpx.AsyncHTTPTransport, *args: Any, **options: Any) -> None:
         made.append(self)
         original(self, *args, **options)
 
-    monkeypatch.setattr(httpx.AsyncClient, "__init__", recording)
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "__init__", recording)
 
     async def main() -> None:
         async with make("http://127.0.0.1:9", timeout=1) as voice:

@@ -121,7 +121,8 @@ class Exchanges:
         if self.event_handlers.active:
             call.observe = reporter = self._reporter(call)
         try:
-            result: _Result = await self._attempt_until_ended(call, reporter)
+            with self.turns:
+                result: _Result = await self._attempt_until_ended(call, reporter)
         except BaseException as error:
             if isinstance(error, EmayVoiceError):
                 error.request_id = label.request_id
@@ -164,7 +165,7 @@ class Exchanges:
         """Acquire a slot and prepare the request for posting."""
         lease = await self._slot(call, again=again)
         try:
-            await self.turns.step()
+            await self.turns.single_step()
             self._check_in_time(call, "there was a slot")
             _take_step(call, CallStep.SLOT)
             if call.prepare is not None:

@@ -26,6 +26,7 @@ __all__ = [
     "KEEPALIVE",
     "HttpClient",
     "RequestMaker",
+    "TransportClient",
     "detached",
     "library_of",
     "load_parts",
@@ -51,6 +52,8 @@ _LIMITS: Final = httpx.Limits(
 )
 _USER_AGENT: Final = f"emay_voice_async/{__version__}"
 _CORES: Final = ("httpcore", "httpcore2")
+_PROXY_SCHEMES: Final = ("http", "https", "all")
+"""The schemes for which httpx looks for a proxy in the environment."""
 _BACKEND: Final = "anyio._backends._asyncio"
 """The module by which the transports of httpx and httpx2 use asyncio; imported at the first request."""
 _NO_COOKIES: Final = CookieJar(DefaultCookiePolicy(allowed_domains=()))
@@ -170,7 +173,25 @@ def _load_backend() -> None:
         import_module(_BACKEND)
 
 
-async def own_client(base_url: str, path: str) -> httpx.AsyncClient:
+class TransportClient:
+    """The transport of httpx without its client, whose redirects, cookies and hooks take time (benchmark: latency)."""
+
+    def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
+        self.is_closed: bool = False
+        self._transport = transport
+
+    async def send(self, request: httpx.Request, **_: object) -> httpx.Response:
+        """Send a request of :class:`RequestMaker`; return the response with its body unread."""
+        await _mark_start(request)
+        return await self._transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        self.is_closed = True
+        await self._transport.aclose()
+
+
+async def own_client(base_url: str, path: str) -> TransportClient | httpx.AsyncClient:
     """Make a client for one service, in a thread; raise :class:`NotSentError` that names a wrong setting.
 
     The making of the first client imports httpcore. Certificates are read for https only. The proxies of the
@@ -179,16 +200,13 @@ async def own_client(base_url: str, path: str) -> httpx.AsyncClient:
     return await asyncio.to_thread(_made, base_url, path)
 
 
-def _made(base_url: str, path: str) -> httpx.AsyncClient:
+def _made(base_url: str, path: str) -> TransportClient | httpx.AsyncClient:
     context = _context(path) if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trust_env = not is_loopback(base_url)
+    if is_loopback(base_url) or not any(map(getproxies().get, _PROXY_SCHEMES)):
+        return TransportClient(httpx.AsyncHTTPTransport(limits=_LIMITS, verify=context))
     try:
         return httpx.AsyncClient(
-            limits=_LIMITS,
-            verify=context,
-            trust_env=trust_env,
-            cookies=_NO_COOKIES,
-            event_hooks={"request": [_mark_start]},
+            limits=_LIMITS, verify=context, cookies=_NO_COOKIES, event_hooks={"request": [_mark_start]}
         )
     except Exception as error:
         setting = _wrong_proxy(context)
@@ -212,7 +230,7 @@ def _context(path: str) -> ssl.SSLContext:
 def _wrong_proxy(context: ssl.SSLContext) -> str:
     """Return the name of the proxy setting of the environment that httpx refuses, without its value."""
     proxies = getproxies()
-    for scheme in ("http", "https", "all"):
+    for scheme in _PROXY_SCHEMES:
         url = proxies.get(scheme, "127.0.0.1")
         try:
             httpx.AsyncHTTPTransport(proxy=url if "://" in url else f"http://{url}", verify=context)

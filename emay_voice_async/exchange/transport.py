@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, Final
@@ -78,16 +78,38 @@ class Progress:
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Record an event of httpcore; an event comes before its action."""
         self.traced = True
-        if event.endswith("connect_tcp.started") and "host" in info:
-            self.address = info["host"], info["port"]
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")) and "return_value" in info:
-            tap(info["return_value"])
-        to_proxy = getattr(info.get("request"), "method", None) == b"CONNECT"
-        if event.endswith("send_request_headers.started") and not to_proxy:
-            if self.abandoned:
-                raise NotSentError("the caller gave up before the request was written")
-            self.headers = True
-            self.recording.clear()
+        follow = _FOLLOWED.get(event.partition(".")[2])
+        if follow is not None:
+            follow(self, info)
+
+
+def _connects(progress: Progress, info: Mapping[str, Any]) -> None:
+    if "host" in info:
+        progress.address = info["host"], info["port"]
+
+
+def _connected(_: Progress, info: Mapping[str, Any]) -> None:
+    if "return_value" in info:
+        tap(info["return_value"])
+
+
+def _writes(progress: Progress, info: Mapping[str, Any]) -> None:
+    if getattr(info.get("request"), "method", None) == b"CONNECT":
+        # The request goes to a proxy, and not to the service.
+        return
+    if progress.abandoned:
+        raise NotSentError("the caller gave up before the request was written")
+    progress.headers = True
+    progress.recording.clear()
+
+
+_FOLLOWED: Final[Mapping[str, Callable[[Progress, Mapping[str, Any]], None]]] = {
+    "connect_tcp.started": _connects,
+    "connect_tcp.complete": _connected,
+    "start_tls.complete": _connected,
+    "send_request_headers.started": _writes,
+}
+"""The events of httpcore that a request follows, without the name of the layer in front."""
 
 
 class Transport:
@@ -206,7 +228,7 @@ class Transport:
         headers = response.headers
         if response.is_stream_consumed:
             # Read and inflated by an event hook or a transport of the user.
-            await self.turns.step()
+            await self.turns.single_step()
             body, incomplete = response.content, None
         else:
             body, incomplete = await self._raw(response, end)
@@ -226,7 +248,7 @@ class Transport:
         stalled: asyncio.Handle | None = None
         try:
             async with asyncio.timeout_at(end) as bound, aclosing(response.aiter_raw()) as pieces:
-                await self.turns.step()
+                await self.turns.single_step()
                 async for piece in pieces:
                     body += piece
                     if len(body) > self._max_size:

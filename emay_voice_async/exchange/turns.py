@@ -14,14 +14,27 @@ class TurnBudget:
     """Spreads the steps of a client over turns of the event loop, in order of arrival.
 
     Without it, 100 slots that are freed at once, or 100 responses that come at once, would block the event loop
-    for the time of 100 steps (benchmark: loop). A budget belongs to a single event loop.
+    for the time of 100 steps (benchmark: loop). A budget belongs to a single event loop, and is entered (``with``) by
+    each call and each send while it lasts.
     """
 
     def __init__(self, steps: int = STEPS_PER_TURN) -> None:
         self._steps = steps
+        self._users = 0
         self._left = steps
         self._counting = False
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def __enter__(self) -> None:
+        self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._users -= 1
+
+    async def single_step(self) -> None:
+        """Take the only step of a user in this turn; with few users no step needs to be counted."""
+        if self._users > self._steps:
+            await self.step()
 
     async def step(self) -> None:
         """Return at once if this turn has a step left, or else in a later turn."""

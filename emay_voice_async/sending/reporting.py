@@ -5,9 +5,8 @@ This module is imported at the first send of a client with a handler: the classe
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from emay_voice_async.errors import RefusedError
 from emay_voice_async.events.fields import error_names, shown_code
@@ -38,17 +37,16 @@ class SendReporter:
         self._endpoint = endpoint
         self._started = _now()
         self._counts: Counter[OutcomeName] = Counter()
-        self._unended = 0
+        self._unended: dict[Batch, float] = {}
         self._is_left = False
         self._error = ""
         handlers(
             SendStarted(request_id=send_id, path=endpoint.path, product=endpoint.product, numbers=numbers)
         )
 
-    def batch_started(self, batch: Batch) -> Callable[["asyncio.Task[Any]"], None]:
-        """Count a batch; return the callback for the end of the task."""
-        self._unended += 1
-        return partial(self._batch_ended, batch, _now())
+    def batch_started(self, batch: Batch) -> None:
+        """Count a batch, and keep the time of its start."""
+        self._unended[batch] = _now()
 
     def failed(self, error: Exception) -> None:
         """Keep the error that ended the reading of the input, or the journal, for the end of the send."""
@@ -59,7 +57,8 @@ class SendReporter:
         self._is_left = True
         self._end_if_over()
 
-    def _batch_ended(self, batch: Batch, started: float, _: object) -> None:
+    def batch_ended(self, batch: Batch) -> None:
+        """Report the end of a batch."""
         name, numbers = _ending(batch)
         outcome = batch.outcome
         recorded = isinstance(outcome, Accepted | Unknown) and outcome.recorded
@@ -78,10 +77,9 @@ class SendReporter:
                 code=shown_code(error.code) if isinstance(error, RefusedError) else "",
                 error="" if error is None else error_names(error)[0],
                 recorded=recorded,
-                seconds=_now() - started,
+                seconds=_now() - self._unended.pop(batch),
             )
         )
-        self._unended -= 1
         self._end_if_over()
 
     def _end_if_over(self) -> None:

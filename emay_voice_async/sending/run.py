@@ -59,7 +59,7 @@ class SendRun:
         self._reporter: SendReporter | None = None
         self._stopped: EmayVoiceError | None = None
         self._batches: deque[tuple[Batch, asyncio.Task[Outcome]]] = deque()
-        self._unfinished = 0
+        self._running: set[Batch] = set()
         self._seen: SeenNumbers | None = None
         # An Event, because two tasks wait; with a future both would need asyncio.wait (benchmark: codes).
         self._changed = asyncio.Event()
@@ -73,17 +73,18 @@ class SendRun:
         if self._exchanges.event_handlers.active:
             self._reporter = self._start_reporting()
         try:
-            reading = await self._begin(max_concurrency)
-            try:
-                while not reading.done() or self._batches:
-                    while self._batches and self._batches[0][1].done():
-                        yield self._batches.popleft()[1].result()
-                        self._notify()
-                    if not reading.done() or self._batches:
-                        await self._next_change()
-                reading.result()
-            finally:
-                await self._leave(reading)
+            with self._exchanges.turns:
+                reading = await self._begin(max_concurrency)
+                try:
+                    while not reading.done() or self._batches:
+                        while self._batches and self._batches[0][1].done():
+                            yield self._batches.popleft()[1].result()
+                            self._notify()
+                        if not reading.done() or self._batches:
+                            await self._next_change()
+                    reading.result()
+                finally:
+                    await self._leave(reading)
         except Exception as error:
             if self._reporter is not None:
                 self._reporter.failed(error)
@@ -119,7 +120,7 @@ class SendRun:
         loop = asyncio.get_running_loop()
         if self._options.journal is None and self._is_one_batch:
             batcher = await self._open()
-            await self._exchanges.turns.step()
+            await self._exchanges.turns.single_step()
             while (prepared := await batcher.read()) is not None:
                 self._start(prepared)
             done = loop.create_future()
@@ -176,7 +177,7 @@ class SendRun:
             return True
         stuck = not self._batches[0][1].done()
         most = _AHEAD * max_concurrency if stuck else max_concurrency
-        return self._unfinished < max_concurrency and len(self._batches) < most
+        return len(self._running) < max_concurrency and len(self._batches) < most
 
     def _notify(self, _: object = None) -> None:
         self._changed.set()
@@ -191,19 +192,23 @@ class SendRun:
         batch = Batch(prepared, label)
         if self._stopped is not None:
             batch.call_off(self._stopped)
-        self._unfinished += 1
         # Before the task: an eager task may end at once.
-        report = None if self._reporter is None else self._reporter.batch_started(batch)
+        self._running.add(batch)
+        if self._reporter is not None:
+            self._reporter.batch_started(batch)
         # The client owns the task, which goes on if the caller leaves this run.
         task = self._exchanges.tasks.keep(asyncio.get_running_loop().create_task(self._finish(batch)))
         self._batches.append((batch, task))
-        task.add_done_callback(self._finished)
-        if report is not None:
-            task.add_done_callback(report)
+        # For a task that was cancelled before the first step.
+        task.add_done_callback(lambda _: self._ended(batch))
 
-    def _finished(self, _: object) -> None:
-        self._unfinished -= 1
-        self._notify()
+    def _ended(self, batch: Batch) -> None:
+        """Take note of the end of a batch, once."""
+        if batch in self._running:
+            self._running.discard(batch)
+            if self._reporter is not None:
+                self._reporter.batch_ended(batch)
+            self._notify()
 
     def _stop(self, error: EmayVoiceError) -> list[asyncio.Task[Any]]:
         """Call off every batch that is not in flight; return their tasks, which end at once."""
@@ -212,15 +217,19 @@ class SendRun:
 
     async def _finish(self, batch: Batch) -> Outcome:
         """Send a batch, count the outcome, and call ``on_outcome``."""
-        outcome, failure = await self._delivery.deliver(batch)
-        self._take_note(outcome, failure)
-        if self._on_outcome is not None:
-            try:
-                self._on_outcome(outcome)
-            except Exception:
-                # The calls are made and the other batches are on their way: too late to stop.
-                logger.exception("on_outcome failed", extra=batch.label.extra())
-        return outcome
+        try:
+            outcome, failure = await self._delivery.deliver(batch)
+            self._take_note(outcome, failure)
+            if self._on_outcome is not None:
+                try:
+                    self._on_outcome(outcome)
+                except Exception:
+                    # The calls are made and the other batches are on their way: too late to stop.
+                    logger.exception("on_outcome failed", extra=batch.label.extra())
+            return outcome
+        finally:
+            # Not by a callback of the task, which would come a turn of the event loop later (benchmark: latency).
+            self._ended(batch)
 
     def _take_note(self, outcome: Outcome, failure: JournalError | None) -> None:
         """Count an outcome, and stop the run if all other batches would have the same error."""

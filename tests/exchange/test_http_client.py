@@ -18,6 +18,7 @@ from emay_voice_async.errors import EmayVoiceError, InvalidRequestError, NotSent
 from emay_voice_async.exchange.addresses import PROXY_VARIABLES
 from emay_voice_async.exchange.http_client import (
     RequestMaker,
+    TransportClient,
     detached,
     library_of,
     load_parts,
@@ -222,9 +223,37 @@ class TestProxySettings:
         assert error_of(SERVICE).reason.startswith("the system's http proxy: ")
 
     def test_no_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """An unreadable NO_PROXY is named."""
+        """An unreadable NO_PROXY is named, where there is a proxy; without a proxy it does not matter."""
         monkeypatch.setenv("NO_PROXY", "http://[::1")
+        assert "NO_PROXY" not in error_of(SERVICE).reason
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
         assert error_of(SERVICE).reason.startswith("NO_PROXY: ")
+
+    @pytest.mark.parametrize(
+        ("variables", "uses_proxy"),
+        [
+            ({}, False),
+            ({"NO_PROXY": "*"}, False),
+            ({"HTTP_PROXY": ""}, False),
+            ({"http_proxy": "http://127.0.0.1:1"}, True),
+            ({"all_proxy": "http://127.0.0.1:1"}, True),
+            ({"https_proxy": "http://127.0.0.1:1", "NO_PROXY": "service"}, True),
+        ],
+    )
+    def test_httpx_reads_the_settings(
+        self, variables: dict[str, str], uses_proxy: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With a proxy in the environment the own client is httpx's, which reads NO_PROXY, or else its transport."""
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+        async def main() -> type:
+            client = await own_client(SERVICE, "/p")
+            await client.aclose()
+            assert client.is_closed
+            return type(client)
+
+        assert asyncio.run(main()) is (httpx.AsyncClient if uses_proxy else TransportClient)
 
     def test_a_missing_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A SOCKS proxy without the package socksio: the variable and the package are named."""

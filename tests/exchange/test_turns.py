@@ -105,6 +105,30 @@ class TestTurnBudget:
 
         in_turns(main())
 
+    @pytest.mark.parametrize(("users", "most"), [(4, 4), (5, 4), (30, 4)])
+    def test_single_steps(self, users: int, most: int) -> None:
+        """As many users as steps are not counted, each with a step in this turn; more users take turns."""
+
+        async def main() -> list[int]:
+            budget = TurnBudget(4)
+            turns: list[int] = []
+
+            async def use() -> None:
+                with budget:
+                    await asyncio.sleep(0)
+                    await budget.single_step()
+                    turns.append(this_turn())
+                    # Until all have begun.
+                    await asyncio.sleep(0)
+
+            await asyncio.gather(*(use() for _ in range(users)))
+            assert not budget._users
+            return turns
+
+        turns = Counter(in_turns(main()))
+        assert turns.total() == users
+        assert max(turns.values()) == most
+
     def test_an_idle_budget_calls_nothing(self) -> None:
         """Without steps nothing is called in the event loop."""
 
