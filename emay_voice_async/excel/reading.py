@@ -1,4 +1,7 @@
-"""Rows of texts from a sheet of a workbook; the whole sheet is in memory while it is read."""
+"""Rows of texts from a sheet of a workbook; the whole sheet is in memory while it is read.
+
+A damaged workbook can end the process: ``reading_process`` reads in a process of its own.
+"""
 
 import datetime
 import io
@@ -18,11 +21,11 @@ from python_calamine import (
 
 from emay_voice_async.errors import InvalidRequestError
 
-__all__ = ["BytesReader", "SheetRows", "cell_text", "open_sheet"]
+__all__ = ["WORKBOOK_RULE", "BytesReader", "SheetRows", "cell_text", "check_bytes", "open_sheet"]
 
 SheetCell = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta
 
-_WORKBOOK: Final = "must be a workbook of Excel (.xlsx or .xls)"
+WORKBOOK_RULE: Final = "must be a workbook of Excel (.xlsx or .xls)"
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAX_EXACT: Final = 10**15
@@ -34,7 +37,7 @@ class BytesReader(Protocol):
     """A file; one that reads text is refused."""
 
     def read(self, size: int, /) -> bytes | str:
-        """Return the whole file for -1."""
+        """Return up to ``size`` bytes, or the whole file for -1; empty at the end."""
         ...
 
 
@@ -91,12 +94,17 @@ def cell_text(cell: SheetCell) -> str:
     return str(cell)
 
 
-def _bytes(file: BytesReader) -> bytes:
-    data = file.read(-1)
+def check_bytes(data: bytes | str) -> bytes:
+    """Raise :class:`InvalidRequestError` for text."""
     if not isinstance(data, bytes):
         raise InvalidRequestError("source", "must read bytes for a workbook", None, type(data).__name__)
+    return data
+
+
+def _bytes(file: BytesReader) -> bytes:
+    data = check_bytes(file.read(-1))
     if not data:
-        raise _refused(_WORKBOOK, "an empty file")
+        raise _refused(WORKBOOK_RULE, "an empty file")
     return data
 
 
@@ -146,7 +154,7 @@ def _unreadable(data: bytes, *, is_encrypted: bool = False) -> InvalidRequestErr
         found = "text with the name of a workbook: save it as .xlsx, or name its format csv"
     else:
         found = "other bytes"
-    return _refused(_WORKBOOK, found)
+    return _refused(WORKBOOK_RULE, found)
 
 
 def _refused(rule: str, found: str | None = None) -> InvalidRequestError:

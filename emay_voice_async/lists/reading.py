@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from attrs import define, field
+
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.lists.columns import Column
 from emay_voice_async.lists.decoding import Readable, check_encoding, lines_of
@@ -32,8 +34,29 @@ _CHOICE: Final = "txt, csv, jsonl or xlsx"
 WORKBOOK: Final = "xlsx"
 """The format of workbooks."""
 _Notify = Callable[[str], object]
+_Stop = Callable[[], object]
+_OnStart = Callable[[_Stop], object]
 _AT_ONCE: Final = 500
 """Rows that a thread reads before the event loop hands them out."""
+
+
+@define
+class _Stops:
+    """What must be ended at once when the entries are closed while a thread reads them."""
+
+    _stops: list[_Stop] = field(factory=list)
+    _is_closed: bool = False
+
+    def add(self, stop: _Stop) -> None:
+        # In this order, no stop is missed: close() does the same the other way round.
+        self._stops.append(stop)
+        if self._is_closed:
+            stop()
+
+    def close(self) -> None:
+        self._is_closed = True
+        for stop in self._stops:
+            stop()
 
 
 class Entries(Iterator[Entry]):
@@ -43,11 +66,12 @@ class Entries(Iterator[Entry]):
     goes on; ``for`` reads in place.
     """
 
-    def __init__(self, entries: Callable[[_Notify, _Notify], Generator[Entry, None, None]]) -> None:
+    def __init__(self, entries: Callable[[_Notify, _Notify, _OnStart], Generator[Entry, None, None]]) -> None:
         self._encodings: list[str] = []
         self._sheets: list[str] = []
-        # Not a method of this object: a reference cycle would keep an abandoned file open.
-        self._entries = entries(self._encodings.append, self._sheets.append)
+        self._stops = _Stops()
+        # Not methods of this object: a reference cycle would keep an abandoned file open.
+        self._entries = entries(self._encodings.append, self._sheets.append, self._stops.add)
         self._failure: Exception | None = None
         self._closing = False
         self._reading = threading.Lock()
@@ -85,7 +109,8 @@ class Entries(Iterator[Entry]):
     def close(self) -> None:
         """End the stream, and close a file that was opened for it.
 
-        If a thread still reads for a task that was cancelled, that thread closes the file afterwards.
+        If a thread still reads for a task that was cancelled, that thread closes the file afterwards; a process that
+        reads a workbook is ended at once.
         """
         self._closing = True
         if self._reading.acquire(blocking=False):
@@ -93,6 +118,8 @@ class Entries(Iterator[Entry]):
                 self._entries.close()
             finally:
                 self._reading.release()
+        else:
+            self._stops.close()
 
     def _read(self) -> list[Entry]:
         """Read the next entries; an error is kept until the entries before it were handed out."""
@@ -258,6 +285,7 @@ def _entries(
     encoding: str | None,
     on_encoding: _Notify,
     _: _Notify,
+    __: object,
 ) -> Generator[Entry, None, None]:
     with _opened(source) as file:
         yield from reader(lines_of(file, encoding, on_encoding))
@@ -269,13 +297,13 @@ def _workbook_entries(
     sheet: str | int | None,
     _: _Notify,
     on_sheet: _Notify,
+    on_start: _OnStart,
 ) -> Generator[Entry, None, None]:
-    from emay_voice_async.excel.reading import open_sheet  # noqa: PLC0415 - an extra
+    from emay_voice_async.excel.reading_process import sheet_rows  # noqa: PLC0415 - an extra
 
-    with _opened(source) as file:
-        rows = open_sheet(file, sheet)
-    on_sheet(rows.name)
-    yield from reader(rows)
+    with _opened(source) as file, sheet_rows(file, sheet, on_start) as rows:
+        on_sheet(rows.name)
+        yield from reader(rows)
 
 
 def _opened(source: str | os.PathLike[str] | Readable) -> AbstractContextManager[Readable]:

@@ -1,5 +1,6 @@
 """Rows of texts from a sheet: files that are no readable workbook."""
 
+import datetime
 import importlib
 import io
 import random
@@ -13,7 +14,7 @@ import xlsxwriter
 
 import emay_voice_async.excel.reading as reading
 from emay_voice_async.errors import InvalidRequestError
-from emay_voice_async.excel.reading import open_sheet
+from emay_voice_async.excel.reading import cell_text, open_sheet
 
 LISTS = Path(__file__).parent.parent / "samples" / "lists"
 
@@ -68,7 +69,40 @@ def test_text() -> None:
         open_sheet(io.StringIO("x"), None)
 
 
-@pytest.mark.parametrize("name", ["people-libreoffice.xlsx", "people-libreoffice.xls", "encrypted.xlsx"])
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("x", "x"),
+        (True, "TRUE"),
+        (False, "FALSE"),
+        (13800000001.0, "13800000001"),
+        (0.1 + 0.2, "0.3"),
+        (1e20, "1e+20"),
+        (datetime.datetime(2026, 3, 1, 9, 30), "2026-03-01 09:30:00"),  # noqa: DTZ001 - Excel has no zones
+        (datetime.date(2026, 3, 1), "2026-03-01"),
+        (datetime.time(9, 30), "09:30:00"),
+    ],
+)
+def test_cells(cell: Any, text: str) -> None:
+    """A cell is a text without digits that the cell does not have."""
+    assert cell_text(cell) == text
+
+
+def test_sheets() -> None:
+    """A sheet is chosen by its name or position; else only one visible sheet may have cells."""
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file) as book:
+        for name in ("one", "two"):
+            book.add_worksheet(name).write(0, 0, name)
+    for sheet, name in (("one", "one"), (2, "two")):
+        rows = open_sheet(io.BytesIO(file.getvalue()), sheet)
+        assert (rows.name, list(rows)) == (name, [(1, [name])])
+    for missing in (0, 3, "three", None):
+        with pytest.raises(InvalidRequestError, match="sheet: must be"):
+            open_sheet(io.BytesIO(file.getvalue()), missing)
+
+
+@pytest.mark.parametrize("name", ["people-libreoffice.xlsx", "encrypted.xlsx"])
 def test_damage(name: str) -> None:
     """A workbook with some wrong bytes is read or refused; no other error comes."""
     data, chance = (LISTS / name).read_bytes(), random.Random(name)
