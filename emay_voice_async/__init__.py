@@ -115,7 +115,9 @@ def __getattr__(name: str) -> _typing.Any:
         return _importlib.import_module(f"{__name__}.{name}")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    homes = (_importlib.import_module(f"{__name__}.{module}") for module in _MODULES)
+    # All other homes of names are not needed for a client.
+    modules = ("client",) if name == "AsyncEmayVoice" else _MODULES
+    homes = (_importlib.import_module(f"{__name__}.{module}") for module in modules)
     value = next(getattr(home, name) for home in homes if name in home.__all__)
     globals()[name] = value
     return value

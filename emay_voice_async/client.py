@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from attrs import evolve
 
@@ -40,13 +40,16 @@ from emay_voice_async.reports.polling import Streaming
 from emay_voice_async.reports.reader import ReportReader
 from emay_voice_async.reports.searches import search_for
 from emay_voice_async.reports.spool import Spool
-from emay_voice_async.sending.hours import CallingHours
 from emay_voice_async.sending.options import Options
-from emay_voice_async.sending.plan import Plan, count_entries, plan_of
 from emay_voice_async.sending.reading import Recipients
 from emay_voice_async.sending.sender import Sender
 from emay_voice_async.wire.compression import MAX_SIZE
 from emay_voice_async.wire.envelope import read_balance
+
+if TYPE_CHECKING:
+    # Modules that a send does not need are imported when they are used: the import of a client stays fast.
+    from emay_voice_async.sending.hours import CallingHours
+    from emay_voice_async.sending.plan import Plan
 
 __all__ = ["AsyncEmayVoice", "ClientOptions"]
 
@@ -169,7 +172,7 @@ class AsyncEmayVoice:
         resend_unknown: bool = False,
         allow_duplicates: bool = False,
         max_calls: int | None = None,
-        hours: CallingHours | None = None,
+        hours: "CallingHours | None" = None,
     ) -> SendResult:
         """Send to a number, a list or a stream; return when every batch has an outcome.
 
@@ -201,7 +204,7 @@ class AsyncEmayVoice:
         resend_unknown: bool = False,
         allow_duplicates: bool = False,
         max_calls: int | None = None,
-        hours: CallingHours | None = None,
+        hours: "CallingHours | None" = None,
     ) -> AsyncGenerator[Outcome, None]:
         """Send to any number of recipients; yield the outcome of each batch, in input order.
 
@@ -258,10 +261,10 @@ class AsyncEmayVoice:
         resend_unknown: bool = False,
         allow_duplicates: bool = False,
         max_calls: int | None = None,
-        hours: CallingHours | None = None,
+        hours: "CallingHours | None" = None,
         price: Decimal | None = None,
         ask_balance: bool = True,
-    ) -> Plan:
+    ) -> "Plan":
         """Return the plan of the same send, without sending and without writing to the journal.
 
         ``to`` is read to the end: pass a list, or a separate stream. Invalid entries are counted and do not
@@ -270,6 +273,8 @@ class AsyncEmayVoice:
         ``ask_balance``, and raises the errors of :meth:`get_balance`. Raises :class:`JournalError` if this send
         cannot use the journal.
         """
+        from emay_voice_async.sending.plan import count_entries, plan_of  # noqa: PLC0415 - imported when needed
+
         entries = Hidden(to)
         del to
         self._binding.enter()

@@ -7,8 +7,6 @@ from collections.abc import Callable, Coroutine
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
-
 from emay_voice_async.errors import UsageError
 from emay_voice_async.model.checks import check_callback
 
@@ -26,20 +24,20 @@ _PAUSE: Final = 60.0
 """Seconds between two log records about the failures of a handler with a kind of event."""
 
 
-@define(eq=False)
 class _Failures:
     """The count of failures that were not logged, and the time from which the next failure is logged."""
 
-    unlogged: int = 0
-    logged_from: float = 0.0
+    def __init__(self) -> None:
+        self.unlogged = 0
+        self.logged_from = 0.0
 
 
-@define(eq=False)
 class _Handler:
     """A handler, and the failures by kind of event."""
 
-    function: OnEvent
-    failures: dict[type, _Failures] = field(factory=dict)
+    def __init__(self, function: OnEvent) -> None:
+        self.function = function
+        self.failures: dict[type, _Failures] = {}
 
     def call(self, event: "Event") -> None:
         """Call the handler; log a failure, at most once a minute for each kind of event."""

@@ -19,7 +19,6 @@ from emay_voice_async.errors import (
     OutcomeUnknownError,
     RefusedError,
 )
-from emay_voice_async.journal.occurrences import OccurrenceCounter
 from emay_voice_async.journal.protocol import SETTLED_AFTER, Claim, JournalRun, Key, Standing, State
 from emay_voice_async.model.numbers import mask
 from emay_voice_async.model.recipients import Recipient, identified
@@ -63,6 +62,8 @@ class Sorter:
     """Separates recipients to call from others, by a journal's ``look`` and by earlier entries of the input."""
 
     def __init__(self, look: Look, *, allow_duplicates: bool, resend_unknown: bool) -> None:
+        from emay_voice_async.journal.occurrences import OccurrenceCounter  # noqa: PLC0415 - imported when needed
+
         self._look = look
         self._occurrences = OccurrenceCounter()
         self._allow_duplicates = allow_duplicates

@@ -5,8 +5,7 @@ carry a timestamp, and the limits.
 """
 
 from enum import Enum
-
-from attrs import frozen
+from typing import NamedTuple
 
 __all__ = [
     "CLOCK_SKEW",
@@ -67,8 +66,7 @@ class Call(Enum):
     BALANCE = "balance"
 
 
-@frozen
-class Endpoint:
+class Endpoint(NamedTuple):
     """A path of the service.
 
     ``stamped``: the request and its signature contain a timestamp. ``mobiles`` and ``custom_ids`` are

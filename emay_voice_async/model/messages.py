@@ -38,7 +38,7 @@ _CODE = re.compile("|".join(f"[0-9]{{{length}}}" for length in CODE_LENGTHS))
 _KEY = re.compile("[0-9]")
 
 
-@frozen
+@frozen(init=False, repr=False, eq=False)
 class _Spoken:
     """The texts that are read out, and whether the called person can answer by key or voice."""
 

@@ -8,9 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 from emay_voice_async.errors import InvalidRequestError
 
@@ -23,8 +21,7 @@ _FORMAT_SIGNS: Final = re.compile(r"[.\[\]!:]")
 Values = Callable[[Mapping[str, str]], tuple[str, ...]]
 
 
-@frozen
-class ParsedText:
+class ParsedText(NamedTuple):
     """A parsed text: ``pattern`` in printf style, the names of the fields for each place, and their values."""
 
     pattern: str

@@ -31,8 +31,9 @@ _SPOKEN: Final = ("content", "interactive_content", "voicemail_content")
 _TEXTS: Final = (*_SPOKEN, "sms_content")
 """The arguments that may have placeholders, spoken texts first."""
 _BREAKS: Final = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_LINE_BREAK: Final = re.compile(f"[{_BREAKS}]")
-_UNUSABLE: Final = re.compile(f"[{_BREAKS}\ud800-\udfff]")
+# Texts, which re compiles at the first use: these sets of characters take long, and few programs need them.
+_LINE_BREAK: Final = f"[{_BREAKS}]"
+_UNUSABLE: Final = f"[{_BREAKS}\ud800-\udfff]"
 
 
 class TemplateArguments(TypedDict, total=False):
@@ -145,7 +146,7 @@ class Template:
             are_usable = (
                 all(map(str.strip, used))
                 and len(together) <= MAX_FIELD
-                and (together.isprintable() or _UNUSABLE.search(together) is None)
+                and (together.isprintable() or re.search(_UNUSABLE, together) is None)
             )
         except (KeyError, TypeError):
             are_usable = False
@@ -182,7 +183,7 @@ class Template:
                 )
             value = fields[name]
             check_text(field_named(name), value, MAX_FIELD, position)
-            if found := _LINE_BREAK.search(cast("str", value)):
+            if found := re.search(_LINE_BREAK, cast("str", value)):
                 raise InvalidRequestError(
                     field_named(name),
                     "must be on one line",

@@ -4,8 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
-from attrs import define
-
 from emay_voice_async.errors import EmayVoiceError, ReportTimeoutError, TooManyReportsError
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
@@ -15,12 +13,12 @@ from emay_voice_async.reports.searches import ReportId, Search, ids_of
 __all__ = ["Mailbox"]
 
 
-@define(eq=False)
 class _Waiter:
     """A caller that waits for the report of a search."""
 
-    search: Search
-    future: "asyncio.Future[StoredReport]"
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.future: asyncio.Future[StoredReport] = asyncio.get_running_loop().create_future()
 
 
 class Mailbox:
@@ -98,7 +96,7 @@ class Mailbox:
         """
         if (stored := self._pages.find(search)) is not None:
             return stored
-        waiter = _Waiter(search, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(search)
         for key in search.ids:
             self._waiters.setdefault(key, []).append(waiter)
         try:

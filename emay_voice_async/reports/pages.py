@@ -5,8 +5,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from attrs import define, field
-
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
 from emay_voice_async.reports.searches import ReportId, Search, ids_of
@@ -15,16 +13,16 @@ from emay_voice_async.reports.spool import SpooledAnswer
 __all__ = ["Page", "Pages", "StoredReport"]
 
 
-@define(eq=False)
 class StoredReport:
     """A report that was taken out of the store, and the spooled answer that holds a copy on disk.
 
     ``holders`` counts the callers that have the report and did not give it back.
     """
 
-    report: Report
-    answer: SpooledAnswer | None = None
-    holders: int = 1
+    def __init__(self, report: Report, answer: SpooledAnswer | None = None, holders: int = 1) -> None:
+        self.report = report
+        self.answer = answer
+        self.holders = holders
 
     def confirm(self) -> Report:
         """Count the report as handed out, once for all holders; return the report."""
@@ -34,25 +32,26 @@ class StoredReport:
         return self.report
 
 
-def _newest_first(reports: Iterable[Report]) -> list[Report | None]:
-    newest: list[Report | None] = [*reports]
-    newest.reverse()
-    return newest
-
-
-@define(eq=False)
 class Page:
     """Reports of one product that arrived together, and the spooled answer that holds them on disk.
 
     ``reports`` is in reverse order, so that ``reports.pop()`` takes the oldest. A report that was found by id leaves
-    None, so that the positions of the others stay.
+    None, so that the positions of the others stay. Pages are ordered by ``place``, across the products; None: the
+    place is given when the page is stored.
     """
 
-    product: Product
-    reports: list[Report | None] = field(converter=_newest_first)
-    answer: SpooledAnswer | None = None
-    place: int | None = None
-    """Pages are ordered by place, across the products; None: the place is given when the page is stored."""
+    def __init__(
+        self,
+        product: Product,
+        reports: Iterable[Report],
+        answer: SpooledAnswer | None = None,
+        place: int | None = None,
+    ) -> None:
+        self.product = product
+        self.reports: list[Report | None] = [*reports]
+        self.reports.reverse()
+        self.answer = answer
+        self.place = place
 
     def __iter__(self) -> Iterator[Report]:
         return (report for report in reversed(self.reports) if report is not None)

@@ -4,9 +4,7 @@ import asyncio
 import logging
 import math
 import random
-from typing import Final
-
-from attrs import define, field, frozen
+from typing import Final, NamedTuple
 
 from emay_voice_async.errors import (
     EmayVoiceError,
@@ -53,8 +51,7 @@ def may_pass(error: EmayVoiceError, *, proved: bool) -> bool:
     return isinstance(error, TRANSIENT)
 
 
-@frozen
-class Streaming:
+class Streaming(NamedTuple):
     """The options of a stream.
 
     ``follow``: go on after an empty answer and after transient errors. ``deadline``: an instant of the event loop's
@@ -68,14 +65,14 @@ class Streaming:
     deadline: float | None
 
 
-@define(eq=False)
 class Poller:
     """The requests of one stream: at once after reports, else after a pause, until the deadline."""
 
-    _requests: ReportRequests
-    _options: Streaming
-    _failures: int = field(default=0, init=False)
-    _next: float = field(default=-math.inf, init=False)
+    def __init__(self, requests: ReportRequests, options: Streaming) -> None:
+        self._requests = requests
+        self._options = options
+        self._failures = 0
+        self._next = -math.inf
 
     async def more(self) -> bool:
         """Make one getReport, or pause before; return whether the stream goes on.

@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from attrs import define
-
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.endpoints import Product
 
@@ -219,14 +217,16 @@ def remove(file: Path) -> None:
         logger.exception("a spooled answer cannot be removed")
 
 
-@define(eq=False)
 class SpooledAnswer:
-    """An answer on disk; the file is removed when ``left`` is 0: all reports were handed out."""
+    """An answer on disk; the file is removed when ``left`` is 0: all reports were handed out.
 
-    file: Path
-    left: int
-    broken: bool
-    """Whether a part of the answer could not be read: then the file is renamed instead of removed."""
+    ``broken``: a part of the answer could not be read, and the file is renamed instead.
+    """
+
+    def __init__(self, file: Path, left: int, broken: bool) -> None:
+        self.file = file
+        self.left = left
+        self.broken = broken
 
     def confirm(self, number: int = 1) -> None:
         """Count reports as handed out."""

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from emay_voice_async.journal.occurrences import OccurrenceCounter
+if TYPE_CHECKING:
+    from emay_voice_async.journal.occurrences import OccurrenceCounter
 
 __all__ = ["IN_MEMORY", "SeenNumbers"]
 
@@ -42,7 +43,7 @@ class SeenNumbers:
             self._numbers.update(unknown)
             return places
         if self._file is None:
-            self._file = OccurrenceCounter()
+            self._file = _occurrence_counter()
         times = await asyncio.to_thread(self._file.count, [(str(number), "") for number in unknown])
         return places | {place for place, count in zip(unknown.values(), times, strict=True) if count}
 
@@ -50,3 +51,9 @@ class SeenNumbers:
         """Delete the temporary file of a long input."""
         if self._file is not None:
             self._file.close()
+
+
+def _occurrence_counter() -> "OccurrenceCounter":
+    from emay_voice_async.journal.occurrences import OccurrenceCounter  # noqa: PLC0415 - imported when needed
+
+    return OccurrenceCounter()

@@ -3,9 +3,7 @@
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Final, Generic, Protocol, TypeVar
-
-from attrs import frozen
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from emay_voice_async.journal.protocol import Key
 from emay_voice_async.model.messages import Message
@@ -32,8 +30,7 @@ _Item = TypeVar("_Item")
 _NO_TEXTS: Final[dict[str, str]] = {}
 
 
-@frozen
-class Gathered:
+class Gathered(NamedTuple):
     """Recipients of one request, with their keys in the journal; ``message`` None: beyond ``max_calls``."""
 
     entries: Sequence[str | Recipient]

@@ -81,7 +81,7 @@ class Plan:
         return None if self.balance is None or self.cost is None else self.balance >= self.cost
 
 
-@define
+@define(eq=False)
 class Count:
     """The entries of the input, counted by the effect that a send would have."""
 

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from math import isfinite
-from typing import Any, Final
-
-from attrs import frozen
+from typing import Any, Final, NamedTuple
 
 from emay_voice_async.model.codes import CallState, call_state
 from emay_voice_async.model.endpoints import JOIN_REPORTS, JOIN_SEND, VOICE_REPORTS, VOICE_SEND, Endpoint
@@ -150,8 +148,7 @@ def _decimal(text: str) -> Decimal:
     return Decimal(text)
 
 
-@frozen
-class Field:
+class Field(NamedTuple):
     """A field: the attribute of the class, the name in the JSON, and the reader of the value."""
 
     name: str

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from attrs import frozen
 
@@ -21,8 +21,7 @@ _SURROGATES: Final = (b"\\", b"\xed", b"\0")
 """Bytes without which a text has no lone surrogate: an escape, UTF-8 as some writers extend it, UTF-16."""
 
 
-@frozen
-class Layout:
+class Layout(NamedTuple):
     """The fields of an entry.
 
     ``key`` is a text or a whole number, ``foreign`` fields must be null or absent, and ``binary`` fields are read from
@@ -35,7 +34,7 @@ class Layout:
     binary: tuple[str, ...] = ()
 
 
-@frozen
+@frozen(eq=False)
 class Rows:
     """A document of many entries: its code as it came, and a row of values for each entry.
 
