@@ -9,7 +9,7 @@ from typing import Final
 from emay_voice_async.errors import EmayVoiceError, OutcomeUnknownError
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
 from emay_voice_async.reports.polling import backoff, jittered, may_pass
-from emay_voice_async.reports.requests import ReportRequests
+from emay_voice_async.reports.requests import NOT_READABLE, ReportRequests
 
 __all__ = ["BackgroundReader"]
 
@@ -59,24 +59,26 @@ class BackgroundReader:
 
     async def _read_once(self, product: Product) -> int:
         try:
-            count = await self._requests.request(product, MAX_REPORTS, None)
+            received = await self._requests.request(product, MAX_REPORTS, None)
         except EmayVoiceError as error:
             if not may_pass(error, proved=self._requests.proved):
                 self._give_up(product, error)
                 return 0
-            self._failures += 1
             self._exchanges.count("report_failures")
             lost = "; reports may have been lost" if isinstance(error, OutcomeUnknownError) else ""
-            logger.warning(
-                "asking for reports goes on after failure %d: %s%s",
-                self._failures,
-                error,
-                lost,
-                extra={"emay_request_id": error.request_id},
-            )
+            self._fail(f"{error}{lost}", error.request_id)
+            return 0
+        if received.unreadable and not received.readable:
+            self._fail(NOT_READABLE)
             return 0
         self._failures = 0
-        return count
+        return received.all
+
+    def _fail(self, reason: str, request_id: str = "") -> None:
+        """Let the next requests wait longer, and say so."""
+        self._failures += 1
+        text = "asking for reports goes on after failure %d: %s"
+        logger.warning(text, self._failures, reason, extra={"emay_request_id": request_id})
 
     def _give_up(self, product: Product, error: EmayVoiceError) -> None:
         """Ask for a product no more; waiters for reports of the other product go on waiting."""

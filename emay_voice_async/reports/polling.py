@@ -15,7 +15,7 @@ from emay_voice_async.errors import (
 )
 from emay_voice_async.exchange.transport import CLOSED_CLIENT
 from emay_voice_async.model.endpoints import MAX_REPORTS, Product
-from emay_voice_async.reports.requests import ReportRequests
+from emay_voice_async.reports.requests import NOT_READABLE, ReportRequests
 from emay_voice_async.reports.spool import Spool
 
 __all__ = ["TRANSIENT", "Poller", "Streaming", "backoff", "jittered", "may_pass"]
@@ -89,16 +89,23 @@ class Poller:
             self._check_open(None)
             return True
         try:
-            count = await self._requests.request(self._options.product, MAX_REPORTS, self._options.deadline)
+            received = await self._requests.request(
+                self._options.product, MAX_REPORTS, self._options.deadline
+            )
         except TRANSIENT as error:
             self._check_open(error)
             if not (self._options.follow and may_pass(error, proved=self._requests.proved)):
                 raise
             if end > loop.time():
-                self._pause(error)
+                self._requests.exchanges.count("report_failures")
+                lost = "; reports may have been lost" if isinstance(error, OutcomeUnknownError) else ""
+                self._pause(f"{error}{lost}", error.request_id)
+            return True
+        if received.unreadable and not received.readable:
+            self._pause(NOT_READABLE)
             return True
         self._failures = 0
-        if count or self._requests.mailbox.has(self._options.product):
+        if received.all or self._requests.mailbox.has(self._options.product):
             return True
         self._next = loop.time() + jittered(self._options.poll_interval)
         return self._options.follow
@@ -107,12 +114,10 @@ class Poller:
         if self._requests.closed:
             raise UsageError("client", "was closed while reports were awaited") from error
 
-    def _pause(self, error: EmayVoiceError) -> None:
+    def _pause(self, reason: str, request_id: str = "") -> None:
         """Let the next request wait, and say so."""
         self._failures += 1
         pause = backoff(self._options.poll_interval, self._failures)
         self._next = asyncio.get_running_loop().time() + pause
-        self._requests.exchanges.count("report_failures")
-        lost = "; reports may have been lost" if isinstance(error, OutcomeUnknownError) else ""
-        text = "asking for reports goes on in %.1f s, after failure %d: %s%s"
-        logger.warning(text, pause, self._failures, error, lost, extra={"emay_request_id": error.request_id})
+        text = "asking for reports goes on in %.1f s, after failure %d: %s"
+        logger.warning(text, pause, self._failures, reason, extra={"emay_request_id": request_id})

@@ -42,7 +42,7 @@ class ReportReader:
         """Take up to ``number`` stored reports, or without stored reports the result of one getReport."""
         _check_number(number)
         while not self.mailbox.has(product):
-            if not await self.requests.request(product, number, deadline):
+            if not (await self.requests.request(product, number, deadline)).all:
                 break
             # Else, with no report stored, another task took them: the service may have more.
         taken: list[Report] = []

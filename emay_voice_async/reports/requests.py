@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from attrs import frozen
+
 from emay_voice_async.errors import (
     AnswerError,
     EmayVoiceError,
@@ -32,12 +34,27 @@ from emay_voice_async.wire.forms import reports_form
 if TYPE_CHECKING:
     from emay_voice_async.events.values import ReportsTaken
 
-__all__ = ["ReportRequests"]
+__all__ = ["NOT_READABLE", "ReportNumbers", "ReportRequests"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 _ENDPOINTS: Final = {endpoint.product: endpoint for endpoint in (VOICE_REPORTS, JOIN_REPORTS)}
 _OK: Final = 200
+NOT_READABLE: Final = "no report of the response can be read"
+"""A reason to wait before the next request: at a wrong address, all responses may be such."""
+
+
+@frozen
+class ReportNumbers:
+    """The reports of one response: how many could be read, and how many not."""
+
+    readable: int
+    unreadable: int
+
+    @property
+    def all(self) -> int:
+        """The reports of the response."""
+        return self.readable + self.unreadable
 
 
 class ReportRequests:
@@ -54,10 +71,10 @@ class ReportRequests:
         self.mailbox = mailbox
         self._spool: Spool | None = None
         self._loading: asyncio.Task[None] | None = None
-        self._running: dict[Product, tuple[asyncio.Task[int], InFlight]] = {}
+        self._running: dict[Product, tuple[asyncio.Task[ReportNumbers], InFlight]] = {}
 
-    async def request(self, product: Product, number: int, deadline: float | None) -> int:
-        """Make a getReport, or wait for the running request; return the number of reports.
+    async def request(self, product: Product, number: int, deadline: float | None) -> ReportNumbers:
+        """Make a getReport, or wait for the running request; return the numbers of reports.
 
         One request at a time, so that reports are stored in the order in which the service returned them.
         """
@@ -103,7 +120,7 @@ class ReportRequests:
 
     async def _request(
         self, product: Product, number: int, deadline: float | None, observer: InFlight
-    ) -> int:
+    ) -> ReportNumbers:
         files: list[Path] = []
         exchanges = self.exchanges
         label = RequestLabel(exchanges.ids.new())
@@ -119,16 +136,16 @@ class ReportRequests:
                     # The reports are removed from the service already: deliver them from memory.
                     logger.exception("the answer could not be spooled", extra=label.extra())
 
-        def store(answer: HttpResponse) -> int:
-            page, count = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
+        def store(answer: HttpResponse) -> ReportNumbers:
+            page, received = self._read(_ENDPOINTS[product], answer, files[0] if files else None)
             self.proved = True
             page.place = place
             # Counted before callers that wait for a report take it out of the page.
-            taken = _taken(label, page, count) if exchanges.event_handlers.active else None
+            taken = _taken(label, page, received) if exchanges.event_handlers.active else None
             self.mailbox.put(page)
             if taken is not None:
                 exchanges.event_handlers(taken)
-            return count
+            return received
 
         return await exchanges.call(
             _ENDPOINTS[product],
@@ -140,8 +157,10 @@ class ReportRequests:
             label=label,
         )
 
-    def _read(self, endpoint: Endpoint, answer: HttpResponse, file: Path | None) -> tuple[Page, int]:
-        """Read an answer; return a page of the readable reports, and the number of all reports."""
+    def _read(
+        self, endpoint: Endpoint, answer: HttpResponse, file: Path | None
+    ) -> tuple[Page, ReportNumbers]:
+        """Read an answer; return a page of the readable reports, and the numbers of reports."""
         try:
             reports, broken = read_reports(endpoint, answer)
         except AnswerError as error:
@@ -159,7 +178,7 @@ class ReportRequests:
         spooled = None if file is None else SpooledAnswer(file, len(reports), bool(broken))
         if spooled is not None:
             spooled.close_if_empty()
-        return Page(endpoint.product, reports, spooled), len(reports) + len(broken)
+        return Page(endpoint.product, reports, spooled), ReportNumbers(len(reports), len(broken))
 
     async def _load(self, spool: Spool) -> None:
         try:
@@ -181,8 +200,8 @@ class ReportRequests:
         self.mailbox.put_back(pages)
 
 
-def _taken(label: RequestLabel, page: Page, count: int) -> "ReportsTaken":
-    """Make the event of an answer with ``count`` reports, the unreadable ones included."""
+def _taken(label: RequestLabel, page: Page, received: ReportNumbers) -> "ReportsTaken":
+    """Make the event of an answer."""
     from emay_voice_async.events.values import ReportsTaken  # noqa: PLC0415 - imported when needed
 
     states = Counter(report.state for report in page)
@@ -190,7 +209,7 @@ def _taken(label: RequestLabel, page: Page, count: int) -> "ReportsTaken":
         request_id=label.request_id,
         path=_ENDPOINTS[page.product].path,
         product=page.product,
-        reports=states.total(),
-        broken=count - states.total(),
+        reports=received.readable,
+        broken=received.unreadable,
         states=dict(states),
     )

@@ -160,13 +160,17 @@ class TestBackground:
 
         with_voice(script, main)
 
-    def test_pauses_of_the_background_reader_grow(self) -> None:
-        """The background reader waits longer after each failure in a row."""
-        script = Script(*[raises(httpx.ReadError("..."))] * 4, answers(page("1")))
+    @pytest.mark.parametrize(
+        ("step", "failures"),
+        [(raises(httpx.ReadError("...")), 4), (answers({"code": "SUCCESS", "data": [7]}), 0)],
+    )
+    def test_pauses_of_the_background_reader_grow(self, step: Step, failures: int) -> None:
+        """The background reader waits longer after each failure, or response without a readable report, in a row."""
+        script = Script(*[step] * 4, answers(page("1")))
 
         async def main(voice: AsyncEmayVoice) -> None:
             assert (await voice.wait_for_report(Ticket("", "1", ""))).message_id == "1"
-            assert voice.stats.report_failures == 4
+            assert voice.stats.report_failures == failures
 
         with_voice(script, main)
         pauses = [later - earlier for earlier, later in itertools.pairwise(script.at)]

@@ -204,6 +204,26 @@ class TestStream:
         assert pauses[6] < 0.1
         assert pauses[7] < 5
 
+    @pytest.mark.parametrize("follow", [True, False])
+    def test_pauses_after_unreadable_reports(self, follow: bool, caplog: pytest.LogCaptureFixture) -> None:
+        """Pauses grow also after responses without a readable report; one readable report ends the growth."""
+        unreadable = answers({"code": "SUCCESS", "data": [7]})
+        mixed = page("1")
+        mixed["data"].append(7)  # type: ignore[attr-defined]
+        script = Script(*[unreadable] * 6, answers(mixed), unreadable, answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            async with aclosing(voice.reports(follow=follow, poll_interval=4, deadline=300)) as stream:
+                assert [report.message_id async for report in stream] == ["1"]
+            assert len(voice.broken_reports) == 8
+            assert voice.stats.report_failures == 0
+
+        with_voice(script, main)
+        pauses = [later - earlier for earlier, later in itertools.pairwise(script.at)]
+        for pause, expected in zip(pauses[:8], (4, 8, 16, 32, 60, 60, 0, 4), strict=True):
+            assert 0.79 * expected <= pause < 1.21 * expected + 0.1
+        assert caplog.text.count("no report of the response can be read") == 7
+
     @pytest.mark.parametrize("name", ["ERROR_SIGN", "ERROR_APPID", "ERROR_CLIENT_IP", "ERROR_MESSAGE_TYPE"])
     def test_following_ends_with_a_refused_account(self, name: str) -> None:
         """A permanent refusal ends following."""
