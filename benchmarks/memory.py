@@ -11,13 +11,15 @@ from benchmarks.clients import client, httpx_client
 from benchmarks.findings import Finding, Plot, Table
 from benchmarks.samples import CONTENT, mobiles, reports
 from emay_voice_async import AsyncEmayVoice, Notice, Product
+from emay_voice_async.model.batch_calls import BatchCalls, batch_calls
 from emay_voice_async.model.endpoints import VOICE_SEND
 from emay_voice_async.model.recipients import Recipient
+from emay_voice_async.model.results import Ticket
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.status_reports import structure_reports
-from emay_voice_async.wire.tickets import read_tickets
+from emay_voice_async.wire.tickets import read_message_ids
 
 __all__ = ["measure"]
 
@@ -71,16 +73,20 @@ def _mailbox(entries: list[dict[str, object]]) -> Mailbox:
     return mailbox
 
 
+def _tickets(body: bytes, calls: BatchCalls) -> tuple[Ticket, ...]:
+    return calls.tickets(read_message_ids(VOICE_SEND, HttpResponse(200, body), calls))
+
+
 def measure(*, quick: bool = False) -> Finding:
     """Measure; return the table, the goals and the plots."""
     number = 1_000 if quick else 10_000
-    recipients = [Recipient(mobile, f"order-{mobile}") for mobile in mobiles(number)]
+    calls = batch_calls([Recipient(mobile, f"order-{mobile}") for mobile in mobiles(number)], "")
     tickets = json.dumps(
         {
             "code": "SUCCESS",
             "data": [
-                {"mobile": one.mobile, "voiceId": f"20170392833{one.mobile}", "customVoiceId": one.custom_id}
-                for one in recipients
+                {"mobile": mobile, "voiceId": f"20170392833{mobile}", "customVoiceId": custom_id}
+                for mobile, custom_id in zip(calls.mobiles, calls.custom_ids, strict=True)
             ],
         }
     ).encode()
@@ -89,7 +95,7 @@ def measure(*, quick: bool = False) -> Finding:
         idle = asyncio.run(_idle_clients(url))
     held = {
         "tickets": (
-            _held(lambda: read_tickets(VOICE_SEND, HttpResponse(200, tickets), recipients)),
+            _held(lambda: _tickets(tickets, calls)),
             _held(lambda: json.loads(tickets)["data"]),
         ),
         "reports": (

@@ -144,14 +144,15 @@ class JournalSession:
         self.sorter.close()
         await self._run.end()
 
-    async def begin(self, keys: Sequence[Key], recipients: Sequence[Recipient]) -> Claim:
+    async def begin(self, keys: Sequence[Key], custom_ids: Sequence[str]) -> Claim:
         """Claim a batch; the request may leave afterwards.
 
         Raises :class:`JournalError`, or :class:`OutcomeUnknownError` when another run has claimed one of the numbers
         in the meantime. In both cases no request of the batch leaves.
         """
-        custom_ids = tuple(recipient.custom_id or "" for recipient in recipients)
-        claim = Claim(secrets.token_hex(16), tuple(keys), custom_ids, self._lasts, self._resend_unknown)
+        claim = Claim(
+            secrets.token_hex(16), tuple(keys), tuple(custom_ids), self._lasts, self._resend_unknown
+        )
         try:
             begun = await self._run.begin(claim)
         except asyncio.CancelledError:

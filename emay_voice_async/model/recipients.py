@@ -1,7 +1,7 @@
 """Recipients: numbers and custom ids, and the checks of both."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Self, cast
 
@@ -20,11 +20,11 @@ __all__ = [
     "check_recipient",
     "check_unique_id",
     "identified",
-    "with_custom_ids",
+    "made_recipients",
+    "mobiles_of",
+    "with_custom_id",
 ]
 
-_ID_SUFFIXES: Final = tuple(f"-{place}" for place in range(MAX_BATCH))
-"""The end of a made custom id: the place of the recipient in the batch."""
 _SEPARATORS = re.compile("[,;\\s、，；/|]+")
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 
@@ -163,20 +163,18 @@ def check_unique_id(recipient: Recipient, position: int, custom_ids: dict[str, i
         )
 
 
-def with_custom_ids(batch: Sequence[str | Recipient], token: str) -> tuple[Recipient, ...]:
-    """Return the recipients of a batch; a missing custom id is made of ``token`` and the place in the batch."""
-    # Up to the service's 500 the suffixes are made once (benchmark: send).
-    suffixes = _ID_SUFFIXES[: len(batch)] if len(batch) <= MAX_BATCH else map("-{}".format, range(len(batch)))
-    custom_ids = [token + suffix for suffix in suffixes]
-    if set(map(type, batch)) == {str}:
-        # The usual case, made all together (benchmark: send).
-        return frozen_as(Recipient, map(_RecipientFields, cast("Sequence[str]", batch), custom_ids))
-    return tuple(
-        _with_custom_id(entry, custom_id) for entry, custom_id in zip(batch, custom_ids, strict=True)
-    )
+def mobiles_of(entries: Sequence[str | Recipient]) -> tuple[str, ...] | None:
+    """Return the entries if all are plain numbers, else None."""
+    return cast("tuple[str, ...]", tuple(entries)) if set(map(type, entries)) <= {str} else None
 
 
-def _with_custom_id(entry: str | Recipient, custom_id: str) -> Recipient:
+def made_recipients(mobiles: Iterable[str], custom_ids: Iterable[str]) -> tuple[Recipient, ...]:
+    """Make many recipients without the cost of ``Recipient(...)`` (benchmark: send)."""
+    return frozen_as(Recipient, map(_RecipientFields, mobiles, custom_ids))
+
+
+def with_custom_id(entry: str | Recipient, custom_id: str) -> Recipient:
+    """Return a recipient with ``custom_id``, unless it has an id."""
     if isinstance(entry, str):
         return Recipient(entry, custom_id)
     return entry if entry.custom_id is not None else identified(entry, custom_id)

@@ -1,8 +1,8 @@
 """Tickets, status reports, and the outcomes of the batches of a send."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from attrs import define, field, frozen
 
@@ -24,8 +24,9 @@ __all__ = [
     "SendResult",
     "Ticket",
     "Unknown",
+    "accepted_later",
     "frozen_reports",
-    "make_tickets",
+    "made_tickets",
 ]
 
 
@@ -48,7 +49,7 @@ class Ticket(_TicketFields):
         return f"Ticket({mask(self.mobile)!r}, message_id={self.message_id!r}, custom_id={self.custom_id!r})"
 
 
-def make_tickets(
+def made_tickets(
     mobiles: Iterable[str], message_ids: Iterable[str], custom_ids: Iterable[str]
 ) -> tuple[Ticket, ...]:
     """Make many tickets without the cost of ``Ticket(...)`` (benchmark: send)."""
@@ -109,8 +110,25 @@ def _count(items: tuple[object, ...]) -> str:
     return f"<{len(items)}>"
 
 
+class _Later:
+    """Fields that are made when they are first read: a campaign has two objects for each call (benchmark: loop)."""
+
+    __slots__ = ("_makers",)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            # Called for a slot without a value.
+            make = None if name == "_makers" else getattr(self, "_makers", {}).get(name)
+            if make is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            value = make()
+            object.__setattr__(self, name, value)
+            return value
+
+
 @frozen
-class Accepted:
+class Accepted(_Later):
     """A batch that the service accepted: the numbers are called and charged.
 
     ``index`` counts the outcomes of a send from 0. ``recipients`` are those of the batch, with their custom ids.
@@ -123,6 +141,17 @@ class Accepted:
     recipients: tuple[Recipient, ...] = field(repr=_count)
     tickets: tuple[Ticket, ...] = field(repr=_count)
     recorded: bool = field(default=False, kw_only=True)
+
+
+def accepted_later(
+    index: int, recipients: Callable[[], tuple[Recipient, ...]], tickets: Callable[[], tuple[Ticket, ...]]
+) -> Accepted:
+    """Make an :class:`Accepted` whose recipients and tickets are made when they are first read."""
+    outcome = Accepted.__new__(Accepted)
+    makers = {"recipients": recipients, "tickets": tickets}
+    for name, value in (("index", index), ("recorded", False), ("_makers", makers)):
+        object.__setattr__(outcome, name, value)
+    return outcome
 
 
 @frozen

@@ -2,21 +2,19 @@
 
 import secrets
 from collections import deque
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
 
 from attrs import field, frozen
 
 from emay_voice_async.errors import DuplicateError, EmayVoiceError, NotSentError
 from emay_voice_async.journal.protocol import Key
 from emay_voice_async.journal.session import Known, Sorter, as_journal_error
+from emay_voice_async.model.batch_calls import BatchCalls, batch_calls
 from emay_voice_async.model.messages import Message
-from emay_voice_async.model.recipients import (
-    Recipient,
-    as_recipient,
-    with_custom_ids,
-)
-from emay_voice_async.model.results import NotSent, Outcome
+from emay_voice_async.model.recipients import Recipient, as_recipient, mobiles_of
+from emay_voice_async.model.results import Accepted, NotSent, Outcome, accepted_later
 from emay_voice_async.sending.duplicates import SeenNumbers
 from emay_voice_async.sending.gathering import Gathered, Gatherer
 from emay_voice_async.sending.reading import Piece, RecipientReader
@@ -24,20 +22,30 @@ from emay_voice_async.sending.reading import Piece, RecipientReader
 __all__ = ["Batcher", "PreparedBatch"]
 
 _TOKEN_BYTES: Final = 10
+_NO_CALLS: Final = batch_calls((), "")
 
 
 @frozen
 class PreparedBatch:
-    """A batch to send, with custom ids, the keys of the calls in the journal, and the message; or an outcome.
+    """A batch to send: the calls, their keys in the journal, and the message; or an outcome.
 
     ``known`` is the outcome of recipients that are not sent to.
     """
 
     index: int
-    recipients: tuple[Recipient, ...] = ()
+    calls: BatchCalls = field(default=_NO_CALLS)
     keys: tuple[Key, ...] = ()
     message: Message | None = field(default=None, repr=False)
     known: Outcome | None = None
+
+    def outcome(self, kind: Callable[..., Outcome], detail: Any) -> Outcome:
+        """Return the outcome of the batch; ``detail``: the message ids if accepted, else the error."""
+        if kind is Accepted:
+            return accepted_later(self.index, self.calls.recipients, partial(self.calls.tickets, detail))
+        return kind(self.index, self.calls.recipients(), detail)
+
+    def __len__(self) -> int:
+        return len(self.calls) if self.known is None else len(self.known.recipients)
 
 
 class Batcher:
@@ -111,7 +119,7 @@ class Batcher:
     async def _set_duplicates_aside(self, piece: Piece) -> None:
         entries = piece.entries
         if self._seen is not None:
-            mobiles = [entry if isinstance(entry, str) else entry.mobile for entry in entries]
+            mobiles = mobiles_of(entries) or [as_recipient(entry).mobile for entry in entries]
             if places := await self._seen.duplicates(mobiles):
                 error = DuplicateError(
                     "mobile",
@@ -126,8 +134,8 @@ class Batcher:
         if gathered.message is None:
             error = NotSentError("max_calls numbers have been sent to")
             return PreparedBatch(self._index, known=_not_sent(gathered.entries, error)(self._index))
-        recipients = with_custom_ids(gathered.entries, secrets.token_hex(_TOKEN_BYTES))
-        return PreparedBatch(self._index, recipients, tuple(gathered.keys), gathered.message)
+        calls = batch_calls(gathered.entries, secrets.token_hex(_TOKEN_BYTES))
+        return PreparedBatch(self._index, calls, tuple(gathered.keys), gathered.message)
 
 
 def _not_sent(entries: Iterable[str | Recipient], error: EmayVoiceError) -> Known:

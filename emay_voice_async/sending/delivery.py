@@ -25,7 +25,7 @@ from emay_voice_async.journal.session import JournalSession, as_journal_error
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.hidden import Hidden
 from emay_voice_async.model.messages import Message
-from emay_voice_async.model.results import Accepted, Outcome, Refused, Ticket
+from emay_voice_async.model.results import Accepted, Outcome, Refused
 from emay_voice_async.model.templates import Template
 from emay_voice_async.sending.batches import PreparedBatch
 from emay_voice_async.sending.options import Options
@@ -33,7 +33,7 @@ from emay_voice_async.sending.proof import AddressProof
 from emay_voice_async.sending.state import ENDS, BatchEvent, BatchState, next_state
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.forms import send_form
-from emay_voice_async.wire.tickets import read_tickets
+from emay_voice_async.wire.tickets import read_message_ids
 
 __all__ = ["Batch", "BatchDelivery"]
 
@@ -91,12 +91,11 @@ class Batch:
         return before in _IN_PROGRESS and not task.cancelling()
 
     def ended(self, event: BatchEvent, detail: object) -> Outcome:
-        """Go to the final state and return the outcome; ``detail``: the tickets or the error."""
+        """Go to the final state and return the outcome; ``detail``: the message ids or the error."""
         if self.state in _CALLED_OFF and isinstance(detail, NotSentError):
             detail = self.stop
         self.happened(event)
-        make: Callable[..., Outcome] = ENDS[event]
-        self.outcome = make(self.prepared.index, self.prepared.recipients, detail)
+        self.outcome = self.prepared.outcome(ENDS[event], detail)
         return self.outcome
 
 
@@ -164,11 +163,11 @@ class BatchDelivery:
                 raise
             return batch.ended(BatchEvent.NOT_SENT, NotSentError("it was called off", path))
 
-    async def _post(self, batch: Batch) -> tuple[Ticket, ...]:
+    async def _post(self, batch: Batch) -> tuple[str, ...]:
         """Post a batch within the calling hours, when the proof of the address allows it."""
         endpoint = self._message.endpoint
         # No local variable for the message, which an error tracker would show.
-        form = Hidden(send_form(cast("Message", batch.prepared.message), batch.prepared.recipients))
+        form = Hidden(send_form(cast("Message", batch.prepared.message), batch.prepared.calls))
         while batch.state is BatchState.WAITING:
             await self._wait_for_hours()
             try:
@@ -235,7 +234,7 @@ class BatchDelivery:
         self._check_hours()
         if self.journal is None:
             return
-        batch.claim = await self.journal.begin(batch.prepared.keys, batch.prepared.recipients)
+        batch.claim = await self.journal.begin(batch.prepared.keys, batch.prepared.calls.custom_ids)
         try:
             # The claim may have waited for another writer of the journal.
             self._check_hours()
@@ -253,23 +252,23 @@ class BatchDelivery:
             await self.journal.release(batch.claim)
             batch.claim = None
 
-    def _read(self, batch: Batch, response: HttpResponse) -> tuple[Ticket, ...]:
-        """Read the response; a late response is written to the journal."""
-        prepared = batch.prepared
+    def _read(self, batch: Batch, response: HttpResponse) -> tuple[str, ...]:
+        """Read the response: the message ids; a late response is written to the journal."""
         try:
-            tickets = read_tickets(self._message.endpoint, response, prepared.recipients)
+            message_ids = read_message_ids(self._message.endpoint, response, batch.prepared.calls)
         except RefusedError as error:
             self.proof.documented()
-            self._write_down_late(batch, Refused(prepared.index, prepared.recipients, error))
+            self._write_down_late(batch, Refused, error)
             raise
         self.proof.documented()
-        self._write_down_late(batch, Accepted(prepared.index, prepared.recipients, tickets))
-        return tickets
+        self._write_down_late(batch, Accepted, message_ids)
+        return message_ids
 
-    def _write_down_late(self, batch: Batch, outcome: Outcome) -> None:
+    def _write_down_late(self, batch: Batch, kind: type[Outcome], detail: object) -> None:
         if batch.state is BatchState.UNKNOWN:
             batch.happened(BatchEvent.LATE)
             if batch.claim is not None:
+                outcome = batch.prepared.outcome(kind, detail)
                 writing = asyncio.get_running_loop().create_task(self._write_down(batch, outcome))
                 self._exchanges.tasks.keep(writing)
 

@@ -103,10 +103,8 @@ class SendReporter:
 def _ending(batch: Batch) -> tuple[OutcomeName, int]:
     """Return the outcome and the count of numbers; a task that was cancelled from outside left no outcome."""
     if batch.outcome is not None:
-        return _NAMES[type(batch.outcome)], len(batch.outcome.recipients)
-    known = batch.prepared.known
-    recipients = batch.prepared.recipients if known is None else known.recipients
-    return "unknown" if batch.abandoned_in_flight else "not_sent", len(recipients)
+        return _NAMES[type(batch.outcome)], len(batch.prepared)
+    return "unknown" if batch.abandoned_in_flight else "not_sent", len(batch.prepared)
 
 
 def _now() -> float:

@@ -188,7 +188,7 @@ class SendRun:
 
     def _start(self, prepared: PreparedBatch) -> None:
         send_id = self._send_id
-        label = RequestLabel(f"{send_id}.{prepared.index}", send_id, len(prepared.recipients))
+        label = RequestLabel(f"{send_id}.{prepared.index}", send_id, len(prepared))
         batch = Batch(prepared, label)
         if self._stopped is not None:
             batch.call_off(self._stopped)
@@ -219,7 +219,7 @@ class SendRun:
         """Send a batch, count the outcome, and call ``on_outcome``."""
         try:
             outcome, failure = await self._delivery.deliver(batch)
-            self._take_note(outcome, failure)
+            self._take_note(outcome, failure, len(batch.prepared))
             if self._on_outcome is not None:
                 try:
                     self._on_outcome(outcome)
@@ -231,13 +231,13 @@ class SendRun:
             # Not by a callback of the task, which would come a turn of the event loop later (benchmark: latency).
             self._ended(batch)
 
-    def _take_note(self, outcome: Outcome, failure: JournalError | None) -> None:
+    def _take_note(self, outcome: Outcome, failure: JournalError | None, numbers: int) -> None:
         """Count an outcome, and stop the run if all other batches would have the same error."""
         if isinstance(outcome, Accepted | Unknown):
             self._products.add(self._message.endpoint.product)
             if outcome.recorded:
                 return
-        self._exchanges.count(_FIGURES[type(outcome)], len(outcome.recipients))
+        self._exchanges.count(_FIGURES[type(outcome)], numbers)
         fatal: EmayVoiceError | None = failure
         if isinstance(outcome, Refused | NotSent) and isinstance(outcome.error, _FATAL):
             fatal = outcome.error

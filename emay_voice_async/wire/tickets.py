@@ -1,14 +1,14 @@
-"""The response to a send: a ticket for each recipient."""
+"""The response to a send: the message id of each call."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
+from emay_voice_async.model.batch_calls import BatchCalls
 from emay_voice_async.model.endpoints import JOIN_SEND, VOICE_SEND, Endpoint, Product
 from emay_voice_async.model.hidden import hides_arguments
-from emay_voice_async.model.recipients import Recipient
-from emay_voice_async.model.results import Ticket, make_tickets
+from emay_voice_async.model.results import Ticket
 from emay_voice_async.wire.envelope import (
     HttpResponse,
     answer_error,
@@ -20,7 +20,7 @@ from emay_voice_async.wire.fields import TICKET_FIELDS, UNREADABLE
 from emay_voice_async.wire.json_reader import Layout
 from emay_voice_async.wire.structuring import structure_ticket
 
-__all__ = ["match_tickets", "read_tickets", "ticket_rows"]
+__all__ = ["match_rows", "read_message_ids", "ticket_rows"]
 
 Row = tuple[Any, ...]
 """The values of one entry, in the order of the layout."""
@@ -31,35 +31,33 @@ _LAYOUTS: Final = {
 }
 """The layout of an entry: number, message id, custom id."""
 
-_KEYS: Final[tuple[Callable[[Ticket | Recipient], object], ...]] = (
-    lambda call: (call.custom_id, call.mobile),
-    lambda call: call.custom_id,
-    lambda call: call.mobile,
+_KEYS: Final[tuple[Callable[[str, str], object], ...]] = (
+    lambda custom_id, mobile: (custom_id, mobile),
+    lambda custom_id, _: custom_id,
+    lambda _, mobile: mobile,
 )
 """Keys of a call, the most exact first: the document's own example gives the same custom id to two numbers."""
 
 
 @hides_arguments
-def read_tickets(
-    endpoint: Endpoint, response: HttpResponse, recipients: Sequence[Recipient]
-) -> tuple[Ticket, ...]:
-    """Read the response to a send: a ticket for each recipient, in the order of the recipients.
+def read_message_ids(endpoint: Endpoint, response: HttpResponse, calls: BatchCalls) -> tuple[str, ...]:
+    """Read the response to a send: the service's id of each call; "" for a call that the response does not name.
 
     Raises :class:`RefusedError` (no call is made) or :class:`AnswerError` (calls may have been made).
     """
     product = endpoint.product
     rows = success_rows(response, _LAYOUTS[product])
-    if rows is not None and (matched := match_tickets(rows, recipients)) is not None:
+    if rows is not None and (matched := match_rows(rows, calls)) is not None:
         return matched
     document = read_document(endpoint, response)
     try:
         entries = entries_of(document)
-        if (matched := match_tickets(ticket_rows(entries, product), recipients)) is not None:
+        if (matched := match_rows(ticket_rows(entries, product), calls)) is not None:
             return matched
         tickets = [structure_ticket(entry, product) for entry in entries]
     except UNREADABLE:
         raise answer_error("the response has values of the wrong type", endpoint, response) from None
-    return _in_order(tickets, recipients)
+    return _in_order(tickets, calls)
 
 
 def ticket_rows(entries: Iterable[Any], product: Product) -> Iterable[Row]:
@@ -67,16 +65,18 @@ def ticket_rows(entries: Iterable[Any], product: Product) -> Iterable[Row]:
     return map(itemgetter(*_LAYOUTS[product].names), entries)
 
 
-def match_tickets(rows: Iterable[Row], recipients: Sequence[Recipient]) -> tuple[Ticket, ...] | None:
-    """Make the tickets if the rows name each recipient once, by number and unique custom id; else return None.
+def match_rows(rows: Iterable[Row], calls: BatchCalls) -> tuple[str, ...] | None:
+    """Return the message ids if the rows name each call once, by number and unique custom id; else None.
 
-    Nearly every response does. Comparing whole columns is much faster than reading each entry (benchmark:
-    send), and the tickets share the texts of the recipients.
+    Nearly every response does. Comparing whole columns is much faster than reading each entry (benchmark: send).
     """
-    mobiles = tuple([recipient.mobile for recipient in recipients])
-    custom_ids = tuple([recipient.custom_id or "" for recipient in recipients])
+    custom_ids = calls.custom_ids
     try:
-        found_mobiles, message_ids, found_ids = map(_texts, zip(*rows, strict=True))
+        found_mobiles, message_ids, found_ids = zip(*rows, strict=True)
+        message_ids = _texts(message_ids)
+        if found_ids == custom_ids and found_mobiles == calls.mobiles:
+            return message_ids
+        found_mobiles, found_ids = _texts(found_mobiles), _texts(found_ids)
         if found_ids != custom_ids:
             places = {custom_id: place for place, custom_id in enumerate(found_ids)}
             if not len(places) == len(found_ids) == len(custom_ids) == len(set(custom_ids)):
@@ -87,7 +87,7 @@ def match_tickets(rows: Iterable[Row], recipients: Sequence[Recipient]) -> tuple
             )
     except (LookupError, TypeError, ValueError):
         return None
-    return make_tickets(mobiles, message_ids, custom_ids) if found_mobiles == mobiles else None
+    return message_ids if found_mobiles == calls.mobiles else None
 
 
 def _texts(column: tuple[Any, ...]) -> tuple[str, ...]:
@@ -100,24 +100,22 @@ def _texts(column: tuple[Any, ...]) -> tuple[str, ...]:
     raise TypeError
 
 
-def _in_order(tickets: Sequence[Ticket], recipients: Sequence[Recipient]) -> tuple[Ticket, ...]:
-    """Give each recipient the ticket with an equal key, each ticket once; "" is the id of a missing ticket."""
+def _in_order(tickets: Sequence[Ticket], calls: BatchCalls) -> tuple[str, ...]:
+    """Give each call the message id of the ticket with an equal key, each ticket once; "" for a missing ticket."""
     message_ids: dict[int, str] = {}
     unmatched = list(tickets)
+    named = list(zip(calls.custom_ids, calls.mobiles, strict=True))
     for key in _KEYS:
         waiting: dict[object, deque[int]] = defaultdict(deque)
-        for place, recipient in enumerate(recipients):
+        for place, names in enumerate(named):
             if place not in message_ids:
-                waiting[key(recipient)].append(place)
+                waiting[key(*names)].append(place)
         rest = []
         for ticket in unmatched:
-            places = waiting.get(key(ticket))
+            places = waiting.get(key(ticket.custom_id, ticket.mobile))
             if places:
                 message_ids[places.popleft()] = ticket.message_id
             else:
                 rest.append(ticket)
         unmatched = rest
-    return tuple(
-        Ticket(recipient.mobile, message_ids.get(place, ""), recipient.custom_id or "")
-        for place, recipient in enumerate(recipients)
-    )
+    return tuple([message_ids.get(place, "") for place in range(len(calls))])

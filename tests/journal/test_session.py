@@ -233,7 +233,7 @@ class TestBooks:
 
         async def main(session: JournalSession, _: JournalRun) -> None:
             to = (Recipient(MOBILES[0], "a"), Recipient(MOBILES[1], "b"))
-            given = await session.begin(keys(0, 1), to)
+            given = await session.begin(keys(0, 1), ("a", "b"))
             assert (given.custom_ids, given.lasts, given.resend_unknown) == (("a", "b"), 65.0, False)
             await session.close(given, make(to))
             lines = await all_lines(journal)
@@ -253,7 +253,7 @@ class TestBooks:
         async def main(session: JournalSession, other: JournalRun) -> None:
             await begun(other, keys(1))
             with pytest.raises(OutcomeUnknownError, match="another run of this journal is sending"):
-                await session.begin(keys(0, 1), [Recipient(MOBILES[0], "a"), Recipient(MOBILES[1], "b")])
+                await session.begin(keys(0, 1), ["a", "b"])
             assert [line.mobile for line in await all_lines(journal)] == [MOBILES[1]]
 
         with_session(journal, main)
@@ -263,9 +263,9 @@ class TestBooks:
 
         async def main(session: JournalSession, _: JournalRun) -> None:
             to = [Recipient(MOBILES[0], "a")]
-            first = await session.begin(keys(0), to)
+            first = await session.begin(keys(0), ["a"])
             await session.release(first)
-            second = await session.begin(keys(0), to)
+            second = await session.begin(keys(0), ["a"])
             assert first.token != second.token
             await session.close(first, Accepted(0, tuple(to), (Ticket(MOBILES[0], "m", "a"),)))
             [line] = await all_lines(journal)
@@ -279,7 +279,7 @@ class TestBooks:
 
         async def main(session: JournalSession, other: JournalRun) -> None:
             await settled(other, keys(0), State.UNKNOWN)
-            claiming = session.begin(keys(0), [Recipient(MOBILES[0], "a")])
+            claiming = session.begin(keys(0), ["a"])
             if resend:
                 assert (await claiming).resend_unknown
             else:
@@ -293,7 +293,7 @@ class TestBooks:
 
         async def main() -> None:
             session = session_of(await journal.start(PURPOSE))
-            given = await session.begin(keys(0), [Recipient(MOBILES[0], "a")])
+            given = await session.begin(keys(0), ["a"])
             await session.end()
             assert [line.state for line in await all_lines(journal)] == [State.UNKNOWN]
             await session.close(given, Accepted(0, (), (Ticket(MOBILES[0], "m", "a"),)))
@@ -309,7 +309,7 @@ class TestBooks:
                 run_ = await journal.start(PURPOSE)
                 session = session_of(run_)
                 for turns in range(12):
-                    task = asyncio.ensure_future(session.begin(keys(turns), [Recipient(MOBILES[turns], "a")]))
+                    task = asyncio.ensure_future(session.begin(keys(turns), ["a"]))
                     for _ in range(turns):
                         await asyncio.sleep(0)
                     if task.done():

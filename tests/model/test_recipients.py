@@ -20,7 +20,6 @@ from emay_voice_async.model.recipients import (
     check_recipient,
     check_unique_id,
     identified,
-    with_custom_ids,
 )
 
 MOBILE = "13812345678"
@@ -271,50 +270,3 @@ class TestCheckUniqueId:
         with pytest.raises(InvalidRequestError, match="custom_id at position 4"):
             check_unique_id(Recipient(MOBILE, "a"), 4, seen)
         assert seen == {"a": 0, "b": 3}
-
-
-class TestWithCustomIds:
-    """Custom ids for recipients without an id."""
-
-    @given(
-        st.lists(mobiles.map(Recipient) | people, max_size=8),
-        st.text("0123456789abcdef", min_size=20, max_size=20),
-    )
-    def test_everyone_has_an_id(self, batch: list[Recipient], token: str) -> None:
-        """Given ids are kept, made ids are unique, and each id can be sent."""
-        result = with_custom_ids(batch, token)
-        assert [one.mobile for one in result] == [one.mobile for one in batch]
-        made = []
-        for place, (before, after) in enumerate(zip(batch, result, strict=True)):
-            check_recipient(after, place)
-            if before.custom_id is None:
-                made.append(after.custom_id)
-            else:
-                assert after is before
-        assert len(set(made)) == len(made)
-        given_ids = {one.custom_id for one in batch if one.custom_id is not None}
-        assert not given_ids & set(made)
-
-    def test_fields_stay(self) -> None:
-        """A recipient that gets an id keeps the fields."""
-        [one] = with_custom_ids([Recipient(MOBILE, fields={"name": "Li"})], "t")
-        assert one == Recipient(MOBILE, "t-0", {"name": "Li"})
-
-    @given(st.lists(mobiles, max_size=8), st.integers(0, 8))
-    def test_plain_numbers(self, numbers: list[str], place: int) -> None:
-        """Plain numbers get the ids that they get as recipients, by themselves or among recipients."""
-        expected = with_custom_ids(list(map(Recipient, numbers)), "t")
-        assert with_custom_ids(numbers, "t") == expected
-        assert with_custom_ids([*numbers[:place], *map(Recipient, numbers[place:])], "t") == expected
-
-    @pytest.mark.parametrize("make", [str, Recipient], ids=["numbers", "recipients"])
-    def test_more_than_the_service_takes(self, make: type[str] | type[Recipient]) -> None:
-        """Every recipient of a larger batch gets an id."""
-        found = with_custom_ids([make(MOBILE)] * 1201, "t")
-        assert [one.custom_id for one in found] == [f"t-{place}" for place in range(1201)]
-
-    def test_tokens_keep_batches_apart(self) -> None:
-        """The same batch with another token has other ids altogether."""
-        batch = [Recipient(MOBILE)] * 500
-        first, second = with_custom_ids(batch, "a" * 20), with_custom_ids(batch, "b" * 20)
-        assert len({one.custom_id for one in first + second}) == 1000

@@ -3,21 +3,23 @@
 import copy
 import pickle
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from attrs import evolve, fields
+from attrs import asdict, evolve, fields
 from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 from samples.strategies import mobiles
 
 from emay_voice_async.errors import BalanceError, NotSentError, OutcomeUnknownError
+from emay_voice_async.model.batch_calls import batch_calls
 from emay_voice_async.model.codes import CallState, ResultCode
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.numbers import mask
 from emay_voice_async.model.raw_fields import RawFields
-from emay_voice_async.model.recipients import Recipient, with_custom_ids
+from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import (
     Accepted,
     NotSent,
@@ -28,9 +30,11 @@ from emay_voice_async.model.results import (
     SendResult,
     Ticket,
     Unknown,
+    accepted_later,
     frozen_reports,
-    make_tickets,
+    made_tickets,
 )
+from emay_voice_async.wire.structuring import unstructure
 
 MOBILE = "13812345678"
 
@@ -189,20 +193,78 @@ class TestSendResult:
         assert MOBILE not in repr(SendResult(tuple(outcome(kind, 0, 3) for kind in KINDS)))
 
 
+class TestAcceptedLater:
+    """``accepted_later``."""
+
+    def accepted(self) -> tuple[Accepted, Accepted]:
+        """Make an outcome whose fields are made when they are read, and the same by the constructor."""
+        calls = batch_calls([MOBILE, MOBILE], "t")
+        later = accepted_later(3, calls.recipients, lambda: calls.tickets(["m", "n"]))
+        return later, Accepted(3, calls.recipients(), calls.tickets(["m", "n"]))
+
+    @pytest.mark.parametrize(
+        "read",
+        [
+            lambda one: one,
+            hash,
+            repr,
+            unstructure,
+            asdict,
+            lambda one: (one.tickets, one.recipients, one.index, one.recorded),
+            lambda one: evolve(one, index=4),
+            lambda one: copy.copy(one),
+            lambda one: copy.deepcopy(one),
+            lambda one: pickle.loads(pickle.dumps(one)),  # noqa: S301 - our own
+        ],
+    )
+    def test_equal_to_the_constructor(self, read: Callable[[Accepted], object]) -> None:
+        """Whatever is read first, the outcome is as the constructor makes it."""
+        later, made = self.accepted()
+        assert read(later) == read(made)
+        assert later == made
+
+    def test_made_once(self) -> None:
+        """The objects are made at the first reading, and stay the same."""
+        later, _ = self.accepted()
+        assert later.tickets is later.tickets
+        assert later.recipients is later.recipients
+
+    def test_positional_patterns(self) -> None:
+        """A class pattern takes the fields in their order."""
+        match self.accepted()[0]:
+            case Accepted(index, recipients, tickets):
+                assert (index, len(recipients), len(tickets)) == (3, 2, 2)
+
+    def test_frozen(self) -> None:
+        """No field can be set, before and after the reading."""
+        later, _ = self.accepted()
+        for _ in range(2):
+            with pytest.raises(FrozenInstanceError):
+                later.tickets = ()  # type: ignore[misc]
+            assert len(later.tickets) == 2
+
+    def test_no_other_attributes(self) -> None:
+        """A name that is no field is an AttributeError, as of any object; so is a field of an unfilled object."""
+        unfilled = Accepted.__new__(Accepted)
+        for one, name in ((self.accepted()[0], "ticket"), (unfilled, "tickets"), (unfilled, "_makers")):
+            with pytest.raises(AttributeError, match=f"'Accepted' object has no attribute '{name}'"):
+                getattr(one, name)
+
+
 class TestFrozen:
     """Objects that are frozen by a change of their class equal objects of the constructor."""
 
     @pytest.mark.parametrize(
         ("quick", "slow"),
         [
-            (make_tickets(["13800000000"], ["m"], ["c"])[0], Ticket("13800000000", "m", "c")),
+            (made_tickets(["13800000000"], ["m"], ["c"])[0], Ticket("13800000000", "m", "c")),
             (frozen_reports([ReportDraft(Product.JOIN, "a", "m")])[0], Report(Product.JOIN, "a", "m")),
             (
                 frozen_reports([ReportDraft(Product.JOIN, unreadable=RawFields({"a": [1]}))])[0],
                 Report(Product.JOIN, unreadable=RawFields({"a": [1]})),
             ),
-            (with_custom_ids([Recipient("13800000000")], "t")[0], Recipient("13800000000", "t-0")),
-            (with_custom_ids(["13800000000"], "t")[0], Recipient("13800000000", "t-0")),
+            (batch_calls([Recipient("13800000000")], "t").recipients()[0], Recipient("13800000000", "t-0")),
+            (batch_calls(["13800000000"], "t").recipients()[0], Recipient("13800000000", "t-0")),
         ],
         ids=lambda one: type(one).__name__,
     )

@@ -65,14 +65,15 @@ class TestBatcher:
                 sorter.close()
             batches = [cut for cut in cuts if cut.known is None]
             known = [cut.known for cut in cuts if cut.known is not None]
-            everybody = [one for cut in (*batches, *known) for one in cut.recipients]
+            everybody = [one for cut in batches for one in cut.calls.recipients()]
+            everybody += [one for outcome in known for one in outcome.recipients]
             given_ = [one if isinstance(one, str) else one.mobile for one in to]
             assert Counter(one.mobile for one in everybody) == Counter(given_)
             assert [cut.index for cut in cuts] == list(range(len(cuts)))
             assert [one.index for one in known] == [cut.index for cut in cuts if cut.known is not None]
             # All batches but the last are full.
-            assert {len(cut.recipients) for cut in batches[:-1]} <= {size}
-            called = [one for cut in batches for one in cut.recipients]
+            assert {len(cut.calls.recipients()) for cut in batches[:-1]} <= {size}
+            called = [one for cut in batches for one in cut.calls.recipients()]
             left_out = [
                 one
                 for outcome in known
@@ -86,7 +87,7 @@ class TestBatcher:
             if repeats is None:
                 assert all(cut.keys == () for cut in cuts)
             else:
-                assert all(len(cut.keys) == len(cut.recipients) for cut in batches)
+                assert all(len(cut.keys) == len(cut.calls.recipients()) for cut in batches)
                 keys = [key for cut in batches for key in cut.keys]
                 assert len(set(keys)) == len(keys)
             if repeats is False:
@@ -102,7 +103,7 @@ class TestBatcher:
             cuts = await cuts_of(
                 Batcher(RecipientReader(iter(mobiles(6)), 2), gatherer(MESSAGE, 2, most), None)
             )
-            sizes = [len(cut.recipients) for cut in cuts if cut.known is None]
+            sizes = [len(cut.calls.recipients()) for cut in cuts if cut.known is None]
             assert sizes == [2] * (min(most, 6) // 2) + [1] * (min(most, 6) % 2)
             rest = [cut.known for cut in cuts if cut.known is not None]
             assert [one.mobile for outcome in rest for one in outcome.recipients] == mobiles(6)[
@@ -118,7 +119,7 @@ class TestBatcher:
         async def main() -> None:
             to: list[Any] = [*mobiles(700), Recipient("13900000000", "m" * 64)]
             cuts = await cuts_of(Batcher(RecipientReader(to, 500), gatherer(MESSAGE, 500, None), None))
-            ids = [one.custom_id or "" for cut in cuts for one in cut.recipients]
+            ids = [one.custom_id or "" for cut in cuts for one in cut.calls.recipients()]
             assert len(set(ids)) == 701
             assert max(map(len, ids)) == 64
             assert ids[-1] == "m" * 64
@@ -142,7 +143,8 @@ class TestBatcher:
             with pytest.raises(JournalError, match="broken"):
                 while (cut := await source.read()) is not None:
                     found += [
-                        one.mobile for one in (cut.recipients or (cut.known and cut.known.recipients) or ())
+                        one.mobile
+                        for one in (cut.calls.recipients() or (cut.known and cut.known.recipients) or ())
                     ]
             assert found == ["bad", *mobiles(3), *mobiles(3, 3)]
             with pytest.raises(JournalError):

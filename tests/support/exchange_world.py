@@ -10,7 +10,7 @@ from emay_voice_async.model.endpoints import VOICE_SEND, Call, Endpoint
 from emay_voice_async.model.limits import RateLimit, RateLimits
 from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.wire.envelope import HttpResponse, read_balance, read_reports
-from emay_voice_async.wire.tickets import read_tickets
+from support.batches import read_tickets
 from support.http_transport import Script, Step
 from support.virtual_time import now, run
 

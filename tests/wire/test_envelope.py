@@ -12,6 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from samples import DOCUMENTED, answer, blob, cases, table
 from samples.strategies import JSON, raw_reports
+from support.batches import read_tickets
 
 from emay_voice_async.errors import (
     AccountError,
@@ -42,7 +43,6 @@ from emay_voice_async.wire.damaged_json import without_surrogates
 from emay_voice_async.wire.envelope import REFUSALS, HttpResponse, read_balance, read_reports, refusal
 from emay_voice_async.wire.status_reports import structure_reports
 from emay_voice_async.wire.statuses import NOT_ACTED_ON
-from emay_voice_async.wire.tickets import read_tickets
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)
 READERS: dict[Call, Callable[[Endpoint, HttpResponse], object]] = {

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import blob, table
 from samples.strategies import CHARACTERS, messages, mobiles, people
+from support.batches import send_form
 
 from emay_voice_async.model.endpoints import ENDPOINTS, VOICE_BALANCE, VOICE_REPORTS, Call, Endpoint
 from emay_voice_async.model.messages import (
@@ -19,7 +20,7 @@ from emay_voice_async.model.messages import (
     VoiceSms,
 )
 from emay_voice_async.model.recipients import Recipient
-from emay_voice_async.wire.forms import CONTENT_TYPE, reports_form, send_form, signed
+from emay_voice_async.wire.forms import CONTENT_TYPE, reports_form, signed
 from emay_voice_async.wire.signing import sign, stamp
 
 ASK = "请问还有其他可以帮助您的吗"

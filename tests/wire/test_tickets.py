@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from samples import answer
 from samples.strategies import people
+from support.batches import match_rows, read_tickets
 
 from emay_voice_async.errors import AnswerError
 from emay_voice_async.model.endpoints import (
@@ -22,7 +23,7 @@ from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Ticket
 from emay_voice_async.wire.envelope import HttpResponse
 from emay_voice_async.wire.structuring import structure_ticket
-from emay_voice_async.wire.tickets import match_tickets, read_tickets, ticket_rows
+from emay_voice_async.wire.tickets import ticket_rows
 
 ONE = (Recipient("15538850000", "20170392833833891100"),)
 
@@ -189,7 +190,7 @@ class TestMatchTickets:
             for place, recipient in enumerate(recipients)
         ]
         expected = tuple([structure_ticket(entry, product) for entry in raw])
-        assert (match_tickets(ticket_rows(raw, product), recipients) or ()) == expected
+        assert (match_rows(ticket_rows(raw, product), recipients) or ()) == expected
         if not raw:
             return
         damaged = dict(raw[data.draw(st.integers(0, len(raw) - 1))])
@@ -200,7 +201,7 @@ class TestMatchTickets:
         if data.draw(st.booleans()):
             del damaged[key]
         raw[place] = damaged
-        matched = match_tickets(ticket_rows(raw, product), recipients)
+        matched = match_rows(ticket_rows(raw, product), recipients)
         if key == name and damaged.get(key) in ("1", 1):
             assert matched == tuple([structure_ticket(entry, product) for entry in raw])
         else:
@@ -217,7 +218,7 @@ class TestMatchTickets:
     )
     def test_other_values(self, raw: list[Any]) -> None:
         """Values that are not an entry for each recipient give None."""
-        assert match_tickets(ticket_rows(raw, Product.VOICE), [Recipient("1", "c")]) is None
+        assert match_rows(ticket_rows(raw, Product.VOICE), [Recipient("1", "c")]) is None
 
     @given(st.permutations(range(5)), st.booleans())
     def test_another_order(self, order: list[int], numbers: bool) -> None:
@@ -228,7 +229,7 @@ class TestMatchTickets:
             {"mobile": kind(place % 3), "voiceId": kind(place), "customVoiceId": f"c{place}"}
             for place in order
         ]
-        matched = match_tickets(ticket_rows(raw, Product.VOICE), recipients)
+        matched = match_rows(ticket_rows(raw, Product.VOICE), recipients)
         assert matched == tuple(
             Ticket(recipient.mobile, f"{place}", recipient.custom_id or "")
             for place, recipient in enumerate(recipients)
@@ -238,9 +239,9 @@ class TestMatchTickets:
         """Tickets in another order with a custom id that comes twice give None."""
         raw = [{"mobile": "1", "voiceId": f"{place}", "customVoiceId": "c"} for place in range(2)]
         recipients = [Recipient("1", "c"), Recipient("1", "d")]
-        assert match_tickets(ticket_rows(raw, Product.VOICE), recipients) is None
+        assert match_rows(ticket_rows(raw, Product.VOICE), recipients) is None
 
     def test_no_custom_id(self) -> None:
         """A missing custom id on both sides is no match: the custom id of a ticket is a text."""
         raw = [{"mobile": "1", "voiceId": "1", "customVoiceId": None}]
-        assert match_tickets(ticket_rows(raw, Product.VOICE), [Recipient("1")]) is None
+        assert match_rows(ticket_rows(raw, Product.VOICE), [Recipient("1")]) is None
