@@ -351,7 +351,7 @@ class TestCollecting:
     """``send --collect`` as a process that is killed."""
 
     def test_killed(self, tmp_path: Path) -> None:
-        """Killed at any moment, a send calls nobody twice, and the file has each report that the journal has.
+        """Killed at any moment, a send calls nobody twice, and the file has each report that the journal has, once.
 
         A response that was not on the disk when the process was killed is lost: the service has removed its reports.
         """
@@ -384,6 +384,7 @@ class TestCollecting:
             except ValueError:
                 torn += 1
         assert torn <= len(moments)
+        assert max(Counter(row["message_id"] for row in rows).values()) == 1
         called = Counter(call.mobile for call in sandbox.calls)
         assert {row["mobile"] for row in rows} <= set(called)
         exported = run_shell(f"emay-voice journal export {journal} --format jsonl", dict(os.environ))

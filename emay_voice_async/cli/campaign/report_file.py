@@ -4,13 +4,17 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO, Final
 
-from attrs import frozen
+from attrs import define, field
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 from emay_voice_async.cli.terminal.output import json_lines
 
 __all__ = ["ReportFile", "file_beside", "spool_beside"]
+
+_TAIL: Final = 4 * 1024 * 1024
+"""Bytes at the end of a file, which hold more than the reports of one response."""
 
 
 def file_beside(journal: Path) -> Path:
@@ -23,15 +27,17 @@ def spool_beside(journal: Path) -> Path:
     return journal.with_name(f"{journal.name}.spool")
 
 
-@frozen
+@define
 class ReportFile:
     """Keeps what a journal does not: recordings, and reports of calls that the journal does not know.
 
-    Only the owner can read the file. A process that is killed can leave a report twice, and a part of a line; the next
-    row begins on a line of its own.
+    Only the owner can read the file. A process that is killed can leave a part of a line; the next row begins on a line
+    of its own. The spool hands out the reports of that process again: a row that the end of the file had before the
+    first write is not written again.
     """
 
     path: Path
+    _earlier: set[bytes] | None = field(default=None, init=False)
 
     async def write(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Append rows in a thread; raise :class:`CommandError` if the file cannot be written."""
@@ -40,11 +46,19 @@ class ReportFile:
     def _append(self, data: bytes) -> None:
         try:
             with open(self.path, "a+b", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                if size := file.seek(0, os.SEEK_END):
+                size = file.seek(0, os.SEEK_END)
+                if self._earlier is None:
+                    self._earlier = _last_lines(file, size)
+                if size:
                     file.seek(size - 1)
                     file.write(b"" if file.read() == b"\n" else b"\n")
-                file.write(data)
+                file.writelines(line for line in data.splitlines(keepends=True) if line not in self._earlier)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise CommandError(f"{self.path}: {error.strerror or error}", ExitCode.OUTPUT) from None
+
+
+def _last_lines(file: IO[bytes], size: int) -> set[bytes]:
+    file.seek(max(0, size - _TAIL))
+    return set(file.read().splitlines(keepends=True))

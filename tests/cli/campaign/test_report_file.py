@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from emay_voice_async.cli.campaign import report_file
 from emay_voice_async.cli.campaign.report_file import ReportFile
 from emay_voice_async.cli.terminal.exit_codes import CommandError
 
@@ -32,3 +33,23 @@ def test_only_for_the_owner(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(CommandError, match="Is a directory"):
         asyncio.run(ReportFile(tmp_path).write([{"c": 2}]))
+
+
+def test_reports_of_a_killed_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows at the end of the file are not written again, but for one that was cut off; others may repeat a row."""
+    path = tmp_path / "reports.jsonl"
+    rows = [{"id": number, "text": "您好\x85\u2028\r\n"} for number in range(4)]
+    asyncio.run(ReportFile(path).write(rows))
+    whole = path.read_bytes()
+    for cut in (0, 5):
+        path.write_bytes(whole[: len(whole) - cut])
+        file = ReportFile(path)
+        asyncio.run(file.write(rows[1:]))
+        asyncio.run(file.write([{"id": 5}]))
+        asyncio.run(file.write([{"id": 5}]))
+        added = path.read_bytes()[len(whole) - cut :].splitlines()
+        assert [json.loads(line)["id"] for line in added if line] == ([3] if cut else []) + [5, 5]
+    path.write_bytes(whole)
+    monkeypatch.setattr(report_file, "_TAIL", len(whole) // 2 + 5)
+    asyncio.run(ReportFile(path).write(rows))
+    assert [json.loads(line)["id"] for line in path.read_bytes().splitlines()] == [0, 1, 2, 3, 0, 1]
