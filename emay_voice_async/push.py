@@ -12,8 +12,8 @@ from emay_voice_async.wire.compression import MAX_SIZE, gunzip
 from emay_voice_async.wire.damaged_json import read_damaged_json
 from emay_voice_async.wire.encryption import decrypt
 from emay_voice_async.wire.json_reader import read_json, read_rows
+from emay_voice_async.wire.report_rows import PUSH_LAYOUTS
 from emay_voice_async.wire.status_reports import (
-    REPORT_LAYOUTS,
     Broken,
     read_report_rows,
     structure_reports,
@@ -73,7 +73,7 @@ def decode_reports(data: bytes, *, max_reports: int = MAX_REPORTS) -> list[Repor
     """
     check_count("max_reports", max_reports)
     _check_brackets(data, max_reports)
-    for product, layout in REPORT_LAYOUTS.items():
+    for product, layout in PUSH_LAYOUTS:
         found = read_rows(data, layout)
         if found is not None:
             _check_number(found.count, max_reports)

@@ -30,7 +30,8 @@ from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.damaged_json import read_damaged_json
 from emay_voice_async.wire.json_reader import Layout, read_json, read_rows
-from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, Broken, read_report_rows, structure_reports
+from emay_voice_async.wire.report_rows import REPORT_LAYOUTS
+from emay_voice_async.wire.status_reports import Broken, read_report_rows, structure_reports
 from emay_voice_async.wire.statuses import NOT_ACTED_ON, PASSING, advice_for
 from emay_voice_async.wire.structuring import structure_balance
 

@@ -25,13 +25,14 @@ class Layout(NamedTuple):
     """The fields of an entry.
 
     ``key`` is a text or a whole number, ``foreign`` fields must be null or absent, and ``binary`` fields are read from
-    strict base64, or null.
+    strict base64, or null. A document of this layout contains all ``marks``.
     """
 
     names: tuple[str, ...]
-    key: str
+    key: str = ""
     foreign: tuple[str, ...] = ()
     binary: tuple[str, ...] = ()
+    marks: tuple[bytes, ...] = ()
 
 
 @frozen(eq=False)
@@ -73,7 +74,7 @@ def read_rows(data: bytes, layout: Layout) -> Rows | None:
     """
     read = _row_reader(layout)
     try:
-        return None if read is None else read(data)
+        return read(data) if read is not None and all(mark in data for mark in layout.marks) else None
     except Exception:
         return None
 

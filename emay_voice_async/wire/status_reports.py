@@ -1,26 +1,26 @@
 """Status reports, many at once: the fast route.
 
-A page is a sequence of rows: the values of the table's fields, for each entry. One loop makes the reports. The
+A page is a sequence of rows (:mod:`emay_voice_async.wire.report_rows`). One loop makes the reports. The
 loop looks at once for the kind that a value usually has, because a function call for each value would take
 longer than the rest (benchmarks: push, reports); other kinds go to the readers of the table. An entry with
 an unreadable value goes through :mod:`emay_voice_async.wire.structuring`. A property test holds both routes
 equal.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import repeat
 from math import isfinite
-from operator import itemgetter
-from typing import Any, Final, cast
+from operator import contains
+from typing import Any, Final, TypeVar, cast
 
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.codes import CallState
-from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
+from emay_voice_async.model.endpoints import Product
+from emay_voice_async.model.raw_fields import NO_FIELDS
 from emay_voice_async.model.results import Report, ReportDraft, frozen_reports
 from emay_voice_async.wire.fields import (
-    REPORT_FIELDS,
     UNREADABLE,
     as_optional_word,
     as_recording,
@@ -30,35 +30,27 @@ from emay_voice_async.wire.fields import (
     as_time,
     as_word,
 )
-from emay_voice_async.wire.json_reader import Layout
+from emay_voice_async.wire.report_rows import (
+    REPORT_LAYOUTS,
+    Row,
+    any_rows,
+    is_uniform,
+    product_of_row,
+    rows_of,
+    usual_rows,
+)
 from emay_voice_async.wire.structuring import product_of, structure_report
 
-__all__ = ["REPORT_LAYOUTS", "Broken", "read_report_rows", "structure_reports"]
+__all__ = ["Broken", "read_report_rows", "structure_reports"]
 
 Broken = tuple[object, str]
 """A raw value that is no report, and the reason."""
-Row = tuple[Any, ...]
-"""The values of one entry in the order of the layout; None where the entry lacks the field."""
-
-
-def _layout(end: Endpoint, *foreign: str) -> Layout:
-    fields = REPORT_FIELDS[end.product]
-    binary = tuple([field.wire for field in fields if field.read is as_recording])
-    return Layout(tuple(dict.fromkeys(field.wire for field in fields)), end.message_id, foreign, binary)
-
-
-REPORT_LAYOUTS: Final = {
-    Product.VOICE: _layout(VOICE_REPORTS),
-    # An entry with the ids of both products is a voice report.
-    Product.JOIN: _layout(JOIN_REPORTS, VOICE_REPORTS.message_id, VOICE_REPORTS.custom_id),
-}
-"""The layout of an entry, in the order of the table."""
-
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the times of the wire have no zone
 _BEIJING_EPOCH: Final = _EPOCH.replace(tzinfo=BEIJING)
 _TEXTS: Final = (str, bytes)
 """The types of a recording, as text or read from the text by the JSON reader."""
 _USUAL_TIME: Final = len("2017-03-15 12:00:00")
+_Entry = TypeVar("_Entry")
 
 
 def structure_reports(
@@ -69,64 +61,65 @@ def structure_reports(
     Without ``product``, the id fields of each entry tell the product.
     """
     objects = [entry for entry in raw if isinstance(entry, dict)]
-    common = product or _common_product(objects)
-    drafts = _mixed_drafts(objects) if common is None else _drafts_of(objects, common)
+    drafts = _drafts_alike(objects) if product is None else _drafts_of(objects, product)
+    if drafts is None:
+        drafts = _mixed_drafts(objects)
     reports = frozen_reports(filter(None, drafts))
     if len(reports) == len(raw):
         return reports, ()
     return _completed(raw, drafts, product)
 
 
-def read_report_rows(rows: Iterable[Row], product: Product) -> tuple[Report, ...] | None:
-    """Read entries that came as rows; None if an entry must be read from its object."""
-    drafts = _drafts(rows, product)
+def read_report_rows(rows: Iterable[Row], product: Product | None) -> tuple[Report, ...] | None:
+    """Read entries that came as rows, of both products for None; None if an entry must be read from its object."""
+    drafts = _mixed_row_drafts(list(rows)) if product is None else _drafts(rows, product)
     return frozen_reports(cast("list[ReportDraft]", drafts)) if all(drafts) else None
 
 
-def _common_product(objects: Sequence[dict[str, Any]]) -> Product | None:
-    """Tell the product if each entry has a message id of it, and no id of a product that counts more."""
-    for product, layout in REPORT_LAYOUTS.items():
-        with suppress(KeyError):
-            if None not in map(itemgetter(layout.key), objects) and not any(
-                name in entry for name in layout.foreign for entry in objects
-            ):
-                return product
-    return None
+def _drafts_alike(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None] | None:
+    """Fill a report for each entry, if each has a message id of the same product and no id that counts more."""
+    if not objects:
+        return []
+    product = product_of(objects[0])
+    layout = REPORT_LAYOUTS[product]
+    if not is_uniform(objects, layout) and any(
+        True in map(contains, objects, repeat(name)) for name in layout.foreign
+    ):
+        return None
+    with suppress(KeyError):
+        return _drafts(usual_rows(objects, layout), product)
+    return _drafts(any_rows(objects, layout), product) if all(layout.key in one for one in objects) else None
 
 
 def _drafts_of(objects: Sequence[dict[str, Any]], product: Product) -> list[ReportDraft | None]:
     """Fill a report for each entry, as :func:`_drafts`."""
-    values = itemgetter(*REPORT_LAYOUTS[product].names)
+    if not objects:
+        return []
+    layout = REPORT_LAYOUTS[product]
     with suppress(KeyError):
-        return _drafts(map(values, objects), product)
-    return _drafts(_completed_rows(objects, product), product)
-
-
-def _completed_rows(objects: Sequence[dict[str, Any]], product: Product) -> Iterable[Row]:
-    """Take the values of the fields from entries that lack some of the fields: some writers leave out what is null."""
-    names = REPORT_LAYOUTS[product].names
-    first, number = objects[0].keys(), len(objects)
-    if first <= set(names) and set(map(len, objects)) == {len(first)}:
-        # Nearly always each entry lacks the same fields.
-        with suppress(KeyError):
-            columns = [
-                list(map(itemgetter(name), objects)) if name in first else repeat(None, number)
-                for name in names
-            ]
-            return zip(*columns, strict=True)
-    # To add the fields is faster than to ask for each of them.
-    blank, values = dict.fromkeys(names), itemgetter(*names)
-    return [values(blank | entry) for entry in objects]
+        return _drafts(usual_rows(objects, layout), product)
+    return _drafts(any_rows(objects, layout), product)
 
 
 def _mixed_drafts(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]:
+    return _merged(objects, list(map(product_of, objects)), _drafts_of)
+
+
+def _mixed_row_drafts(rows: Sequence[Row]) -> list[ReportDraft | None]:
+    products = list(map(product_of_row, rows))
+    return _merged(rows, products, lambda some, product: _drafts(rows_of(some, product), product))
+
+
+def _merged(
+    entries: Sequence[_Entry],
+    products: Sequence[Product],
+    fill: Callable[[Sequence[_Entry], Product], list[ReportDraft | None]],
+) -> list[ReportDraft | None]:
     """Fill the reports of each product together, and put them in the order of the entries."""
-    drafts: list[ReportDraft | None] = [None] * len(objects)
-    products = list(map(product_of, objects))
+    drafts: list[ReportDraft | None] = [None] * len(entries)
     for product in Product:
         places = [place for place, found in enumerate(products) if found is product]
-        entries = [objects[place] for place in places]
-        for place, draft in zip(places, _drafts_of(entries, product), strict=True):
+        for place, draft in zip(places, fill([entries[place] for place in places], product), strict=True):
             drafts[place] = draft
     return drafts
 
@@ -134,10 +127,11 @@ def _mixed_drafts(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]
 def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
     """Fill a report for each row; None for a row with an unreadable value, or without a message id."""
     drafts: list[ReportDraft | None] = []
-    # By texts only, because 4, 4.0 and True can be equal keys. A value that is no key raises TypeError: unreadable.
-    states: dict[object, tuple[CallState, str]] = {}
-    keys: dict[object, str | None] = {}
-    add, time_of = drafts.append, datetime.fromisoformat
+    states, keys = _Memory(_state_and_word), _Memory(as_optional_word)
+    # Calls that began in the same second often stand together.
+    last_text: object = None
+    last_time: datetime | None = None
+    add, make, time_of = drafts.append, object.__new__, datetime.fromisoformat
     for (
         app_id,
         message_id,
@@ -150,50 +144,76 @@ def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
         key,
         recording,
     ) in rows:
+        # Each field is set, because a call with so many arguments takes a third longer.
+        draft = make(ReportDraft)
         try:
-            if (found := states.get(raw_state)) is None:
-                found = as_state(raw_state), as_word(raw_state)
-                if type(raw_state) is str:
-                    states[raw_state] = found
-            state, word = found
-            key_pressed = None
-            if key is not None and (key_pressed := keys.get(key)) is None:
-                key_pressed = as_optional_word(key)
-                if type(key) is str:
-                    keys[key] = key_pressed
-            draft = ReportDraft(
-                product,
-                app_id if type(app_id) is str else as_text(app_id),
+            draft.state, draft.raw_state = states[raw_state]
+            draft.product = product
+            draft.app_id = app_id if type(app_id) is str else as_text(app_id)
+            draft.message_id = (
                 message_id
                 if type(message_id) is str
                 else str(message_id)
                 if type(message_id) is int
-                else as_text(message_id),
-                custom_id if type(custom_id) is str else as_text(custom_id),
-                mobile if type(mobile) is str else str(mobile) if type(mobile) is int else as_text(mobile),
-                state,
-                word,
-                description if type(description) is str else as_text(description),
-                None
-                if called_at is None
-                # Adding is much faster than datetime.replace; a time with an offset raises TypeError.
-                else _BEIJING_EPOCH + (time_of(called_at) - _EPOCH)
-                if type(called_at) is str and len(called_at) == _USUAL_TIME and "2000" <= called_at < "2099"
-                else as_time(called_at),
-                None
-                if duration is None
-                else duration
-                if type(duration) is float and isfinite(duration)
-                else as_seconds(duration),
-                key_pressed,
+                else as_text(message_id)
+            )
+            draft.custom_id = custom_id if type(custom_id) is str else as_text(custom_id)
+            draft.mobile = (
+                mobile if type(mobile) is str else str(mobile) if type(mobile) is int else as_text(mobile)
+            )
+            draft.description = description if type(description) is str else as_text(description)
+            if type(called_at) is not str or called_at != last_text:
+                last_time = (
+                    None
+                    if called_at is None
+                    # Adding is much faster than datetime.replace; a time with an offset raises TypeError.
+                    else _BEIJING_EPOCH + (time_of(called_at) - _EPOCH)
+                    if type(called_at) is str
+                    and len(called_at) == _USUAL_TIME
+                    and "2000" <= called_at < "2099"
+                    else as_time(called_at)
+                )
+                last_text = called_at
+            draft.called_at = last_time
+            draft.duration = (
+                duration
+                if duration is None or (type(duration) is float and isfinite(duration))
+                else as_seconds(duration)
+            )
+            draft.key_pressed = None if key is None else str(key) if type(key) is int else keys[key]
+            draft.recording = (
                 None
                 if recording is None or (not recording and type(recording) in _TEXTS)
-                else as_recording(recording),
+                else as_recording(recording)
             )
+            draft.unreadable = NO_FIELDS
         except UNREADABLE:
-            draft = None
-        add(draft if message_id else None)
+            add(None)
+        else:
+            add(draft if message_id else None)
     return drafts
+
+
+class _Memory(dict[Any, Any]):
+    """The values of texts that were read before.
+
+    Of texts only, because 4, 4.0 and True can be equal keys. A value that is no key raises TypeError: unreadable.
+    """
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[object], object]) -> None:
+        self._read = read
+
+    def __missing__(self, raw: object) -> object:
+        value = self._read(raw)
+        if type(raw) is str:
+            self[raw] = value
+        return value
+
+
+def _state_and_word(raw: object) -> tuple[CallState, str]:
+    return as_state(raw), as_word(raw)
 
 
 def _completed(

@@ -135,6 +135,13 @@ class TestReadRows:
             expected = [tuple(map(one.get, layout.names)) for one in read["data"]]
             assert repr(list(found.rows)) == repr(expected)
 
+    @pytest.mark.parametrize(("marks", "fits"), [((), True), ((b"b", b"a"), True), ((b"a", b"x"), False)])
+    def test_marks(self, marks: tuple[bytes, ...], fits: bool) -> None:
+        """A document without one of the marks does not fit."""
+        fits = fits and documents._reader() is not documents._read_with_json
+        found = read_rows(b'[{"a":"1"},{"b":"2"}]', Layout(("a", "b"), marks=marks))
+        assert (None if found is None else list(found.rows)) == ([("1", None), (None, "2")] if fits else None)
+
     @pytest.mark.parametrize("data", [b"[]", b'[{"b":"1"},{"b":2,"c":3}]'])
     def test_a_bare_list(self, data: bytes) -> None:
         """A list without an object around it has no code, and its entries are read alike."""

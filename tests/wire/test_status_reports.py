@@ -1,5 +1,6 @@
 """Many status reports: the fast route gives the reports of the tolerant route."""
 
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from samples.strategies import JSON, raw_reports
 from emay_voice_async.model.endpoints import Product
 from emay_voice_async.model.results import Report
 from emay_voice_async.wire.fields import REPORT_FIELDS, UNREADABLE
-from emay_voice_async.wire.status_reports import REPORT_LAYOUTS, read_report_rows, structure_reports
+from emay_voice_async.wire.report_rows import PUSH_LAYOUTS, REPORT_LAYOUTS
+from emay_voice_async.wire.status_reports import read_report_rows, structure_reports
 from emay_voice_async.wire.structuring import structure_report
 
 USUAL: dict[str, Any] = {
@@ -43,6 +45,17 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
     "whole floats": [USUAL | {"state": 4.0, "keyContent": 1.0, "voiceId": 7.0}],
     "unknown states": [USUAL | {"state": f"FAIL_NEW_{number}"} for number in range(3)],
     "states that are equal and differ": [USUAL | {"state": state} for state in ("4", 4, 4.0, True, " 4", None)],
+    "times that are equal and differ": [
+        USUAL | {"callingTime": time}
+        for time in (1, True, 1.0, 1772409600, 1772409600.0, "2026-03-02 08:00:00", "2026-03-02 08:00:00", None,
+                     "2026-03-02 08:00:00", "1772409600", "null", "null", "2099-01-01 00:00:00", "1999-12-31 23:59:59")
+    ],
+    "a field beyond the document in place of others": [EXAMPLE | {"callType": 3}] * 2,
+    "an id of another product beyond the document": [JOIN_EXAMPLE, JOIN_EXAMPLE | {"customVoiceId": None}],
+    "an id of another product in place of a field": [
+        JOIN_EXAMPLE, {**JOIN_EXAMPLE, "voiceId": "1"} | {"desc": ""}, {"voiceId": "2", **dict.fromkeys("abcdefg")},
+    ],
+    "the end of a number": [USUAL | {"callingDuration": value} for value in (inf, -inf, nan, 1e308, -0.0, 5, True)],
     "a field beyond the document": [USUAL | {"callType": 3, "extra": {"a": [1]}}],
     "mixed products": [JOIN_EXAMPLE, USUAL, JOIN_EXAMPLE, {"mobile": "1"}, {"joinId": None, "mobile": "1"}],
     "recordings": [USUAL | {"voiceSign": written} for written in ("YWJj", [97, 98, 99], "", [], None, "null", "NONE")],
@@ -123,6 +136,21 @@ class TestReadReportRows:
         rows = [tuple(map(entry.get, REPORT_LAYOUTS[product].names)) for entry in raw]
         found = read_report_rows(rows, product)
         assert found is None or (list(found), []) == one_by_one(raw, product)
+
+    @given(st.lists(raw_reports, max_size=4))
+    def test_rows_of_both_products(self, raw: list[dict[str, object]]) -> None:
+        """Rows with the fields of both products give the reports of the objects, or None."""
+        [layout] = [layout for product, layout in PUSH_LAYOUTS if product is None]
+        found = read_report_rows([tuple(map(entry.get, layout.names)) for entry in raw], None)
+        assert found is None or (list(found), []) == one_by_one(raw, None)
+
+    def test_usual_rows_of_both_products(self) -> None:
+        """Usual rows of both products are read in their order; a row without an id is not."""
+        [layout] = [layout for product, layout in PUSH_LAYOUTS if product is None]
+        raw = [JOIN_EXAMPLE, USUAL, USUAL | {"voiceId": "2"}, JOIN_EXAMPLE | USUAL, JOIN_EXAMPLE]
+        rows = [tuple(map(entry.get, layout.names)) for entry in raw]
+        assert read_report_rows(rows, None) == tuple(one_by_one(raw, None)[0])
+        assert read_report_rows([*rows, (None,) * len(layout.names)], None) is None
 
     @pytest.mark.parametrize("product", Product)
     def test_usual_rows(self, product: Product) -> None:

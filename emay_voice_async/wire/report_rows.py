@@ -1,0 +1,129 @@
+"""The rows of a page of reports: for each entry, the values of the table's fields."""
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Any, Final
+
+from emay_voice_async.model.endpoints import JOIN_REPORTS, VOICE_REPORTS, Endpoint, Product
+from emay_voice_async.wire.fields import REPORT_FIELDS, as_recording
+from emay_voice_async.wire.json_reader import Layout
+
+__all__ = [
+    "PUSH_LAYOUTS",
+    "REPORT_LAYOUTS",
+    "Row",
+    "any_rows",
+    "is_uniform",
+    "product_of_row",
+    "rows_of",
+    "usual_rows",
+]
+
+Row = tuple[Any, ...]
+"""The values of one entry in the order of the layout; None where the entry lacks the field."""
+
+
+def _layout(end: Endpoint, *foreign: str) -> Layout:
+    fields = REPORT_FIELDS[end.product]
+    binary = tuple([field.wire for field in fields if field.read is as_recording])
+    return Layout(tuple(dict.fromkeys(field.wire for field in fields)), end.message_id, foreign, binary)
+
+
+REPORT_LAYOUTS: Final = {
+    Product.VOICE: _layout(VOICE_REPORTS),
+    # An entry with the ids of both products is a voice report.
+    Product.JOIN: _layout(JOIN_REPORTS, VOICE_REPORTS.message_id, VOICE_REPORTS.custom_id),
+}
+"""The layout of an entry, in the order of the table."""
+_NAMES: Final = tuple(dict.fromkeys(name for layout in REPORT_LAYOUTS.values() for name in layout.names))
+PUSH_LAYOUTS: Final[Sequence[tuple[Product | None, Layout]]] = (
+    *REPORT_LAYOUTS.items(),
+    (
+        None,
+        Layout(
+            _NAMES,
+            binary=REPORT_LAYOUTS[Product.VOICE].binary,
+            marks=tuple([layout.key.encode() for layout in REPORT_LAYOUTS.values()]),
+        ),
+    ),
+)
+"""The layouts of the entries of a push, which can be of one product or (None) of both."""
+
+_VOICE_ID, _CUSTOM_VOICE_ID = (_NAMES.index(name) for name in REPORT_LAYOUTS[Product.JOIN].foreign)
+_VALUES: Final = {
+    product: itemgetter(*map(_NAMES.index, layout.names)) for product, layout in REPORT_LAYOUTS.items()
+}
+"""Take the values of one product from a row of both."""
+
+
+def is_uniform(objects: Sequence[dict[str, Any]], layout: Layout) -> bool:
+    """Tell whether the first entry has fields of the layout only, and the others have as many fields.
+
+    If the others have the fields of the first entry, they have no other field then.
+    """
+    first = objects[0]
+    return first.keys() <= set(layout.names) and set(map(len, objects)) == {len(first)}
+
+
+def usual_rows(objects: Sequence[dict[str, Any]], layout: Layout) -> Iterable[Row]:
+    """Take the values of the fields; raise :class:`KeyError`, perhaps while iterated, unless all entries are alike.
+
+    Some writers leave out what is null, nearly always in each entry alike.
+    """
+    app_id, message_id, custom_id, mobile, state, description, called_at, duration, key, recording = (
+        layout.names
+    )
+    first = objects[0]
+    timed, lasted, keyed, recorded = (name in first for name in layout.names[-4:])
+    if timed and lasted and keyed and recorded:
+        return map(itemgetter(*layout.names), objects)
+    if not is_uniform(objects, layout):
+        raise KeyError
+    return (
+        (
+            entry[app_id],
+            entry[message_id],
+            entry[custom_id],
+            entry[mobile],
+            entry[state],
+            entry[description],
+            entry[called_at] if timed else None,
+            entry[duration] if lasted else None,
+            entry[key] if keyed else None,
+            entry[recording] if recorded else None,
+        )
+        for entry in objects
+    )
+
+
+def any_rows(objects: Sequence[dict[str, Any]], layout: Layout) -> Iterable[Row]:
+    """Take the values of the fields, None for a missing field."""
+    app_id, message_id, custom_id, mobile, state, description, called_at, duration, key, recording = (
+        layout.names
+    )
+    return (
+        (
+            entry.get(app_id),
+            entry.get(message_id),
+            entry.get(custom_id),
+            entry.get(mobile),
+            entry.get(state),
+            entry.get(description),
+            entry.get(called_at),
+            entry.get(duration),
+            entry.get(key),
+            entry.get(recording),
+        )
+        for entry in objects
+    )
+
+
+def product_of_row(row: Row) -> Product:
+    """Tell the product by the ids of a row with the fields of both products; JOIN without any id."""
+    is_voice = row[_VOICE_ID] is not None or row[_CUSTOM_VOICE_ID] is not None
+    return Product.VOICE if is_voice else Product.JOIN
+
+
+def rows_of(rows: Iterable[Row], product: Product) -> Iterable[Row]:
+    """Take the values of one product from rows with the fields of both products."""
+    return map(_VALUES[product], rows)
