@@ -1,5 +1,9 @@
 """The campaigns of a database: each campaign is one journal."""
 
+from collections.abc import Iterable
+from hashlib import blake2b
+from json.encoder import encode_basestring_ascii
+
 from attrs import frozen
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,13 +26,24 @@ class Campaign:
     purpose: StoredPurpose
     made_at: int
 
-    def key(self, key: Key) -> str:
-        """Return the value of ``calls.key`` for a call."""
-        return digest(self.id, *key)
+    def keys(self, keys: Iterable[Key]) -> list[str]:
+        """Return the values of ``calls.key`` for calls: those of :func:`digest`, several times as fast."""
+        escape = encode_basestring_ascii
+        return [
+            blake2b(
+                f"[{self.id}, {escape(mobile)}, {escape(custom_id)}, {occurrence}]".encode(), digest_size=16
+            ).hexdigest()
+            for mobile, custom_id, occurrence in keys
+        ]
+
+    @property
+    def first_number(self) -> int:
+        """The value of ``calls.number`` for a mobile number of zeros."""
+        return self.id * _MOBILES
 
     def number(self, mobile: str) -> int:
         """Return the value of ``calls.number`` for a mobile number; 0 for other text."""
-        return self.id * _MOBILES + int(mobile) if mobile.isdecimal() and len(mobile) == 11 else 0
+        return self.first_number + int(mobile) if mobile.isdecimal() and len(mobile) == 11 else 0
 
     def token(self, claim: Claim) -> str:
         """Return the value of ``claims.token`` for a claim."""

@@ -46,6 +46,7 @@ class Connections(ReferenceCounted):
         self._tables = Tables(prefix, dialect)
         self._isolation = {"isolation_level": dialect.isolation}
         self._reading = dialect.reading
+        self._single_statements = dialect.single_statements
         # An engine made here has this isolation from the start; a given engine may commit each statement by itself.
         self._writing = {} if self._given is None else self._isolation
         self._engine: AsyncEngine | None = None
@@ -64,17 +65,32 @@ class Connections(ReferenceCounted):
         """Call ``work`` with a connection and the tables, to read; raise :class:`JournalError` if that fails."""
         return await _uncancelled(self._use(work, self._reading))
 
-    async def write(self, work: _Work[_Result]) -> _Result:
+    async def write(self, work: _Work[_Result], *, first: _Work[_Result] | None = None) -> _Result:
         """Call ``work`` in a transaction, again after a failure; raise :class:`JournalError` if that fails.
 
-        A cancelled caller waits for the end of the transaction, so that no transaction is left half done.
+        A cancelled caller waits for the end of the transaction, so that no transaction is left half done. ``first``: a
+        single statement that is tried before, where the database has single statements; if its result is true,
+        ``work`` is not called.
         """
-        return await _uncancelled(self._use(work, self._writing))
+        return await _uncancelled(self._use(work, self._writing, first if self._single_statements else None))
 
-    async def _use(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
+    async def write_once(self, work: _Work[_Result]) -> _Result:
+        """Do as :meth:`write` does, with a ``work`` that is one statement where the database has single statements.
+
+        Such a statement is a transaction by itself, without the round trips of the beginning and the end.
+        """
+        return await _uncancelled(
+            self._use(work, self._reading if self._single_statements else self._writing)
+        )
+
+    async def _use(
+        self, work: _Work[_Result], options: dict[str, Any], first: _Work[_Result] | None = None
+    ) -> _Result:
         async with self:
             try:
                 async with asyncio.timeout(self.timeout):
+                    if first is not None and (result := await self._retry(first, self._reading)):
+                        return result
                     return await self._retry(work, options)
             except TimeoutError as error:
                 raise JournalError(f"no answer within {self.timeout:.3g} seconds", self.where) from error

@@ -5,7 +5,6 @@ Needs the extra ``sql``, and an asyncio driver of the database: asyncpg, aiomysq
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from itertools import count
 from typing import Final, TypeVar
 
 from attrs import define, evolve, field
@@ -13,6 +12,7 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import emay_voice_async.sql.reading as reading
+import emay_voice_async.sql.single_statements as single_statements
 import emay_voice_async.sql.statements as statements
 from emay_voice_async.errors import InvalidRequestError, JournalError
 from emay_voice_async.journal.lifetime import ResourceUser
@@ -199,29 +199,36 @@ class _SqlRun:
             return [None] * len(keys)
         return await self._connections.read(lambda db, tables: statements.look(db, tables, campaign, keys))
 
-    async def _write(self, statement: Callable[..., Awaitable[_Result]], *arguments: object) -> _Result:
-        return await self._connections.write(
-            lambda db, tables: statement(db, tables, self._campaign, *arguments)
-        )
-
     async def begin(self, claim: Claim) -> bool:
         """Claim a batch durably: whole (True) or not at all (False).
 
         If this fails or is cancelled, the batch may have been claimed nevertheless; as the request does not leave, the
         batch is free from the end of the run on.
         """
-        if self._ended or self._dry:
-            reason = "a dry run claims nothing" if self._dry else "this run has ended"
+        campaign = self._campaign
+        if self._ended or self._dry or campaign is None:
+            reason = "this run has ended" if self._ended else "a dry run claims nothing"
             raise JournalError(reason, self._connections.where)
         if claim.token in self._open:
             return False
         # The time counts from the moment of claiming, and this call may take up to the timeout to return.
         claim = evolve(claim, lasts=claim.lasts + self._connections.timeout)
-        attempts = count()
+        unanswered = 0
         self._open[claim.token] = claim, State.NOT_SENT
-        begun = await self._write(
-            lambda *journal: statements.begin(*journal, claim=claim, again=next(attempts) > 0)
-        )
+
+        async def begin_new(db: AsyncConnection, tables: Tables) -> bool:
+            nonlocal unanswered
+            unanswered += 1
+            begun = await single_statements.begin_new(db, tables, campaign, claim)
+            unanswered -= 1
+            return begun
+
+        async def begin(db: AsyncConnection, tables: Tables) -> bool:
+            nonlocal unanswered
+            unanswered += 1
+            return await statements.begin(db, tables, campaign, claim=claim, again=unanswered > 1)
+
+        begun = await self._connections.write(begin, first=begin_new)
         if begun:
             self._open[claim.token] = claim, State.UNKNOWN
         else:
@@ -233,7 +240,9 @@ class _SqlRun:
     ) -> None:
         """Write the outcome of a claim durably."""
         ids = message_ids if state is State.ACCEPTED else None
-        await self._write(statements.close, claim, state, reason, ids or ())
+        await self._connections.write_once(
+            self._of_campaign(statements.close, claim, state, reason, ids or ())
+        )
         self._open.pop(claim.token, None)
 
     async def end(self) -> None:
@@ -244,7 +253,12 @@ class _SqlRun:
         try:
             for state in {state for _, state in self._open.values()}:
                 claims = [claim for claim, then in self._open.values() if then is state]
-                await self._write(statements.end, claims, state)
+                await self._connections.write(self._of_campaign(statements.end, claims, state))
         finally:
             self._open.clear()
             await self._connections.release()
+
+    def _of_campaign(
+        self, statement: Callable[..., Awaitable[_Result]], *arguments: object
+    ) -> Callable[[AsyncConnection, Tables], Awaitable[_Result]]:
+        return lambda db, tables: statement(db, tables, self._campaign, *arguments)

@@ -9,6 +9,7 @@ from typing import Final, cast
 from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import emay_voice_async.sql.single_statements as single_statements
 from emay_voice_async.journal.protocol import Claim, Key, Standing, State
 from emay_voice_async.sql.campaigns import Campaign, lock
 from emay_voice_async.sql.reading import RUN_ENDED, beijing
@@ -17,13 +18,14 @@ from emay_voice_async.sql.tables import PLACES, Tables
 __all__ = ["begin", "close", "end", "look"]
 
 _OPEN: Final = (State.UNDER_WAY.value, State.UNKNOWN.value)
+_CAN_BE_ACCEPTED: Final = tuple(state.value for state in State if state is not State.ACCEPTED)
 
 
 async def look(
     db: AsyncConnection, tables: Tables, campaign: Campaign, keys: Sequence[Key]
 ) -> list[Standing | None]:
     """Return the standing of each call; None: the call was never claimed."""
-    digests = [campaign.key(key) for key in keys]
+    digests = campaign.keys(keys)
     calls, reports = tables.calls.c, tables.reports.c
     columns = (
         calls.key,
@@ -54,11 +56,11 @@ async def begin(
     """Claim a batch whole and return True, or claim no call and return False.
 
     ``again``: an earlier attempt failed, and may have claimed the batch nevertheless. If the transaction of that
-    attempt is still running, the lock waits for its end.
+    attempt is still running, the lock waits for its end, or the insertion of the claim does, because a token is unique.
     """
     await lock(db, tables, campaign)
     calls, dialect = tables.calls.c, tables.dialect
-    digests = [campaign.key(key) for key in claim.keys]
+    digests = campaign.keys(claim.keys)
     columns = (calls.key, calls.position, tables.state, tables.claims.c.token)
     found = (await db.execute(tables.known(*columns).where(dialect.is_among(calls.key, digests)))).all()
     token = campaign.token(claim)
@@ -121,7 +123,11 @@ async def close(
     """
     claims = tables.claims.c
     token = campaign.token(claim)
-    can = claims.state != State.ACCEPTED.value if state is State.ACCEPTED else claims.state.in_(_OPEN)
+    before = _CAN_BE_ACCEPTED if state is State.ACCEPTED else _OPEN
+    if tables.dialect.single_statements:
+        await single_statements.close(db, tables, token, state, reason, before, message_ids)
+        return
+    can = claims.state.in_(before)
     closed = update(tables.claims).values(state=state.value, reason=reason).where(claims.token == token, can)
     changed = (await db.execute(closed)).rowcount
     tickets = [

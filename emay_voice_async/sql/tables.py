@@ -7,6 +7,7 @@ database.
 
 import hashlib
 import json
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -23,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     and_,
     case,
@@ -36,7 +38,7 @@ from sqlalchemy.types import TypeEngine
 from emay_voice_async.journal.protocol import MAX_REASONS, State
 from emay_voice_async.sql.dialects import DIALECTS, JournalDialect
 
-__all__ = ["PLACES", "VERSION", "Tables", "digest", "metadata"]
+__all__ = ["PLACES", "VERSION", "Tables", "digest", "escaped", "metadata"]
 
 VERSION: Final = 1
 """The version of the tables: ``schema`` upgrades tables of an earlier version, and refuses tables of a later one."""
@@ -58,6 +60,11 @@ def digest(*names: object) -> str:
     return hashlib.blake2b(json.dumps(names).encode(), digest_size=16).hexdigest()
 
 
+def escaped(text: str) -> str:
+    """Return the inside of a JSON string: ASCII on a single line."""
+    return encode_basestring_ascii(text)[1:-1]
+
+
 class _Escaped(TypeDecorator[str]):
     """Any text, stored as the inside of a JSON string."""
 
@@ -65,7 +72,7 @@ class _Escaped(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(value)[1:-1]
+        return None if value is None else escaped(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else str(json.loads(f'"{value}"'))
@@ -97,6 +104,7 @@ class Tables:
         self.dialect = dialect
         self.now: ColumnElement[int] = dialect.now
         self.metadata: MetaData = MetaData()
+        self.statements: dict[str, TextClause] = {}
         self.version: Table = self._table(f"{prefix}version", Column("number", Integer, primary_key=True))
         self.campaigns: Table = self._table(
             f"{prefix}campaigns",

@@ -173,7 +173,7 @@ async def test_a_begin_that_was_cancelled_is_free_after_the_run(place: SqlPlace)
 
 @scenario
 async def test_a_batch_takes_few_round_trips(place: SqlPlace) -> None:
-    """For 500 calls, look takes one statement, begin at most five, and close at most two."""
+    """For 500 calls, look takes one statement, begin at most six, close at most two; PostgreSQL needs fewer."""
     engine = create_async_engine(place.url)
     run = await place.given(engine).start(PURPOSE)
     said: list[str] = []
@@ -190,14 +190,14 @@ async def test_a_batch_takes_few_round_trips(place: SqlPlace) -> None:
     of, ids = keys(*range(500)), [f"m{number}" for number in range(500)]
     batch = claim(of)
     assert await run.begin(batch)
-    assert since() <= 4
+    assert since() <= (1 if "postgresql" in place.url else 4)
     await run.close(batch, State.NOT_SENT)
     assert since() <= 1
     again = claim(of)
     assert await run.begin(again)
-    assert since() <= 5
+    assert since() <= 6
     await run.close(again, State.ACCEPTED, message_ids=ids)
-    assert since() <= 2
+    assert since() <= (1 if "postgresql" in place.url else 2)
     await run.look(of)
     assert since() == 1
     await engine.dispose()

@@ -1,0 +1,123 @@
+"""Claiming and closing in one statement, against the transactions of several statements."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import event, select
+from sqlalchemy.ext.asyncio import create_async_engine
+from support.sql_places import SqlPlace, placed, scenario
+
+from emay_voice_async.journal.protocol import Key, State
+from emay_voice_async.journal.purpose import StoredPurpose
+from emay_voice_async.sql.campaigns import Campaign
+from emay_voice_async.sql.dialects import DIALECTS
+from emay_voice_async.sql.tables import digest
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, states
+
+ODD = ["", "\n", "\\n", "\\", '"', "\0", "\ud800", "a\nb", "亿美软通", "\u2028"]
+
+
+@given(st.builds(Key, st.text(), st.text(), st.integers(min_value=0)))
+def test_the_keys_of_calls(key: Key) -> None:
+    """The key of a call is the digest of the campaign and the call."""
+    campaign = Campaign(7, StoredPurpose.of(PURPOSE), 0)
+    assert campaign.keys([key]) == [digest(7, *key)]
+
+
+async def rows_of(place: SqlPlace) -> list[list[Any]]:
+    """Read what the tables have of calls and tickets."""
+    calls, tickets = place.tables.calls.c, place.tables.tickets.c
+    of_calls = (calls.key, calls.mobile, calls.number, calls.custom_id, calls.place, calls.position)
+    wanted = (
+        select(*of_calls).order_by(calls.position),
+        select(tickets.place, tickets.message_id).order_by(tickets.place),
+    )
+    return [list(await place.do(statement)) for statement in wanted]
+
+
+def test_both_ways_write_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim and its outcome are the same in the tables, whether written by one statement or by several."""
+
+    async def main() -> tuple[list[list[Any]], list[str]]:
+        async with placed("postgres") as place, place.open() as journal:
+            run = await journal.start(PURPOSE)
+            batch = claim(keys(*range(len(ODD))), custom_ids=[f"{text}c" for text in ODD])
+            assert await run.begin(batch)
+            await run.close(batch, State.ACCEPTED, message_ids=ODD)
+            refused = claim(keys(100), custom_ids=["r"])
+            assert await run.begin(refused)
+            await run.close(refused, State.REFUSED, reason="a\n\0b")
+            return await rows_of(place), [line.reason for line in await all_lines(journal)]
+
+    ways = []
+    for single in (True, False):
+        dialect = evolve(DIALECTS["postgresql"], single_statements=single)
+        monkeypatch.setitem(DIALECTS, "postgresql", dialect)
+        ways.append(asyncio.run(main()))
+    assert ways[0] == ways[1]
+    [(calls, tickets), reasons] = ways[0]
+    assert (len(calls), len(tickets)) == (len(ODD) + 1, len(ODD) - 1)
+    assert reasons == [""] * len(ODD) + ["a\n\0b"]
+
+
+@scenario
+async def test_calls_for_which_one_statement_is_not_made(place: SqlPlace) -> None:
+    """A number of another length, and a call without a custom id, are claimed and closed like others."""
+    async with place.open() as journal:
+        run = await journal.start(PURPOSE)
+        for of, custom_ids in (((Key("123"),), ["c"]), (keys(1), [""]), (keys(2, 3), ["c", ""])):
+            batch = claim(of, custom_ids=custom_ids)
+            assert await run.begin(batch)
+            assert await states(run, of) == [State.UNDER_WAY] * len(of)
+            await run.close(batch, State.ACCEPTED, message_ids=["m"] * len(of))
+        assert {line.state for line in await all_lines(journal)} == {State.ACCEPTED}
+
+
+@scenario
+async def test_a_batch_with_one_known_call(place: SqlPlace) -> None:
+    """A batch with one call that is under way is not claimed, and the other calls stay new."""
+    async with place.open() as journal:
+        run = await journal.start(PURPOSE)
+        await begun(run, keys(5))
+        assert not await run.begin(claim(keys(4, 5, 6)))
+        assert await states(run, keys(4, 5, 6)) == [None, State.UNDER_WAY, None]
+
+
+@scenario
+async def test_overlapping_batches_at_once(place: SqlPlace) -> None:
+    """Of batches that overlap and are claimed at once, in any order of the calls, exactly one is claimed."""
+    async with place.open() as journal, place.open() as another:
+        runs = [await journal.start(PURPOSE), await another.start(PURPOSE)]
+        for turn in range(5):
+            of = keys(*range(100 * turn, 100 * turn + 50))
+            batches = [claim(of), claim(of[::-1]), claim(of[25:]), claim(of[:30])]
+            begins = [run.begin(batch) for run, batch in zip(runs * 2, batches, strict=True)]
+            begun_ = await asyncio.gather(*begins)
+            assert begun_.count(True) == 1 or begun_ == [False, False, True, False]
+            winner = batches[begun_.index(True)]
+            assert await states(runs[0], winner.keys) == [State.UNDER_WAY] * len(winner.keys)
+
+
+@scenario
+async def test_an_answer_that_was_lost(place: SqlPlace) -> None:
+    """A claim that was committed before the connection was lost is found by the next attempt."""
+    engine = create_async_engine(place.url)
+    run = await place.given(engine).start(PURPOSE)
+    lost: list[str] = []
+
+    def lose(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if not lost and "INSERT INTO" in statement and "unnest" in statement:
+            lost.append(statement)
+            raise ConnectionResetError
+
+    event.listen(engine.sync_engine, "after_cursor_execute", lose)
+    batch = claim(keys(1, 2))
+    assert await run.begin(batch)
+    assert await states(run, keys(1, 2)) == [State.UNDER_WAY] * 2
+    await run.close(batch, State.ACCEPTED, message_ids=["m1", "m2"])
+    assert await states(run, keys(1, 2)) == [State.ACCEPTED] * 2
+    await engine.dispose()
