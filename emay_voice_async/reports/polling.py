@@ -102,7 +102,11 @@ class Poller:
                 self._pause(f"{error}{lost}", error.request_id)
             return True
         if received.unreadable and not received.readable:
-            self._pause(NOT_READABLE)
+            if self._failures:
+                self._pause(NOT_READABLE)
+            else:
+                # The only report of a response may be one that cannot be read; the next response tells.
+                self._failures = 1
             return True
         self._failures = 0
         if received.all or self._requests.mailbox.has(self._options.product):
