@@ -14,8 +14,8 @@ __all__ = [
     "Row",
     "any_rows",
     "is_uniform",
-    "product_of_row",
-    "rows_of",
+    "products_of_rows",
+    "rows_of_products",
     "usual_rows",
 ]
 
@@ -118,12 +118,18 @@ def any_rows(objects: Sequence[dict[str, Any]], layout: Layout) -> Iterable[Row]
     )
 
 
-def product_of_row(row: Row) -> Product:
-    """Tell the product by the ids of a row with the fields of both products; JOIN without any id."""
-    is_voice = row[_VOICE_ID] is not None or row[_CUSTOM_VOICE_ID] is not None
-    return Product.VOICE if is_voice else Product.JOIN
+def products_of_rows(rows: Iterable[Row]) -> list[Product]:
+    """Tell the products by the ids of rows with the fields of both products; JOIN without any id."""
+    return [
+        Product.JOIN if row[_VOICE_ID] is None and row[_CUSTOM_VOICE_ID] is None else Product.VOICE
+        for row in rows
+    ]
 
 
-def rows_of(rows: Iterable[Row], product: Product) -> Iterable[Row]:
-    """Take the values of one product from rows with the fields of both products."""
-    return map(_VALUES[product], rows)
+def rows_of_products(rows: Iterable[Row], products: Iterable[Product]) -> Iterable[Row]:
+    """Take the values of each product from rows with the fields of both products."""
+    voice, join = _VALUES[Product.VOICE], _VALUES[Product.JOIN]
+    return (
+        voice(row) if product is Product.VOICE else join(row)
+        for row, product in zip(rows, products, strict=True)
+    )

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import repeat
 from math import isfinite
 from operator import contains
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.codes import CallState
@@ -35,8 +35,8 @@ from emay_voice_async.wire.report_rows import (
     Row,
     any_rows,
     is_uniform,
-    product_of_row,
-    rows_of,
+    products_of_rows,
+    rows_of_products,
     usual_rows,
 )
 from emay_voice_async.wire.structuring import product_of, structure_report
@@ -50,7 +50,6 @@ _BEIJING_EPOCH: Final = _EPOCH.replace(tzinfo=BEIJING)
 _TEXTS: Final = (str, bytes)
 """The types of a recording, as text or read from the text by the JSON reader."""
 _USUAL_TIME: Final = len("2017-03-15 12:00:00")
-_Entry = TypeVar("_Entry")
 
 
 def structure_reports(
@@ -102,25 +101,23 @@ def _drafts_of(objects: Sequence[dict[str, Any]], product: Product) -> list[Repo
 
 
 def _mixed_drafts(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]:
-    return _merged(objects, list(map(product_of, objects)), _drafts_of)
+    """Fill the reports of each product together, and put them in the order of the entries."""
+    drafts: list[ReportDraft | None] = [None] * len(objects)
+    products = list(map(product_of, objects))
+    for product in Product:
+        places = [place for place, found in enumerate(products) if found is product]
+        entries = [objects[place] for place in places]
+        for place, draft in zip(places, _drafts_of(entries, product), strict=True):
+            drafts[place] = draft
+    return drafts
 
 
 def _mixed_row_drafts(rows: Sequence[Row]) -> list[ReportDraft | None]:
-    products = list(map(product_of_row, rows))
-    return _merged(rows, products, lambda some, product: _drafts(rows_of(some, product), product))
-
-
-def _merged(
-    entries: Sequence[_Entry],
-    products: Sequence[Product],
-    fill: Callable[[Sequence[_Entry], Product], list[ReportDraft | None]],
-) -> list[ReportDraft | None]:
-    """Fill the reports of each product together, and put them in the order of the entries."""
-    drafts: list[ReportDraft | None] = [None] * len(entries)
-    for product in Product:
-        places = [place for place, found in enumerate(products) if found is product]
-        for place, draft in zip(places, fill([entries[place] for place in places], product), strict=True):
-            drafts[place] = draft
+    products = products_of_rows(rows)
+    drafts = _drafts(rows_of_products(rows, products), Product.VOICE)
+    for draft, product in zip(drafts, products, strict=True):
+        if draft is not None:
+            draft.product = product
     return drafts
 
 
