@@ -68,6 +68,6 @@ async def send_code(client: httpx.AsyncClient, url: str, mobile: str) -> str:
     return message_id
 
 
-async def ask_reports(client: httpx.AsyncClient, url: str) -> list[dict[str, Any]]:
-    """Ask for up to 1,000 reports."""
-    return await _post(client, f"{url}/voice/getReport", {"number": "1000"})
+async def ask_reports(client: httpx.AsyncClient, url: str, product: str = "voice") -> list[dict[str, Any]]:
+    """Ask for up to 1,000 reports of a product."""
+    return await _post(client, f"{url}/{product}/getReport", {"number": "1000"})

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-__all__ = ["APP_ID", "CONTENT", "SECRET_KEY", "SHAPES", "mobiles", "report_page", "reports", "written"]
+__all__ = [
+    "APP_ID",
+    "CONTENT",
+    "SECRET_KEY",
+    "SHAPES",
+    "mobiles",
+    "products",
+    "report_page",
+    "reports",
+    "written",
+]
 
 APP_ID: Final = "EUCP-EMY-VOC1-00000"
 SECRET_KEY: Final = "0123456789ABCDEF"
@@ -144,3 +154,9 @@ SHAPES: Final[dict[str, Callable[[int], dict[str, Any]]]] = {
     "recordings": _recordings,
 }
 """For each shape of the reports in a page, the report at a place."""
+
+
+def products(shape: str) -> tuple[str, ...]:
+    """Name the products that a shape has reports of, as in the paths of the service."""
+    names = {name for place in range(3) for name in SHAPES[shape](place)}
+    return tuple(product for product in ("voice", "join") if f"{product}Id" in names)

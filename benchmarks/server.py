@@ -9,10 +9,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from itertools import count, islice
+from typing import ClassVar, Final
 from urllib.request import urlopen
 
-from benchmarks.samples import SHAPES, report_page, written
+from benchmarks.samples import SHAPES, products, written
 
 __all__ = ["TICKET_SHAPES", "refill", "running", "shaped"]
 
@@ -64,10 +65,10 @@ def shaped(url: str, shape: str) -> str:
 
 
 class _Service(asyncio.Protocol):
-    """One connection; ``left`` is the number of reports that getReport can still return."""
+    """One connection; ``left`` is the number of reports that getReport of a path can still return, in ``pages``."""
 
-    left = 0
-    page = _response(report_page(_PAGE))
+    left: ClassVar[dict[bytes, int]] = {}
+    pages: ClassVar[Mapping[bytes, bytes]] = {}
     none = _response(b'{"code":"SUCCESS","data":[]}')
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,15 +90,15 @@ class _Service(asyncio.Protocol):
             self._transport.write(self._answer(head.split(b" ", 2)[1], form))
 
     def _answer(self, path: bytes, form: bytes) -> bytes:
-        if path == b"/voice/getreport":
-            if _Service.left <= 0:
+        if path.endswith(b"/getreport"):
+            if _Service.left.get(path, 0) <= 0:
                 return self.none
-            _Service.left -= _PAGE
-            return self.page
+            _Service.left[path] -= _PAGE
+            return self.pages[path]
         if path.startswith(b"/refill/"):
             _, _, shape, number = path.decode().split("/")
-            _Service.left = int(number)
-            _Service.page = _pages[list(SHAPES)[int(shape)]]
+            _Service.pages = _pages[list(SHAPES)[int(shape)]]
+            _Service.left = dict.fromkeys(_Service.pages, int(number) // len(_Service.pages))
             return self.none
         write = list(TICKET_SHAPES.values())[int(path[1:2]) if path[1:2].isdigit() else 0]
         return _response(b'{"code":"SUCCESS","data":[' + write(self._tickets(path, form)) + b"]}")
@@ -111,14 +112,19 @@ class _Service(asyncio.Protocol):
         return list(zip(numbers, ids, strict=False))
 
 
-class _Pages(dict[str, bytes]):
-    def __missing__(self, shape: str) -> bytes:
-        self[shape] = _response(written([SHAPES[shape](place) for place in range(_PAGE)]))
+class _Pages(dict[str, dict[bytes, bytes]]):
+    def __missing__(self, shape: str) -> dict[bytes, bytes]:
+        self[shape] = {f"/{product}/getreport".encode(): _page(shape, product) for product in products(shape)}
         return self[shape]
 
 
+def _page(shape: str, product: str) -> bytes:
+    entries = (entry for entry in map(SHAPES[shape], count()) if f"{product}Id" in entry)
+    return _response(written(list(islice(entries, _PAGE))))
+
+
 _pages: Final = _Pages()
-"""The response of 1,000 reports of each shape."""
+"""The responses of 1,000 reports of each shape, by path."""
 
 
 async def _serve() -> None:
@@ -141,7 +147,7 @@ def running() -> Iterator[str]:
 
 
 def refill(url: str, number: int, shape: str = "every field") -> None:
-    """Set the number and the shape of the reports that getReport can return."""
+    """Set the number, for all products together, and the shape of the reports that getReport can return."""
     urlopen(f"{url}/refill/{list(SHAPES).index(shape)}/{number}").close()  # noqa: S310
 
 
