@@ -15,11 +15,14 @@ from urllib.request import urlopen
 
 from benchmarks.samples import SHAPES, products, written
 
-__all__ = ["TICKET_SHAPES", "refill", "running", "shaped"]
+__all__ = ["DELAY", "TICKET_SHAPES", "refill", "running", "shaped", "slow"]
 
 Ticket = tuple[bytes, bytes]
 """The number and the custom id of a call."""
 
+DELAY: Final = 0.1
+"""Seconds after which the slow service responds."""
+_SLOW: Final = b"/slow"
 _HEAD_END: Final = b"\r\n\r\n"
 _PAGE: Final = 1000
 
@@ -64,6 +67,11 @@ def shaped(url: str, shape: str) -> str:
     return f"{url}/{list(TICKET_SHAPES).index(shape)}"
 
 
+def slow(url: str) -> str:
+    """Return the base URL under which the service responds after :data:`DELAY` seconds."""
+    return url + _SLOW.decode()
+
+
 class _Service(asyncio.Protocol):
     """One connection; ``left`` is the number of reports that getReport of a path can still return, in ``pages``."""
 
@@ -87,7 +95,13 @@ class _Service(asyncio.Protocol):
                 return
             form = b"&" + bytes(self._received[end + len(_HEAD_END) : whole])
             del self._received[:whole]
-            self._transport.write(self._answer(head.split(b" ", 2)[1], form))
+            path = head.split(b" ", 2)[1]
+            slow = path.startswith(_SLOW)
+            answer = self._answer(path.removeprefix(_SLOW), form)
+            if slow:
+                asyncio.get_running_loop().call_later(DELAY, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
 
     def _answer(self, path: bytes, form: bytes) -> bytes:
         if path.endswith(b"/getreport"):

@@ -165,7 +165,7 @@ class Exchanges:
         """Acquire a slot and prepare the request for posting."""
         lease = await self._slot(call, again=again)
         try:
-            await self.turns.single_step()
+            await self.turns.request()
             self._check_in_time(call, "there was a slot")
             _take_step(call, CallStep.SLOT)
             if call.prepare is not None:

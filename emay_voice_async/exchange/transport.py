@@ -228,7 +228,7 @@ class Transport:
         headers = response.headers
         if response.is_stream_consumed:
             # Read and inflated by an event hook or a transport of the user.
-            await self.turns.single_step()
+            await self.turns.response()
             body, incomplete = response.content, None
         else:
             body, incomplete = await self._raw(response, end)
@@ -248,7 +248,7 @@ class Transport:
         stalled: asyncio.Handle | None = None
         try:
             async with asyncio.timeout_at(end) as bound, aclosing(response.aiter_raw()) as pieces:
-                await self.turns.single_step()
+                await self.turns.response()
                 async for piece in pieces:
                     body += piece
                     if len(body) > self._max_size:

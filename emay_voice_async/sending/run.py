@@ -120,7 +120,7 @@ class SendRun:
         loop = asyncio.get_running_loop()
         if self._options.journal is None and self._is_one_batch:
             batcher = await self._open()
-            await self._exchanges.turns.single_step()
+            await self._exchanges.turns.request()
             while (prepared := await batcher.read()) is not None:
                 self._start(prepared)
             done = loop.create_future()

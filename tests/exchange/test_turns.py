@@ -92,6 +92,28 @@ class TestTurnBudget:
 
         in_turns(main())
 
+    def test_responses_come_first(self) -> None:
+        """A response is read before requests that waited longer: it frees a connection for them."""
+
+        async def main() -> list[str]:
+            budget = TurnBudget(2)
+            order: list[str] = []
+
+            async def take(name: str) -> None:
+                with budget:
+                    await asyncio.sleep(0)
+                    await (budget.response() if name == "response" else budget.request())
+                    order.append(name)
+                    await asyncio.sleep(0.001)
+
+            tasks = [asyncio.ensure_future(take("request")) for _ in range(6)]
+            await asyncio.sleep(0)
+            tasks += [asyncio.ensure_future(take("response")) for _ in range(2)]
+            await asyncio.wait(tasks)
+            return order
+
+        assert in_turns(main()) == [*["request"] * 4, *["response"] * 2, *["request"] * 2]
+
     def test_a_cancelled_step(self) -> None:
         """A step that is cancelled while waiting takes no share, and the others go on."""
 
@@ -113,15 +135,15 @@ class TestTurnBudget:
             budget = TurnBudget(4)
             turns: list[int] = []
 
-            async def use() -> None:
+            async def use(number: int) -> None:
                 with budget:
                     await asyncio.sleep(0)
-                    await budget.single_step()
+                    await (budget.request() if number % 2 else budget.response())
                     turns.append(this_turn())
                     # Until all have begun.
                     await asyncio.sleep(0)
 
-            await asyncio.gather(*(use() for _ in range(users)))
+            await asyncio.gather(*map(use, range(users)))
             assert not budget._users
             return turns
 
