@@ -6,20 +6,28 @@ commit into the file itself, so that the file alone has all data, as in the mode
 
 import random
 import secrets
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from unittest.mock import patch
 
+from emay_voice_async.journal import sqlite_changes
 from emay_voice_async.journal import sqlite_statements as statements
 from emay_voice_async.journal.protocol import Claim, Key, State
 from emay_voice_async.journal.purpose import Purpose
+from emay_voice_async.journal.sqlite_changes import Change, make_durable
 from emay_voice_async.journal.sqlite_file import connect, file_id
 from emay_voice_async.journal.sqlite_reading import look
 from emay_voice_async.journal.sqlite_transaction import flush
 from emay_voice_async.model.messages import Notice
+
+Result = TypeVar("Result")
 
 SIZE = 500
 BATCHES = 40
@@ -33,26 +41,36 @@ MODES = (
 )
 
 
+def changed(
+    db: sqlite3.Connection, make: Callable[[sqlite3.Connection], Result], *, held: bool = False
+) -> Result:
+    """Make a change durably; ``held``: wait until the file alone has the change."""
+    change = Change(make, undo=statements.withdraw if held else None)
+    make_durable(db, [change])
+    return change.future.result()
+
+
 def measure(folder: Path, mode: str, synchronous: str, *, flushed: bool) -> tuple[float, float]:
     """Return the median wall time and the mean CPU time of a batch, in milliseconds."""
     path = folder / f"{secrets.token_hex(4)}.db"
     db = connect(path, create=True, is_live=lambda _: True)
     db.execute(f"PRAGMA journal_mode = {mode}")
     db.execute(f"PRAGMA synchronous = {synchronous}")
-    run = statements.begin_run(
-        db, Purpose("bench", Notice("benchmark")), "run", file_id(path), lambda _: True
-    )
+    purpose = Purpose("bench", Notice("benchmark"))
+    run = changed(db, lambda db: statements.begin_run(db, purpose, "run", file_id(path), lambda _: True))
     chance = random.Random(1)  # noqa: S311 - no secret
     wall, cpu = [], time.process_time()
-    with patch.object(statements, "flush", flush if flushed else lambda *_, **__: None):
+    with patch.object(sqlite_changes, "flush", flush if flushed else lambda *_, **__: None):
         for _ in range(BATCHES):
             keys = tuple(Key(f"1{chance.randrange(10**10):010}") for _ in range(SIZE))
             ids = tuple(f"{secrets.token_hex(10)}-{number}" for number in range(SIZE))
             claim = Claim(secrets.token_hex(16), keys, ids, 60.0)
             before = time.perf_counter()
             look(db, keys, lambda _: True)
-            statements.begin(db, run, claim, lambda _: True)
-            statements.close(db, claim, State.ACCEPTED, "", ids)
+            changed(db, partial(statements.begin, run=run, claim=claim, is_live=lambda _: True), held=True)
+            changed(
+                db, partial(statements.close, claim=claim, state=State.ACCEPTED, reason="", message_ids=ids)
+            )
             wall.append(time.perf_counter() - before)
     cpu = time.process_time() - cpu
     db.close()

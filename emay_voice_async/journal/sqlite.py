@@ -17,6 +17,7 @@ from emay_voice_async.journal.lifetime import ResourceUser
 from emay_voice_async.journal.pages import pages_of
 from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Line, Standing, State, Summary
 from emay_voice_async.journal.purpose import Purpose
+from emay_voice_async.journal.sqlite_changes import Change
 from emay_voice_async.journal.sqlite_file import EmptyFileError, file_id
 from emay_voice_async.journal.sqlite_thread import SharedConnection
 from emay_voice_async.model.results import Report
@@ -65,8 +66,11 @@ class SqliteJournal(ResourceUser[SharedConnection]):
 
     async def _begin(self, purpose: Purpose, token: str, *, dry: bool) -> int | None:
         if not dry:
-            return await self._resource.use(
-                lambda db: statements.begin_run(db, purpose, token, file_id(self.path), _is_live), create=True
+            return await self._resource.change(
+                Change(
+                    lambda db: statements.begin_run(db, purpose, token, file_id(self.path), _is_live),
+                    create=True,
+                )
             )
         if self.path.exists():
             with _suppress_empty():
@@ -82,7 +86,7 @@ class SqliteJournal(ResourceUser[SharedConnection]):
             return count
 
     async def _record(self, page: list[Report]) -> int:
-        return await self._resource.use(lambda db: statements.record(db, page), write=True)
+        return await self._resource.change(Change(lambda db: statements.record(db, page)))
 
     async def summary(self) -> Summary:
         """Count the calls by state."""
@@ -134,19 +138,19 @@ class _SqliteRun:
         if number is None:
             raise JournalError("a dry run claims nothing", str(self._connection.path))
         self._open.add(claim.token)
-        begun = await self._connection.use(
-            lambda db: statements.begin(db, number, claim, _is_live), write=True
+        found = await self._connection.change(
+            Change(lambda db: statements.begin(db, number, claim, _is_live), undo=statements.withdraw)
         )
-        if not begun:
+        if found is None:
             self._open.discard(claim.token)
-        return begun
+        return found is not None
 
     async def close(
         self, claim: Claim, state: State, *, reason: str = "", message_ids: Sequence[str] | None = None
     ) -> None:
         """Write the outcome of a claim durably."""
-        await self._connection.use(
-            lambda db: statements.close(db, claim, state, reason, message_ids), write=True
+        await self._connection.change(
+            Change(lambda db: statements.close(db, claim, state, reason, message_ids))
         )
         self._open.discard(claim.token)
         if not _is_live(self._token):
@@ -166,7 +170,7 @@ class _SqliteRun:
         if number is not None and not self._open:
             # Without the mark, the next connection checks the whole file.
             with suppress(JournalError):
-                await self._connection.use(lambda db: statements.end_run(db, number), write=True)
+                await self._connection.change(Change(lambda db: statements.end_run(db, number)))
 
 
 _LIVE: Final[WeakValueDictionary[str, _SqliteRun]] = WeakValueDictionary()

@@ -1,4 +1,7 @@
-"""Writing a journal in an SQLite file: runs, claims, outcomes and reports. All functions block."""
+"""Writing a journal in an SQLite file: runs, claims, outcomes and reports.
+
+All functions block, and are called in a transaction.
+"""
 
 import sqlite3
 import time
@@ -13,10 +16,9 @@ from emay_voice_async.journal.purpose import Purpose, StoredPurpose
 from emay_voice_async.journal.sqlite_reading import bound, look, stored_purpose
 from emay_voice_async.journal.sqlite_runs import IsLive, refuse_copy
 from emay_voice_async.journal.sqlite_schema import NUMBERS
-from emay_voice_async.journal.sqlite_transaction import Transaction, flush
 from emay_voice_async.model.results import Report
 
-__all__ = ["begin", "begin_run", "close", "end_run", "record"]
+__all__ = ["begin", "begin_run", "close", "end_run", "record", "withdraw"]
 
 _ACCEPTED, _UNDER_WAY, _UNKNOWN = (NUMBERS[one] for one in (State.ACCEPTED, State.UNDER_WAY, State.UNKNOWN))
 _BY_KEY: Final = "mobile = ? AND given = ? AND occurrence = ?"
@@ -47,75 +49,66 @@ def begin_run(db: sqlite3.Connection, purpose: Purpose, token: str, file: str, i
 
     ``file`` identifies the file.
     """
-    with Transaction(db):
-        refuse_copy(db, file, is_live)
-        stored = stored_purpose(db)
-        if stored is None:
-            stored = StoredPurpose.of(purpose)
-            columns = "app_id, kind, product, salt, fingerprint, allow_duplicates, made_at"
-            row = *astuple(stored), time.time()
-            db.execute(f"INSERT INTO purpose ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
-        stored.check(purpose)
-        process = ProcessIdentity.current()
-        cursor = db.execute(
-            "INSERT INTO runs (token, place, pid, born, started_at, file) VALUES (?, ?, ?, ?, ?, ?)",
-            (token, process.place, process.pid, process.born, time.time(), file),
-        )
-    flush(db)
+    refuse_copy(db, file, is_live)
+    stored = stored_purpose(db)
+    if stored is None:
+        stored = StoredPurpose.of(purpose)
+        columns = "app_id, kind, product, salt, fingerprint, allow_duplicates, made_at"
+        row = *astuple(stored), time.time()
+        db.execute(f"INSERT INTO purpose ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+    stored.check(purpose)
+    process = ProcessIdentity.current()
+    cursor = db.execute(
+        "INSERT INTO runs (token, place, pid, born, started_at, file) VALUES (?, ?, ?, ?, ?, ?)",
+        (token, process.place, process.pid, process.born, time.time(), file),
+    )
     return int(cursor.lastrowid or 0)
 
 
 def end_run(db: sqlite3.Connection, run: int) -> None:
     """Mark a run as ended; none of its claims is open."""
-    with Transaction(db):
-        db.execute("UPDATE runs SET ended = 1 WHERE run = ?", (run,))
-    flush(db)
+    db.execute("UPDATE runs SET ended = 1 WHERE run = ?", (run,))
 
 
-def begin(db: sqlite3.Connection, run: int, claim: Claim, is_live: IsLive) -> bool:
-    """Claim a batch whole and return True, or claim no call and return False."""
-    with Transaction(db):
-        for standing in look(db, claim.keys, is_live):
-            if standing is None or standing.state.is_free:
-                continue
-            if not (claim.resend_unknown and standing.state is State.UNKNOWN):
-                return False
-        now = time.time()
-        number = db.execute(
-            "INSERT INTO claims (token, run, begun_at, over_at) VALUES (?, ?, ?, ?)",
-            (claim.token, run, now, now + claim.lasts),
-        ).lastrowid
-        pairs = zip(claim.keys, claim.custom_ids, strict=True)
-        db.executemany(_TAKE, ((*bound(key), number, custom_id) for key, custom_id in pairs))
-    try:
-        # The request may leave when the file alone has the claim.
-        flush(db, wait=True)
-    except sqlite3.Error:
-        with Transaction(db):
-            db.execute("UPDATE calls SET state = ? WHERE claim = ?", (NUMBERS[State.NOT_SENT], number))
-        raise
-    return True
+def begin(db: sqlite3.Connection, run: int, claim: Claim, is_live: IsLive) -> int | None:
+    """Claim a batch whole and return the number of the claim, or claim no call and return None."""
+    for standing in look(db, claim.keys, is_live):
+        if standing is None or standing.state.is_free:
+            continue
+        if not (claim.resend_unknown and standing.state is State.UNKNOWN):
+            return None
+    now = time.time()
+    number = db.execute(
+        "INSERT INTO claims (token, run, begun_at, over_at) VALUES (?, ?, ?, ?)",
+        (claim.token, run, now, now + claim.lasts),
+    ).lastrowid
+    pairs = zip(claim.keys, claim.custom_ids, strict=True)
+    db.executemany(_TAKE, ((*bound(key), number, custom_id) for key, custom_id in pairs))
+    return number
+
+
+def withdraw(db: sqlite3.Connection, number: int) -> None:
+    """Make the calls of a claim free, as no request leaves."""
+    db.execute("UPDATE calls SET state = ? WHERE claim = ?", (NUMBERS[State.NOT_SENT], number))
 
 
 def close(
     db: sqlite3.Connection, claim: Claim, state: State, reason: str, message_ids: Sequence[str] | None
 ) -> None:
     """Write the outcome of a claim."""
-    with Transaction(db):
-        found = db.execute("SELECT claim FROM claims WHERE token = ?", (claim.token,)).fetchone()
-        if found is None:
-            # The claim did not succeed.
-            return
-        [number] = found
-        db.execute("UPDATE claims SET reason = CAST(? AS TEXT) WHERE claim = ?", (_bytes(reason), number))
-        keys = [(*bound(key), number) for key in claim.keys]
-        if state is State.ACCEPTED:
-            ids = message_ids or [""] * len(keys)
-            rows = zip(map(_bytes, ids), keys, strict=True)
-            db.executemany(_ACCEPT, ((message_id, *key) for message_id, key in rows))
-        else:
-            db.executemany(_SETTLE, ((NUMBERS[state], *key) for key in keys))
-    flush(db)
+    found = db.execute("SELECT claim FROM claims WHERE token = ?", (claim.token,)).fetchone()
+    if found is None:
+        # The claim did not succeed.
+        return
+    [number] = found
+    db.execute("UPDATE claims SET reason = CAST(? AS TEXT) WHERE claim = ?", (_bytes(reason), number))
+    keys = [(*bound(key), number) for key in claim.keys]
+    if state is State.ACCEPTED:
+        ids = message_ids or [""] * len(keys)
+        rows = zip(map(_bytes, ids), keys, strict=True)
+        db.executemany(_ACCEPT, ((message_id, *key) for message_id, key in rows))
+    else:
+        db.executemany(_SETTLE, ((NUMBERS[state], *key) for key in keys))
 
 
 def record(db: sqlite3.Connection, reports: Iterable[Report]) -> int:
@@ -124,12 +117,7 @@ def record(db: sqlite3.Connection, reports: Iterable[Report]) -> int:
     if stored is None:
         raise sqlite3.DatabaseError("no run has begun in it yet")
     rows = [_row_of(report) for report in reports if stored.covers(report)]
-    if not rows:
-        return 0
-    with Transaction(db):
-        count = sum(db.execute(_RECORD, row).rowcount > 0 for row in rows)
-    flush(db)
-    return count
+    return sum(db.execute(_RECORD, row).rowcount > 0 for row in rows)
 
 
 def _row_of(report: Report) -> dict[str, Any]:

@@ -3,20 +3,25 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.files import identity
 from emay_voice_async.journal.lifetime import ReferenceCounted
+from emay_voice_async.journal.sqlite_changes import Change, make_durable
 from emay_voice_async.journal.sqlite_file import connect, connect_to_read
 from emay_voice_async.journal.sqlite_runs import IsLive
 
 __all__ = ["SharedConnection"]
 
 _Result = TypeVar("_Result")
+
+AT_ONCE: Final = 100
+"""Changes in one transaction: more would keep other processes waiting for long."""
 
 _REASONS: Final = (
     ("database is locked", "another program has locked it"),
@@ -45,19 +50,24 @@ class SharedConnection(ReferenceCounted):
             self._thread = None
             await thread.close()
 
-    async def use(
-        self, work: Callable[[sqlite3.Connection], _Result], *, write: bool = False, create: bool = False
-    ) -> _Result:
-        """Call ``work`` with the connection, in the thread; a cancelled caller does not stop the work.
+    async def use(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Call ``work``, which reads, with the connection, in the thread.
 
-        Raises :class:`JournalError`, with the path, if the journal cannot be used. ``write``: the work writes.
-        ``create``: the work writes, to a file that need not exist yet.
+        Raises :class:`JournalError`, with the path, if the journal cannot be used. A cancelled caller does not stop the
+        work.
         """
+        return await self._do(lambda thread: thread.read(work))
+
+    async def change(self, change: Change[_Result]) -> _Result:
+        """Make a change, together with others that wait; return when it is on the disk. Errors: see :meth:`use`."""
+        return await self._do(lambda thread: thread.write(change))
+
+    async def _do(self, work: Callable[["_ConnectionThread"], Awaitable[_Result]]) -> _Result:
         async with self:
             if self._thread is None:
                 self._thread = _ConnectionThread(self.path, self._is_live)
             try:
-                return await self._thread.do(work, write=write or create, create=create)
+                return await work(self._thread)
             except JournalError as error:
                 raise JournalError(error.reason, str(self.path)) from None
             except (sqlite3.Error, OSError, LookupError, UnicodeDecodeError) as error:
@@ -71,6 +81,7 @@ class _ConnectionThread:
         self._path = path
         self._is_live = is_live
         self._thread = ThreadPoolExecutor(1, "emay_voice_async.journal.sqlite")
+        self._waiting: deque[Change[Any]] = deque()
         self._connection: sqlite3.Connection | None = None
         self._can_write = False
         self._file: tuple[int, int] | None = None
@@ -81,15 +92,31 @@ class _ConnectionThread:
         """Whether this process is a fork of the process that made the thread: thread and locks are not inherited."""
         return self._pid != os.getpid()
 
-    async def do(
-        self, work: Callable[[sqlite3.Connection], _Result], *, write: bool, create: bool
-    ) -> _Result:
+    async def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        self._check_own()
+        return await _ended(self._thread.submit(lambda: work(self._connected(write=False))))
+
+    async def write(self, change: Change[_Result]) -> _Result:
+        self._check_own()
+        self._waiting.append(change)
+        self._thread.submit(self._write_waiting)
+        return await _ended(change.future)
+
+    def _check_own(self) -> None:
         if self.is_inherited:
             raise JournalError("it was open when this process was forked; use another object")
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._thread, lambda: work(self._connected(write=write, create=create)))
-        # Without the shield, cancelling would remove work that still waits in the thread's queue.
-        return await asyncio.shield(future)
+
+    def _write_waiting(self) -> None:
+        """Make the changes that wait, in the order in which they came; the calls for the others find none."""
+        changes = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))]
+        if not changes:
+            return
+        try:
+            create = any(change.create for change in changes)
+            make_durable(self._connected(write=True, create=create), changes)
+        except BaseException as error:
+            for change in changes:
+                change.future.set_exception(error)
 
     async def close(self) -> None:
         """Close the connection after all work that was begun, even if the caller is cancelled meanwhile."""
@@ -97,7 +124,7 @@ class _ConnectionThread:
         self._thread.shutdown(wait=False)
         await asyncio.shield(closing)
 
-    def _connected(self, *, write: bool, create: bool) -> sqlite3.Connection:
+    def _connected(self, *, write: bool, create: bool = False) -> sqlite3.Connection:
         if self._connection is not None and identity(self._path) != self._file:
             raise sqlite3.OperationalError("it was moved, deleted or replaced while it was in use")
         if write and not self._can_write:
@@ -116,6 +143,11 @@ class _ConnectionThread:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+async def _ended(future: Future[_Result]) -> _Result:
+    # Without the shield, cancelling would remove work that still waits in the thread's queue.
+    return await asyncio.shield(asyncio.wrap_future(future))
 
 
 def _reason(error: Exception) -> str:

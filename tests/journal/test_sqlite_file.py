@@ -77,8 +77,7 @@ def test_a_claim_is_written_through(path: Path) -> None:
             pragmas = await journal._resource.use(
                 lambda db: [
                     db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")
-                ],
-                create=False,
+                ]
             )
             assert pragmas == [2, "wal"]
 
