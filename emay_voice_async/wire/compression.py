@@ -13,6 +13,7 @@ MAX_SIZE: Final = 64 * 1024 * 1024
 """The default limit of a push, or of a response, after inflating, in bytes."""
 
 _CHUNK: Final = 16 * 1024
+_OUTPUT: Final = 64 * 1024
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
@@ -62,7 +63,7 @@ def _inflated(data: bytes, position: int, window: int, max_size: int) -> tuple[b
         before = len(output)
         try:
             # The limit is the free space plus one byte, to detect output above max_size.
-            output += inflater.decompress(piece, min(_CHUNK, max_size - before + 1))
+            output += inflater.decompress(piece, min(_OUTPUT, max_size - before + 1))
         except zlib.error:
             raise PushError("inflate", "the data is not intact gzip") from None
         if len(output) > max_size:

@@ -1,6 +1,6 @@
 """The rows of a page of reports: for each entry, the values of the table's fields."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -14,7 +14,6 @@ __all__ = [
     "Row",
     "any_rows",
     "is_uniform",
-    "products_of_rows",
     "rows_of_products",
     "usual_rows",
 ]
@@ -50,10 +49,9 @@ PUSH_LAYOUTS: Final[Sequence[tuple[Product | None, Layout]]] = (
 """The layouts of the entries of a push, which can be of one product or (None) of both."""
 
 _VOICE_ID, _CUSTOM_VOICE_ID = (_NAMES.index(name) for name in REPORT_LAYOUTS[Product.JOIN].foreign)
-_VALUES: Final = {
-    product: itemgetter(*map(_NAMES.index, layout.names)) for product, layout in REPORT_LAYOUTS.items()
-}
-"""Take the values of one product from a row of both."""
+_VOICE_FIELDS: Final = len(REPORT_LAYOUTS[Product.VOICE].names)
+"""The fields of a voice report are the first ones of a row of both products."""
+_JOIN_VALUES: Final = itemgetter(*map(_NAMES.index, REPORT_LAYOUTS[Product.JOIN].names))
 
 
 def is_uniform(objects: Sequence[dict[str, Any]], layout: Layout) -> bool:
@@ -118,18 +116,15 @@ def any_rows(objects: Sequence[dict[str, Any]], layout: Layout) -> Iterable[Row]
     )
 
 
-def products_of_rows(rows: Iterable[Row]) -> list[Product]:
-    """Tell the products by the ids of rows with the fields of both products; JOIN without any id."""
-    return [
-        Product.JOIN if row[_VOICE_ID] is None and row[_CUSTOM_VOICE_ID] is None else Product.VOICE
-        for row in rows
-    ]
+def rows_of_products(rows: Iterable[Row], products: list[Product]) -> Iterator[Row]:
+    """Take the values of each product from rows with the fields of both products, and add the products to the list.
 
-
-def rows_of_products(rows: Iterable[Row], products: Iterable[Product]) -> Iterable[Row]:
-    """Take the values of each product from rows with the fields of both products."""
-    voice, join = _VALUES[Product.VOICE], _VALUES[Product.JOIN]
-    return (
-        voice(row) if product is Product.VOICE else join(row)
-        for row, product in zip(rows, products, strict=True)
-    )
+    Without any id it is JOIN.
+    """
+    for row in rows:
+        if row[_VOICE_ID] is None and row[_CUSTOM_VOICE_ID] is None:
+            products.append(Product.JOIN)
+            yield _JOIN_VALUES(row)
+        else:
+            products.append(Product.VOICE)
+            yield row[:_VOICE_FIELDS]

@@ -35,7 +35,6 @@ from emay_voice_async.wire.report_rows import (
     Row,
     any_rows,
     is_uniform,
-    products_of_rows,
     rows_of_products,
     usual_rows,
 )
@@ -71,7 +70,7 @@ def structure_reports(
 
 def read_report_rows(rows: Iterable[Row], product: Product | None) -> tuple[Report, ...] | None:
     """Read entries that came as rows, of both products for None; None if an entry must be read from its object."""
-    drafts = _mixed_row_drafts(list(rows)) if product is None else _drafts(rows, product)
+    drafts = _mixed_row_drafts(rows) if product is None else _drafts(rows, product)
     return frozen_reports(cast("list[ReportDraft]", drafts)) if all(drafts) else None
 
 
@@ -112,8 +111,8 @@ def _mixed_drafts(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]
     return drafts
 
 
-def _mixed_row_drafts(rows: Sequence[Row]) -> list[ReportDraft | None]:
-    products = products_of_rows(rows)
+def _mixed_row_drafts(rows: Iterable[Row]) -> list[ReportDraft | None]:
+    products: list[Product] = []
     drafts = _drafts(rows_of_products(rows, products), Product.VOICE)
     for draft, product in zip(drafts, products, strict=True):
         if draft is not None:

@@ -12,7 +12,6 @@ from emay_voice_async.wire.report_rows import (
     REPORT_LAYOUTS,
     any_rows,
     is_uniform,
-    products_of_rows,
     rows_of_products,
     usual_rows,
 )
@@ -66,12 +65,15 @@ class TestRowsOfBothProducts:
         [both] = [layout for product, layout in PUSH_LAYOUTS if product is None]
         names = REPORT_LAYOUTS[product].names
         row = tuple(name if name in names else None for name in both.names)
-        assert products_of_rows([row]) == [product]
-        assert list(rows_of_products([row], [product])) == [names]
+        products: list[Product] = []
+        assert list(rows_of_products([row], products)) == [names]
+        assert products == [product]
 
     def test_the_ids_that_count_more(self) -> None:
         """A row with an id of a voice call is a voice report."""
         [both] = [layout for product, layout in PUSH_LAYOUTS if product is None]
         for name in ("voiceId", "customVoiceId"):
             row = tuple(found if found in (name, "joinId", "customJoinId") else None for found in both.names)
-            assert products_of_rows([row]) == [Product.VOICE]
+            products: list[Product] = []
+            assert list(rows_of_products([row], products)) == [row[: len(LAYOUT.names)]]
+            assert products == [Product.VOICE]
