@@ -1,9 +1,8 @@
 """Recipients gathered for requests: of a message in input order, of a template by equal texts."""
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
-from itertools import repeat
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from emay_voice_async.journal.protocol import Key
 from emay_voice_async.model.messages import Message
@@ -143,7 +142,9 @@ class TemplateGatherer:
         self._template = template
         self._size = size
         self._calls_left = max_calls
-        self._groups: TextGroups[tuple[str | Recipient, Key | None]] = TextGroups(size, look_ahead)
+        # Entries, or with a journal pairs of entry and key: all that wait cost time in the garbage collector.
+        self._groups: TextGroups[Any] = TextGroups(size, look_ahead)
+        self._has_keys = False
         self._rest: deque[Gathered] = deque()
 
     def add(self, entries: Sequence[str | Recipient], keys: Sequence[Key]) -> None:
@@ -153,9 +154,11 @@ class TemplateGatherer:
             entries, keys = entries[: self._calls_left], keys[: self._calls_left]
             self._calls_left -= len(entries)
             self._rest += [rest] if rest.entries else []
-        for entry, key in zip(entries, keys or repeat(None), strict=False):
+        self._has_keys = self._has_keys or bool(keys)
+        items: Iterable[Any] = zip(entries, keys, strict=True) if self._has_keys else entries
+        for entry, item in zip(entries, items, strict=True):
             fields = _NO_TEXTS if isinstance(entry, str) else entry.fields
-            self._groups.add(self._template.texts(fields), (entry, key))
+            self._groups.add(self._template.texts(fields), item)
 
     def take(self, *, ended: bool) -> Gathered | None:
         """Return a full group; or the oldest group, if no recipient can be added or too many wait."""
@@ -165,5 +168,5 @@ class TemplateGatherer:
         if taken is None:
             return None
         texts, group = taken
-        entries, keys = zip(*group, strict=True)
-        return Gathered(entries, [key for key in keys if key is not None], self._template.message(texts))
+        entries, keys = zip(*group, strict=True) if self._has_keys else (group, ())
+        return Gathered(entries, keys, self._template.message(texts))
