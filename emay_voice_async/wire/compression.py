@@ -32,14 +32,15 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
     """
     if max_size < 0:
         raise InvalidRequestError("max_size", "must not be negative", 0, max_size)
-    output = bytearray()
-    position = 0
+    parts: list[bytes] = []
+    position = size = 0
     while position < len(data) or not position:
-        part, position, whole = _inflated(data, position, _GZIP_WINDOW, max_size - len(output))
+        part, position, whole = _inflated(data, position, _GZIP_WINDOW, max_size - size)
         if not whole:
             raise PushError("inflate", "the data is not intact gzip")
-        output = output + part if output else part
-    return bytes(output)
+        parts.append(part)
+        size += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 @hides_arguments
@@ -50,25 +51,28 @@ def inflate(data: bytes, *, window: int, max_size: int) -> tuple[bytes, bool]:
     whole; bytes after its end are ignored. Raises :class:`PushError`, stage "size" or "inflate".
     """
     output, _, whole = _inflated(data, 0, window, max_size)
-    return bytes(output), whole
+    return output, whole
 
 
-def _inflated(data: bytes, position: int, window: int, max_size: int) -> tuple[bytearray, int, bool]:
+def _inflated(data: bytes, position: int, window: int, max_size: int) -> tuple[bytes, int, bool]:
     """Inflate the stream at ``position``; return output, end position, and whether the stream was whole."""
-    output = bytearray()
+    # A list of parts, because a bytearray that grows is moved in memory again and again.
+    parts: list[bytes] = []
+    size = 0
     inflater = zlib.decompressobj(window)
     while not inflater.eof:
         # Small pieces of input, because zlib copies the unconsumed rest of each piece.
         piece = data[position : position + _CHUNK]
-        before = len(output)
         try:
             # The limit is the free space plus one byte, to detect output above max_size.
-            output += inflater.decompress(piece, min(_OUTPUT, max_size - before + 1))
+            part = inflater.decompress(piece, min(_OUTPUT, max_size - size + 1))
         except zlib.error:
             raise PushError("inflate", "the data is not intact gzip") from None
-        if len(output) > max_size:
+        parts.append(part)
+        size += len(part)
+        if size > max_size:
             raise PushError("size", "the data is too large when inflated")
         position += len(piece) - len(inflater.unused_data if inflater.eof else inflater.unconsumed_tail)
-        if not piece and len(output) == before:
+        if not piece and not part:
             break
-    return output, position, inflater.eof
+    return b"".join(parts), position, inflater.eof
