@@ -15,7 +15,7 @@ import pydantic
 from benchmarks.extras import FAST, having
 from benchmarks.findings import Finding, Plot, Reach, Table, seconds
 from benchmarks.measuring import interleaved, ratio
-from benchmarks.samples import SECRET_KEY, SHAPES, written
+from benchmarks.samples import LONG, SECRET_KEY, SHAPES, written
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.model.codes import CallState, call_state
 from emay_voice_async.push import decode_push, decrypt, gunzip
@@ -35,7 +35,8 @@ _BEYOND: Final = frozenset({"callType", "extra"})
 _REASON: Final = (
     "json.loads and the making of an object with 13 fields are the bound; recordings add base64. Tried: columns in"
     " place of rows, hooks that cattrs generates, msgspec making the times (it reads other texts than"
-    " datetime.fromisoformat), orjson (an integer above 64 bits becomes a float, and an id may come as one)."
+    " datetime.fromisoformat), the minutes of times from a dict (a new time in one step is faster), orjson (an integer"
+    " above 64 bits becomes a float, and an id may come as one)."
 )
 
 
@@ -174,8 +175,8 @@ def measure(*, quick: bool = False) -> Finding:
         return max(ratios[shape, ours, other].middle for shape in SHAPES)
 
     def spread(ours: str) -> float:
-        documented = [cost for shape, cost in costs[ours].items() if shape != "recordings"]
-        return max(documented) / min(documented)
+        usual = [cost for shape, cost in costs[ours].items() if shape not in LONG]
+        return max(usual) / min(usual)
 
     return Finding(
         name="push",
@@ -207,7 +208,7 @@ def measure(*, quick: bool = False) -> Finding:
         reaches=[
             Reach("the worst shape / default cattrs", 0.75, worst(OURS, CATTRS), _REASON),
             Reach("the worst shape with [fast] / default cattrs", 0.45, worst(OURS_FAST, CATTRS), _REASON),
-            Reach("the dearest shape without recordings / the cheapest", 1.6, spread(OURS), _REASON),
+            Reach("the dearest shape but the two long ones / the cheapest", 1.6, spread(OURS), _REASON),
             Reach("the same with [fast]", 1.6, spread(OURS_FAST), _REASON),
             Reach(f"{EXAMPLE} / pydantic", 2.0, ratios[EXAMPLE, OURS, PYDANTIC].middle, _REASON),
             Reach("the same with [fast]", 1.0, ratios[EXAMPLE, OURS_FAST, PYDANTIC].middle, _REASON),

@@ -154,6 +154,8 @@ SHAPES: Final[dict[str, Callable[[int], dict[str, Any]]]] = {
     "recordings": _recordings,
 }
 """For each shape of the reports in a page, the report at a place."""
+LONG: Final = frozenset({"a field beyond the document", "recordings"})
+"""Shapes much longer than the others, which a spread of costs leaves out: the JSON itself takes longer."""
 
 
 def products(shape: str) -> tuple[str, ...]:
