@@ -181,15 +181,18 @@ class Exchanges:
         path = call.endpoint.path
         loop = asyncio.get_running_loop()
         started = loop.time()
+        bound: asyncio.Timeout | None = None
         try:
+            acquiring = self._pacer.acquire(call.endpoint.call, again=again)
+            if call.deadline is None:
+                return await self.tasks.wait(acquiring, path)
             async with asyncio.timeout_at(call.deadline) as bound:
-                acquiring = self._pacer.acquire(call.endpoint.call, again=again)
                 return await self.tasks.wait(acquiring, path)
         except (NotSentError, asyncio.CancelledError):
             raise
         except Exception as error:
             reason = f"the pacer failed ({type(error).__name__})"
-            if bound.expired():
+            if bound is not None and bound.expired():
                 reason = "the deadline passed before there was a slot"
             raise NotSentError(reason, path) from error
         finally:

@@ -112,7 +112,7 @@ class RequestMaker:
         self._library = library
         self._base_url = base_url
         self._given = headers
-        self._headers: Any = None
+        self._headers: list[tuple[bytes, bytes]] = []
         self._urls: dict[str, Any] = {}
 
     def make(self, path: str, content: bytes, on_start: Callable[[], None], **extensions: Any) -> Any:
@@ -122,13 +122,22 @@ class RequestMaker:
         """
         library = sys.modules[self._library]
         if path not in self._urls:
-            self._headers = library.Headers(self._given)
-            self._urls[path] = library.URL(self._base_url + path)
+            url = self._urls[path] = library.URL(self._base_url + path)
+            # Host and the given headers: a GET has no Content-Length.
+            self._headers = library.Request("GET", url, headers=self._given).headers.raw
         extensions[_ON_START] = on_start
-        # The request makes a copy of the headers.
-        return library.Request(
-            "POST", self._urls[path], headers=self._headers, content=content, extensions=extensions
+        # A request with a stream adds no headers of its own.
+        length = (b"Content-Length", b"%d" % len(content))
+        request = library.Request(
+            "POST",
+            self._urls[path],
+            headers=[*self._headers, length],
+            stream=library.ByteStream(content),
+            extensions=extensions,
         )
+        # Hooks, and transports of tests, look at the content.
+        request.read()
+        return request
 
 
 async def _mark_start(request: Any) -> None:

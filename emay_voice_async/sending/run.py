@@ -73,18 +73,17 @@ class SendRun:
         if self._exchanges.event_handlers.active:
             self._reporter = self._start_reporting()
         try:
-            with self._exchanges.turns:
-                reading = await self._begin(max_concurrency)
-                try:
-                    while not reading.done() or self._batches:
-                        while self._batches and self._batches[0][1].done():
-                            yield self._batches.popleft()[1].result()
-                            self._notify()
-                        if not reading.done() or self._batches:
-                            await self._next_change()
-                    reading.result()
-                finally:
-                    await self._leave(reading)
+            reading = await self._begin(max_concurrency)
+            try:
+                while not reading.done() or self._batches:
+                    while self._batches and self._batches[0][1].done():
+                        yield self._batches.popleft()[1].result()
+                        self._notify()
+                    if not reading.done() or self._batches:
+                        await self._next_change()
+                reading.result()
+            finally:
+                await self._leave(reading)
         except Exception as error:
             if self._reporter is not None:
                 self._reporter.failed(error)
@@ -120,7 +119,6 @@ class SendRun:
         loop = asyncio.get_running_loop()
         if self._options.journal is None and self._is_one_batch:
             batcher = await self._open()
-            await self._exchanges.turns.request()
             while (prepared := await batcher.read()) is not None:
                 self._start(prepared)
             done = loop.create_future()

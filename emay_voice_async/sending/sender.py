@@ -43,6 +43,19 @@ class Sender:
         on_outcome: OnOutcome | None,
     ) -> SendResult:
         """Send to all recipients; raise :class:`SendError` unless each of them is called."""
+        turns = self._exchanges.turns
+        with turns:
+            # Before the checks: of a thousand sends that begin together, each turn of the event loop has a few.
+            await turns.request()
+            return await self._send(message, to, options, on_outcome)
+
+    async def _send(
+        self,
+        message: Message | Template,
+        to: Hidden[Recipients],
+        options: Options,
+        on_outcome: OnOutcome | None,
+    ) -> SendResult:
         stream = self.outcomes(message, to.value, options, on_outcome)
         outcomes: list[Outcome] = []
         cause: Exception | None = None

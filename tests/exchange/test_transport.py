@@ -510,7 +510,7 @@ class TestFailures:
     def test_a_library_without_its_parts(self, library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         """A library that lacks a part, or is gone, means "not sent", with the reason."""
         client = client_over(library, responds(library))
-        for part in ("Request", "Headers"):
+        for part in ("Request", "ByteStream"):
             with monkeypatch.context() as patch:
                 patch.delattr(library, part)
                 with pytest.raises(NotSentError, match="AttributeError") as caught:
