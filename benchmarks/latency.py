@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from itertools import chain, count
 from statistics import quantiles
@@ -12,12 +12,13 @@ from benchmarks import by_hand, server
 from benchmarks.clients import client, httpx_client
 from benchmarks.findings import Finding, Plot, Reach, Table
 from benchmarks.samples import CONTENT, mobiles
-from emay_voice_async import Notice, VerificationCode
+from emay_voice_async import AsyncEmayVoice, Notice, VerificationCode
 
 __all__ = ["measure"]
 
 HAND: Final = "httpx by hand"
 OURS: Final = "this client"
+SHARED: Final = "this client, an httpx client passed in"
 IN_FLIGHT: Final = 16
 _REASON: Final = (
     "The figure is the distance of two percentiles on a busy machine. What this client adds are checks, a lease, and"
@@ -38,6 +39,18 @@ async def _times(send: Send, number: int) -> list[float]:
     return found
 
 
+async def _times_in_turn(sends: Mapping[str, Send], number: int) -> dict[str, list[float]]:
+    """Send codes one after the other, by each sender in turn, so that the load of the machine is the same for all."""
+    found: dict[str, list[float]] = {name: [] for name in sends}
+    for mobile in mobiles(number):
+        for name, send in sends.items():
+            began = time.perf_counter()
+            await send(mobile)
+            found[name].append(time.perf_counter() - began)
+            await asyncio.sleep(0.001)
+    return found
+
+
 @asynccontextmanager
 async def _campaign(run: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
     """Have a campaign run in the background."""
@@ -54,7 +67,12 @@ async def _campaign(run: Callable[[], Awaitable[object]]) -> AsyncIterator[None]
 async def _measure(url: str, number: int, rounds: int) -> dict[tuple[str, str], list[list[float]]]:
     found: dict[tuple[str, str], list[list[float]]] = {}
     message, batch = VerificationCode("4711"), mobiles(500)
-    async with httpx_client() as plain, httpx_client() as shared, client(url, shared) as voice:
+    async with (
+        httpx_client() as plain,
+        httpx_client() as shared,
+        client(url) as own,
+        client(url, shared) as voice,
+    ):
 
         async def campaign_by_hand() -> None:
             async def work() -> None:
@@ -63,23 +81,25 @@ async def _measure(url: str, number: int, rounds: int) -> dict[tuple[str, str], 
 
             await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
 
-        async def campaign() -> None:
+        async def campaign(voice: AsyncEmayVoice) -> None:
             numbers = (f"1{3_000_000_000 + place}" for place in count())
             async for _ in voice.send_batches(Notice(CONTENT), numbers, allow_duplicates=True):
                 pass
 
         contestants: dict[str, tuple[Send, Callable[[], Awaitable[None]]]] = {
             HAND: (lambda mobile: by_hand.send_code(plain, url, mobile), campaign_by_hand),
-            OURS: (lambda mobile: voice.send(message, mobile), campaign),
+            OURS: (lambda mobile: own.send(message, mobile), lambda: campaign(own)),
+            SHARED: (lambda mobile: voice.send(message, mobile), lambda: campaign(voice)),
         }
         for place in range(rounds + 1):
+            first = place % len(contestants)
             order = list(contestants.items())
-            for name, (send, run) in order if place % 2 else order[::-1]:
-                alone = await _times(send, number)
+            alone = await _times_in_turn({name: send for name, (send, _) in order}, number)
+            for name, (send, run) in order[first:] + order[:first]:
                 async with _campaign(run):
                     beside = await _times(send, number // 5)
                 if place:
-                    found.setdefault((name, "alone"), []).append(alone)
+                    found.setdefault((name, "alone"), []).append(alone[name])
                     found.setdefault((name, "beside a campaign"), []).append(beside)
     return found
 
@@ -109,7 +129,7 @@ def measure(*, quick: bool = False) -> Finding:
     return Finding(
         name="latency",
         title="How much later does a verification code leave?",
-        meaning="A user does not notice the difference to httpx by hand, neither alone nor beside a campaign.",
+        meaning="A tenth of a millisecond alone; beside a campaign a code leaves earlier than by hand.",
         text=(
             "Wall time of one verification code over loopback, from the call to the typed ticket, one after the other:"
             f" alone, and beside a campaign of the same client with {IN_FLIGHT} requests of 500 numbers in flight. By"
@@ -133,7 +153,7 @@ def measure(*, quick: bool = False) -> Finding:
                     name: [
                         shown[name, where][cut] for where in ("alone", "beside a campaign") for cut in (0, 1)
                     ]
-                    for name in (HAND, OURS)
+                    for name in (HAND, OURS, SHARED)
                 },
                 ["alone, p50", "alone, p99", "beside a campaign, p50", "beside a campaign, p99"],
             )
