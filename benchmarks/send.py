@@ -18,9 +18,8 @@ __all__ = ["measure"]
 
 NUMBERS: Final = 500
 _REASON: Final = (
-    "The request itself, over httpx, takes more than half of the time by hand, and this client makes 1,000 objects for"
-    " it. Tried: a ready URL and ready headers for each request (1.5 %), httpx's transport without its client (4 %, and"
-    " no proxies of the environment), numbers joined without quoting (1 %)."
+    "The request itself takes nearly half of the time by hand, the reading of the JSON a tenth. Done: a batch is"
+    " kept as columns of texts, objects made when read; httpx's transport without its client; headers made once."
 )
 
 
@@ -28,8 +27,8 @@ def _by_hand(library: str) -> str:
     return f"{library} by hand"
 
 
-def _ours(library: str, *, fast: bool = False) -> str:
-    return f"this client{' [fast]' if fast else ''}, {library}"
+def _ours(library: str = "", *, fast: bool = False) -> str:
+    return f"this client{' [fast]' if fast else ''}{f', {library} passed in' if library else ''}"
 
 
 async def _clients(url: str, each: int, rounds: int) -> dict[str, list[float]]:
@@ -45,6 +44,8 @@ async def _clients(url: str, each: int, rounds: int) -> dict[str, list[float]]:
 
     contestants: dict[str, Callable[[], object]] = {}
     async with AsyncExitStack() as stack:
+        own = await stack.enter_async_context(client(url))
+        ours = repeated(lambda: own.send(notice, numbers))
         for library, make in HTTP_CLIENTS.items():
             plain, shared = [await stack.enter_async_context(make()) for _ in range(2)]
             voice = await stack.enter_async_context(client(url, shared))
@@ -54,6 +55,8 @@ async def _clients(url: str, each: int, rounds: int) -> dict[str, list[float]]:
                 _ours(library): having(send),
                 _ours(library, fast=True): having(send, *FAST),
             }
+            if library == "httpx":
+                contestants |= {_ours(): having(ours), _ours(fast=True): having(ours, *FAST)}
         return await interleaved(contestants, rounds=rounds, each=each)
 
 
@@ -114,8 +117,8 @@ def measure(*, quick: bool = False) -> Finding:
         name="send",
         title=f"What does one send of {NUMBERS} numbers cost?",
         meaning=(
-            "A send through this client costs about as much CPU as the same send by hand, or less, and the HTTP client"
-            " that you pass in matters more than this client."
+            "A send through this client costs two thirds of the CPU of the same send by hand, and half of it with"
+            " httpx-aiohttp and [fast]."
         ),
         text=(
             f"CPU time of the process for one send of {NUMBERS} numbers over loopback, one after the other. By hand:"
@@ -137,11 +140,11 @@ def measure(*, quick: bool = False) -> Finding:
             ),
         ],
         reaches=[
-            Reach("this client / httpx by hand", 0.70, ratios[_ours("httpx"), hand].middle, _REASON),
+            Reach("this client / httpx by hand", 0.70, ratios[_ours(), hand].middle, _REASON),
             Reach(
                 "this client [fast] / httpx by hand",
                 0.60,
-                ratios[_ours("httpx", fast=True), hand].middle,
+                ratios[_ours(fast=True), hand].middle,
                 _REASON,
             ),
             Reach(

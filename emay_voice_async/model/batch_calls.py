@@ -46,10 +46,10 @@ def batch_calls(entries: Sequence[str | Recipient], token: str) -> BatchCalls:
     suffixes = (
         _ID_SUFFIXES[: len(entries)] if len(entries) <= MAX_BATCH else map("-{}".format, range(len(entries)))
     )
-    made = [token + suffix for suffix in suffixes]
+    made = tuple([token + suffix for suffix in suffixes])
     mobiles = mobiles_of(entries)
     if mobiles is not None:
-        return BatchCalls(mobiles, mobiles, tuple(made))
+        return BatchCalls(mobiles, mobiles, made)
     recipients = tuple(map(with_custom_id, entries, made))
     custom_ids = tuple([cast("str", recipient.custom_id) for recipient in recipients])
     return BatchCalls(recipients, tuple([recipient.mobile for recipient in recipients]), custom_ids)

@@ -91,7 +91,16 @@ def is_number(item: object) -> bool:
 
 def are_numbers(items: Sequence[object]) -> bool:
     """Return whether :func:`is_number` holds for each item; faster than a call for each (benchmark: send)."""
-    if set(map(type, items)) != {str} or set(map(len, cast("Sequence[str]", items))) != {DIGITS}:
+    if set(map(type, items)) != {str}:
         return False
-    together = "".join(cast("Sequence[str]", items))
-    return together.isascii() and together.isdecimal() and set(together[::DIGITS]) == {"1"}
+    # Each comma is in its place, and there is no other: so each number has 11 characters.
+    commas = len(items) - 1
+    together = ",".join(cast("Sequence[str]", items))
+    return (
+        len(together) == DIGITS * len(items) + commas
+        and together[DIGITS :: DIGITS + 1] == "," * commas
+        and together.count(",") == commas
+        and together[:: DIGITS + 1] == "1" * len(items)
+        and together.isascii()
+        and together.encode().translate(None, b",").isdigit()
+    )
