@@ -27,7 +27,8 @@ STATEMENTS = (HTTPX, ASYNCIO, OURS, PUSH, CLIENT, CLICK, EMPTY)
 _COMMAND = "import sys; from emay_voice_async.cli import main; sys.exit(main(['--version']))"
 _REASON = (
     "The classes of attrs take about half of the rest: attrs writes and compiles their methods at the import. Done:"
-    " cattrs and its converters are imported and made in a thread at the first request."
+    " cattrs and its converters are imported and made in a thread at the first request; the plan, the calling hours and"
+    " SQLite are imported when they are used; records of the package's own are named tuples."
 )
 
 

@@ -1,8 +1,6 @@
 """Searches for the reports of single calls: by message id or custom id, number and product."""
 
-from typing import Any
-
-from attrs import field, frozen
+from typing import Any, NamedTuple
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.endpoints import Product
@@ -25,8 +23,7 @@ def ids_of(report: Report) -> list[ReportId]:
     return [(kind, value) for kind, value in ids if value]
 
 
-@frozen
-class Search:
+class Search(NamedTuple):
     """A search for a report with one of these ids; an earlier id counts more.
 
     Callers choose custom ids and may use one for several calls, so a report that has the custom id also has to have
@@ -34,8 +31,11 @@ class Search:
     """
 
     ids: tuple[ReportId, ...]
-    mobile: str = field(default="", repr=mask)
+    mobile: str = ""
     product: Product | None = None
+
+    def __repr__(self) -> str:
+        return f"Search({self.ids!r}, {mask(self.mobile)!r}, {self.product!r})"
 
     def accepts(self, key: ReportId, report: Report) -> bool:
         """Tell whether a report with this id is the report of the call."""

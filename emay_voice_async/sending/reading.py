@@ -5,8 +5,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, 
 from itertools import islice
 from typing import Final, cast
 
-from attrs import define, field
-
 from emay_voice_async.errors import InvalidRequestError, NotSentError
 from emay_voice_async.model.hidden import hides_arguments
 from emay_voice_async.model.numbers import is_number
@@ -30,16 +28,21 @@ _FILLED_AT_ONCE: Final = 2_000
 """The same of a template, whose texts are filled for the check."""
 
 
-@define(eq=False)
 class Piece:
     """A part of the input: valid entries and their positions, or (with ``error``) a single invalid entry.
 
     A valid number stays a str until its custom id is made (benchmark: send).
     """
 
-    entries: list[str | Recipient] = field(factory=list)
-    positions: list[int] = field(factory=list)
-    error: InvalidRequestError | None = None
+    def __init__(
+        self,
+        entries: Iterable[str | Recipient] = (),
+        positions: Iterable[int] = (),
+        error: InvalidRequestError | None = None,
+    ) -> None:
+        self.entries: list[str | Recipient] = [*entries]
+        self.positions: list[int] = [*positions]
+        self.error = error
 
     @property
     def recipients(self) -> list[Recipient]:
