@@ -63,10 +63,11 @@ def is_uniform(objects: Sequence[dict[str, Any]], layout: Layout) -> bool:
     return first.keys() <= set(layout.names) and set(map(len, objects)) == {len(first)}
 
 
-def usual_rows(objects: Sequence[dict[str, Any]], layout: Layout) -> Iterable[Row]:
+def usual_rows(objects: Sequence[dict[str, Any]], layout: Layout, *, uniform: bool) -> Iterable[Row]:
     """Take the values of the fields; raise :class:`KeyError`, perhaps while iterated, unless all entries are alike.
 
-    Some writers leave out what is null, nearly always in each entry alike.
+    ``uniform`` is the result of :func:`is_uniform`. Some writers leave out what is null, nearly always in each entry
+    alike.
     """
     app_id, message_id, custom_id, mobile, state, description, called_at, duration, key, recording = (
         layout.names
@@ -75,7 +76,7 @@ def usual_rows(objects: Sequence[dict[str, Any]], layout: Layout) -> Iterable[Ro
     timed, lasted, keyed, recorded = (name in first for name in layout.names[-4:])
     if timed and lasted and keyed and recorded:
         return map(itemgetter(*layout.names), objects)
-    if not is_uniform(objects, layout):
+    if not uniform:
         raise KeyError
     return (
         (

@@ -46,8 +46,6 @@ Broken = tuple[object, str]
 """A raw value that is no report, and the reason."""
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the times of the wire have no zone
 _BEIJING_EPOCH: Final = _EPOCH.replace(tzinfo=BEIJING)
-_TEXTS: Final = (str, bytes)
-"""The types of a recording, as text or read from the text by the JSON reader."""
 _USUAL_TIME: Final = len("2017-03-15 12:00:00")
 
 
@@ -58,7 +56,7 @@ def structure_reports(
 
     Without ``product``, the id fields of each entry tell the product.
     """
-    objects = [entry for entry in raw if isinstance(entry, dict)]
+    objects = raw if set(map(type, raw)) == {dict} else [entry for entry in raw if isinstance(entry, dict)]
     drafts = _drafts_alike(objects) if product is None else _drafts_of(objects, product)
     if drafts is None:
         drafts = _mixed_drafts(objects)
@@ -80,12 +78,11 @@ def _drafts_alike(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]
         return []
     product = product_of(objects[0])
     layout = REPORT_LAYOUTS[product]
-    if not is_uniform(objects, layout) and any(
-        True in map(contains, objects, repeat(name)) for name in layout.foreign
-    ):
+    uniform = is_uniform(objects, layout)
+    if not uniform and any(True in map(contains, objects, repeat(name)) for name in layout.foreign):
         return None
     with suppress(KeyError):
-        return _drafts(usual_rows(objects, layout), product)
+        return _drafts(usual_rows(objects, layout, uniform=uniform), product)
     return _drafts(any_rows(objects, layout), product) if all(layout.key in one for one in objects) else None
 
 
@@ -95,7 +92,7 @@ def _drafts_of(objects: Sequence[dict[str, Any]], product: Product) -> list[Repo
         return []
     layout = REPORT_LAYOUTS[product]
     with suppress(KeyError):
-        return _drafts(usual_rows(objects, layout), product)
+        return _drafts(usual_rows(objects, layout, uniform=is_uniform(objects, layout)), product)
     return _drafts(any_rows(objects, layout), product)
 
 
@@ -179,7 +176,9 @@ def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
             draft.key_pressed = None if key is None else str(key) if type(key) is int else keys[key]
             draft.recording = (
                 None
-                if recording is None or (not recording and type(recording) in _TEXTS)
+                if recording is None
+                # An empty text, as such or read from base64 by the JSON reader.
+                or (not recording and (type(recording) is str or type(recording) is bytes))
                 else as_recording(recording)
             )
             draft.unreadable = NO_FIELDS

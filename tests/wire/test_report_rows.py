@@ -1,5 +1,6 @@
 """The rows of a page of reports."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -29,6 +30,11 @@ def expected(objects: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [tuple(map(entry.get, LAYOUT.names)) for entry in objects]
 
 
+def usual(objects: list[dict[str, Any]]) -> Iterable[tuple[Any, ...]]:
+    """Take the rows as the fast route does."""
+    return usual_rows(objects, LAYOUT, uniform=is_uniform(objects, LAYOUT))
+
+
 class TestRowsOfObjects:
     """The values of entries, alike or not."""
 
@@ -38,7 +44,7 @@ class TestRowsOfObjects:
         objects *= times
         assert list(any_rows(objects, LAYOUT)) == expected(objects)
         try:
-            assert list(usual_rows(objects, LAYOUT)) == expected(objects)
+            assert list(usual(objects)) == expected(objects)
         except KeyError:
             alike = len(set(map(frozenset, objects))) == 1
             assert not (alike and EXAMPLE.keys() <= objects[0].keys() <= FULL.keys())
@@ -46,14 +52,14 @@ class TestRowsOfObjects:
     @pytest.mark.parametrize("entry", [FULL, EXAMPLE, FULL | {"callType": 3}])
     def test_entries_alike(self, entry: dict[str, Any]) -> None:
         """Entries with every field, or with those of the document's example, have usual rows."""
-        assert list(usual_rows([entry] * 2, LAYOUT)) == expected([entry] * 2)
+        assert list(usual([entry] * 2)) == expected([entry] * 2)
 
     @pytest.mark.parametrize("other", [FULL, {**EXAMPLE, "keyContent": "1"}, EXAMPLE | {"callType": 3}])
     def test_a_field_that_the_first_entry_lacks(self, other: dict[str, Any]) -> None:
         """A field of a later entry is never passed over."""
         assert not is_uniform([EXAMPLE, other], LAYOUT)
         with pytest.raises(KeyError):
-            list(usual_rows([EXAMPLE, other], LAYOUT))
+            list(usual([EXAMPLE, other]))
 
 
 class TestRowsOfBothProducts:
