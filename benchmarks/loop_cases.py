@@ -165,7 +165,7 @@ async def _codes(watch: Watch, *, quick: bool) -> str:
     numbers = mobiles(100 if quick else 1_000)
     code = VerificationCode("4711")
     with server.running() as url:
-        async with client(url) as voice:
+        async with client(server.slow(url)) as voice:
             await watch(lambda: asyncio.gather(*(voice.send(code, number) for number in numbers)))
     return f"{len(numbers):,} verification codes sent at once"
 

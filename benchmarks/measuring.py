@@ -3,7 +3,7 @@
 import gc
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median, quantiles
 from typing import Final
 
@@ -56,7 +56,7 @@ async def interleaved(
     return samples
 
 
-def ratio(ours: list[float], theirs: list[float]) -> Ratio:
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
     """Compare round by round: load that slows a whole round cancels out."""
     found = [one / other for one, other in zip(ours, theirs, strict=True)]
     if len(found) < _FEWEST:
