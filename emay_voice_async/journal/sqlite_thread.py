@@ -5,7 +5,7 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -93,24 +93,27 @@ class _ConnectionThread:
         return self._pid != os.getpid()
 
     async def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        self._check_own()
-        return await _ended(self._thread.submit(lambda: work(self._connected(write=False))))
+        return await self._do(lambda: work(self._connected(write=False)))
 
     async def write(self, change: Change[_Result]) -> _Result:
-        self._check_own()
         self._waiting.append(change)
-        self._thread.submit(self._write_waiting)
-        return await _ended(change.future)
+        return await self._do(lambda: self._written(change))
 
-    def _check_own(self) -> None:
+    async def _do(self, work: Callable[[], _Result]) -> _Result:
         if self.is_inherited:
             raise JournalError("it was open when this process was forked; use another object")
+        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        # Without the shield, cancelling would remove work that still waits in the thread's queue.
+        return await asyncio.shield(future)
+
+    def _written(self, change: Change[_Result]) -> _Result:
+        while not change.future.done():
+            self._write_waiting()
+        return change.future.result()
 
     def _write_waiting(self) -> None:
-        """Make the changes that wait, in the order in which they came; the calls for the others find none."""
+        """Make the changes that wait, in the order in which they came."""
         changes = [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))]
-        if not changes:
-            return
         try:
             create = any(change.create for change in changes)
             make_durable(self._connected(write=True, create=create), changes)
@@ -143,11 +146,6 @@ class _ConnectionThread:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-async def _ended(future: Future[_Result]) -> _Result:
-    # Without the shield, cancelling would remove work that still waits in the thread's queue.
-    return await asyncio.shield(asyncio.wrap_future(future))
 
 
 def _reason(error: Exception) -> str:
