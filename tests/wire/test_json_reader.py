@@ -135,6 +135,13 @@ class TestReadRows:
             expected = [tuple(map(one.get, layout.names)) for one in read["data"]]
             assert repr(list(found.rows)) == repr(expected)
 
+    @pytest.mark.parametrize("name", ["x", "\\u0078"])
+    def test_a_foreign_field(self, name: str) -> None:
+        """A field that must be absent is found in each way of writing its name."""
+        data = f'[{{"a":"1","{name}":"2"}}]'.encode()
+        assert read_json(data) == [{"a": "1", "x": "2"}]
+        assert read_rows(data, LAYOUTS[1]) is None
+
     @pytest.mark.parametrize(("marks", "fits"), [((), True), ((b"b", b"a"), True), ((b"a", b"x"), False)])
     def test_marks(self, marks: tuple[bytes, ...], fits: bool) -> None:
         """A document without one of the marks does not fit."""

@@ -44,14 +44,17 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
     "text as numbers": [USUAL | {"voiceId": 2017039283383389110, "mobile": 13800000000, "state": 4, "appId": 1}],
     "whole floats": [USUAL | {"state": 4.0, "keyContent": 1.0, "voiceId": 7.0}],
     "unknown states": [USUAL | {"state": f"FAIL_NEW_{number}"} for number in range(3)],
-    "states that are equal and differ": [USUAL | {"state": state} for state in ("4", 4, 4.0, True, " 4", None)],
+    "states that are equal and differ": [USUAL | {"state": state} for state in ("4", 4, 4.0, 1, True, " 4", None)],
+    "keys that are equal and differ": [USUAL | {"keyContent": key} for key in ("1", 1.0, True, 1, " 1", None, "")],
     "times that are equal and differ": [
         USUAL | {"callingTime": time}
-        for time in (1, True, 1.0, 1772409600, 1772409600.0, "2026-03-02 08:00:00", "2026-03-02 08:00:00", None,
-                     "2026-03-02 08:00:00", "1772409600", "null", "null", "2099-01-01 00:00:00", "1999-12-31 23:59:59")
+        for time in (20260302080000, 20260302080000.0, 1772409600, 1772409600.0, "2026-03-02 08:00:00", None,
+                     "2026-03-02 08:00:00", "2026-03-02 08:00:00", "1772409600", "null", "null", "2099-01-01 00:00:00",
+                     "1999-12-31 23:59:59")
     ],
     "a field beyond the document in place of others": [EXAMPLE | {"callType": 3}] * 2,
     "an id of another product beyond the document": [JOIN_EXAMPLE, JOIN_EXAMPLE | {"customVoiceId": None}],
+    "an id that counts more beyond the document": [JOIN_EXAMPLE, JOIN_EXAMPLE | {"voiceId": "1"}],
     "an id of another product in place of a field": [
         JOIN_EXAMPLE, {**JOIN_EXAMPLE, "voiceId": "1"} | {"desc": ""}, {"voiceId": "2", **dict.fromkeys("abcdefg")},
     ],
