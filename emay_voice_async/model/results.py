@@ -132,7 +132,8 @@ class Accepted(_Later):
     """A batch that the service accepted: the numbers are called and charged.
 
     ``index`` counts the outcomes of a send from 0. ``recipients`` are those of the batch, with their custom ids.
-    ``tickets`` has a ticket for each recipient, in the order of the recipients.
+    ``tickets`` has a ticket for each recipient, in the order of the recipients. After a send both are made when they
+    are first read.
     ``recorded``: an earlier run sent the batch, as the journal says; this run sent no request for it.
     """
 
