@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from attrs import define, field
-
 __all__ = ["Recording", "tap"]
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 
 
-@define(eq=False)
 class Recording:
     """The pieces of a response as they were read from the network; references, no copies."""
 
-    _pieces: list[bytes] = field(factory=list, init=False, repr=False)
+    __slots__ = ("_pieces",)
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
 
     def __bool__(self) -> bool:
         return any(self._pieces)

@@ -49,7 +49,7 @@ _HEADERS: Final = {
 }
 
 
-@define
+@define(eq=False)
 class Progress:
     """The progress of a request, reported by trace events of httpcore.
 
@@ -242,7 +242,8 @@ class Transport:
         )
 
     async def _raw(self, response: Any, end: float) -> tuple[bytes, str | None]:
-        body = bytearray()
+        parts: list[bytes] = []
+        size = 0
         incomplete = None
         loop = asyncio.get_running_loop()
         stalled: asyncio.Handle | None = None
@@ -250,13 +251,14 @@ class Transport:
             async with asyncio.timeout_at(end) as bound, aclosing(response.aiter_raw()) as pieces:
                 await self.turns.response()
                 async for piece in pieces:
-                    body += piece
-                    if len(body) > self._max_size:
+                    parts.append(piece)
+                    size += len(piece)
+                    if size > self._max_size:
                         incomplete = f"the body has more than {self._max_size} bytes"
                         break
                     if stalled is not None:
                         stalled.cancel()
-                    stalled = loop.call_later(self._grace, _stop_if_whole, body, bound)
+                    stalled = loop.call_later(self._grace, _stop_if_whole, parts, bound)
         except Exception as error:
             incomplete = f"the body is incomplete ({type(error).__name__})"
         finally:
@@ -265,7 +267,7 @@ class Transport:
             # A failure to close does not devalue the response.
             with suppress(Exception):
                 await response.aclose()
-        return bytes(body[: self._max_size]), incomplete
+        return b"".join(parts)[: self._max_size], incomplete
 
     def _has_more(self, response: Any, body: bytes, incomplete: str | None, recording: Recording) -> bool:
         """Tell whether bytes came that are no part of the body, by a wrong length or transfer encoding."""
@@ -285,7 +287,7 @@ class Transport:
         return body, problem
 
 
-def _stop_if_whole(body: bytearray, bound: asyncio.Timeout) -> None:
+def _stop_if_whole(parts: list[bytes], bound: asyncio.Timeout) -> None:
     """End the reading of a body that is a JSON object already."""
-    if body[-64:].rstrip().endswith(b"}") and is_json_object(bytes(body)):
+    if b"".join(parts[-64:])[-64:].rstrip().endswith(b"}") and is_json_object(b"".join(parts)):
         bound.reschedule(asyncio.get_running_loop().time())

@@ -1,6 +1,8 @@
 """Searches for the reports of single calls: by message id or custom id, number and product."""
 
-from typing import Any, NamedTuple
+from typing import Any
+
+from attrs import field, frozen
 
 from emay_voice_async.errors import InvalidRequestError
 from emay_voice_async.model.endpoints import Product
@@ -23,7 +25,8 @@ def ids_of(report: Report) -> list[ReportId]:
     return [(kind, value) for kind, value in ids if value]
 
 
-class Search(NamedTuple):
+@frozen
+class Search:
     """A search for a report with one of these ids; an earlier id counts more.
 
     Callers choose custom ids and may use one for several calls, so a report that has the custom id also has to have
@@ -31,11 +34,8 @@ class Search(NamedTuple):
     """
 
     ids: tuple[ReportId, ...]
-    mobile: str = ""
+    mobile: str = field(default="", repr=mask)
     product: Product | None = None
-
-    def __repr__(self) -> str:
-        return f"Search({self.ids!r}, {mask(self.mobile)!r}, {self.product!r})"
 
     def accepts(self, key: ReportId, report: Report) -> bool:
         """Tell whether a report with this id is the report of the call."""

@@ -54,11 +54,3 @@ def test_number_and_product(search: Search, mobile: str, product: Product, *, ac
     assert search.accepts(("custom", "c"), report) is accepted
     same_product = search.product in (None, product)
     assert search.accepts(("message", "m"), report) is same_product
-
-
-def test_a_search_shows_no_number() -> None:
-    """The repr has the ids and the product, and the number without its middle."""
-    assert (
-        repr(Search((("message", "m1"),), MOBILE, Product.VOICE))
-        == "Search((('message', 'm1'),), '138****0000', <Product.VOICE: 'voice'>)"
-    )
