@@ -2,6 +2,9 @@
 
 import re
 import time
+from base64 import b64decode
+from dataclasses import dataclass
+from datetime import datetime
 from hashlib import md5
 from secrets import token_hex
 from typing import Any
@@ -9,8 +12,10 @@ from typing import Any
 import httpx
 
 from benchmarks.samples import APP_ID, CONTENT, SECRET_KEY
+from emay_voice_async.model.beijing import BEIJING
+from emay_voice_async.model.codes import CallState, call_state
 
-__all__ = ["ask_reports", "send", "send_code"]
+__all__ = ["TypedReport", "ask_reports", "send", "send_code", "typed"]
 
 
 _MOBILE = re.compile("1[0-9]{10}")
@@ -71,3 +76,34 @@ async def send_code(client: httpx.AsyncClient, url: str, mobile: str) -> str:
 async def ask_reports(client: httpx.AsyncClient, url: str, product: str = "voice") -> list[dict[str, Any]]:
     """Ask for up to 1,000 reports of a product."""
     return await _post(client, f"{url}/{product}/getReport", {"number": "1000"})
+
+
+@dataclass(frozen=True, slots=True)
+class TypedReport:
+    """A report with the values that a user needs: a listed state, and a time with its zone."""
+
+    message_id: str
+    custom_id: str
+    mobile: str
+    state: CallState
+    description: str
+    called_at: datetime | None
+    duration: float | None
+    key_pressed: str | None
+    recording: bytes | None
+
+
+def typed(report: dict[str, Any]) -> TypedReport:
+    """Make a typed report of a dict with every field."""
+    called_at, key, recording = report["callingTime"], report["keyContent"], report["voiceSign"]
+    return TypedReport(
+        report["voiceId"],
+        report["customVoiceId"],
+        report["mobile"],
+        call_state(report["state"].strip()),
+        report["message"],
+        called_at and datetime.fromisoformat(called_at).replace(tzinfo=BEIJING),
+        report["callingDuration"],
+        key and str(key),
+        recording and b64decode(recording),
+    )
