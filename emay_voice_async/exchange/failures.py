@@ -9,9 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 from emay_voice_async.errors import EmayVoiceError, NotSentError, OutcomeUnknownError
 from emay_voice_async.exchange.addresses import proxy_variable, shown_address
@@ -24,8 +22,7 @@ LIBRARIES: Final = ("httpx", "httpx2")
 CERTIFICATE_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-@frozen
-class Meaning:
+class Meaning(NamedTuple):
     """The error for an exception of the HTTP library, and its sentence; ``{where}`` is the address."""
 
     kind: type[NotSentError | OutcomeUnknownError]
@@ -89,8 +86,7 @@ _LACKS_PACKAGE: Final = "requires installation of"
 _STATUS: Final = re.compile(r"[1-5]\d\d\b")
 
 
-@frozen
-class Place:
+class Place(NamedTuple):
     """The target of a request, and the address of its connection (None: not connected, or not known)."""
 
     target: tuple[str, int]

@@ -8,9 +8,7 @@ import asyncio
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
-
-from attrs import frozen
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from emay_voice_async.errors import (
     AnswerError,
@@ -44,8 +42,7 @@ NOT_READABLE: Final = "no report of the response can be read"
 """A reason to wait before the next request: at a wrong address, all responses may be such."""
 
 
-@frozen
-class ReportNumbers:
+class ReportNumbers(NamedTuple):
     """The reports of one response: how many could be read, and how many not."""
 
     readable: int
