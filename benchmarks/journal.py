@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.findings import Finding, Plot, Reach, Table
-from benchmarks.sql_journal import BATCHES, PURPOSE, SIZE, STEPS, steps
+from benchmarks.sql_journal import BATCHES, PURPOSE, SIZE, STEPS, own_tables, steps
 from emay_voice_async.journal import Claim, Journal, Key, SqliteJournal, State
 from emay_voice_async.sql import SqlJournal
 
@@ -53,8 +53,8 @@ async def _measure(batches: int) -> dict[str, Times]:
         if url := os.environ.get(POSTGRES):
             urls["SqlJournal, PostgreSQL"] = url
         for name, url in urls.items():
-            prefix = f"bench_{os.urandom(4).hex()}_"
-            found[name] = await _times(SqlJournal(url, "bench", prefix=prefix, create=True), batches)
+            async with own_tables(url) as prefix:
+                found[name] = await _times(SqlJournal(url, "bench", prefix=prefix, create=True), batches)
     return found
 
 

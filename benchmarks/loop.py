@@ -24,8 +24,8 @@ DEARER: Final = 1.10
 """What sharing the turns may cost in all."""
 SHARING: Final = ("_sent_list", "_stream", "_codes")
 _REASON: Final = (
-    "Python's garbage collector walks all objects that a result keeps, a million here. Use send_batches, which hands"
-    " the outcomes over one by one, or gc.freeze()."
+    "What is left is Python's garbage collector, which walks the objects of the whole process (gc.freeze() after the"
+    " start keeps those of an application out), and with codes the work of httpx for the requests in flight."
 )
 ROUNDS: Final = 3
 

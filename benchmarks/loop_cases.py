@@ -15,6 +15,7 @@ from unittest import mock
 from benchmarks import server
 from benchmarks.clients import client
 from benchmarks.samples import APP_ID, CONTENT, SECRET_KEY, mobiles, report_page, reports, written
+from benchmarks.sql_journal import own_tables
 from emay_voice_async import (
     Accepted,
     AsyncEmayVoice,
@@ -265,8 +266,10 @@ async def _sql_journal(watch: Watch, *, quick: bool) -> str:
     number = 2_000 if quick else 20_000
     with tempfile.TemporaryDirectory() as folder:
         url = os.environ.get(POSTGRES, f"sqlite+aiosqlite:///{folder}/sql.db")
-        prefix = f"bench_{os.urandom(4).hex()}_"
-        async with SqlJournal(url, "bench", prefix=prefix, create=True) as journal:
+        async with (
+            own_tables(url) as prefix,
+            SqlJournal(url, "bench", prefix=prefix, create=True) as journal,
+        ):
             await _journalled(watch, journal, number)
     return f"a SqlJournal of {number:,} ({url.partition(':')[0]})"
 

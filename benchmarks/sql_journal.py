@@ -11,7 +11,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from attrs import define
@@ -98,20 +99,28 @@ async def measure(name: str, journal: Journal, wire: Wire) -> None:
     print(f"{name:22}", *cells, f"{rate:9.0f}", sep="  ")
 
 
+@asynccontextmanager
+async def own_tables(url: URL | str) -> AsyncIterator[str]:
+    """Yield a new prefix of tables, and remove the tables in the end."""
+    prefix = f"bench_{secrets.token_hex(4)}_"
+    try:
+        yield prefix
+    finally:
+        engine = create_async_engine(url)
+        async with engine.begin() as connection:
+            await connection.run_sync(Tables(prefix, DIALECTS[engine.dialect.name]).metadata.drop_all)
+        await engine.dispose()
+
+
 async def measure_sql(url: URL) -> None:
     """Measure a server through a counting wire, or SQLite without a wire."""
-    dialect = DIALECTS[url.get_backend_name()]
-    prefix = f"bench_{secrets.token_hex(4)}_"
     wire = Wire(url.host or "", url.port or {"postgresql": 5432}.get(url.get_backend_name(), 3306))
     server = await asyncio.start_server(wire.connected, "127.0.0.1", 0)
     counted = url.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1]) if url.host else url
     try:
-        await measure(url.drivername, SqlJournal(counted, "bench", prefix=prefix, create=True), wire)
+        async with own_tables(url) as prefix:
+            await measure(url.drivername, SqlJournal(counted, "bench", prefix=prefix, create=True), wire)
     finally:
-        engine = create_async_engine(url)
-        async with engine.begin() as connection:
-            await connection.run_sync(Tables(prefix, dialect).metadata.drop_all)
-        await engine.dispose()
         server.close()
 
 
