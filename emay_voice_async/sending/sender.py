@@ -47,29 +47,10 @@ class Sender:
         with turns:
             # Before the checks: of a thousand sends that begin together, each turn of the event loop has a few.
             await turns.request()
-            return await self._send(message, to, options, on_outcome)
-
-    async def _send(
-        self,
-        message: Message | Template,
-        to: Hidden[Recipients],
-        options: Options,
-        on_outcome: OnOutcome | None,
-    ) -> SendResult:
-        stream = self.outcomes(message, to.value, options, on_outcome)
-        outcomes: list[Outcome] = []
-        cause: Exception | None = None
-        try:
-            async with aclosing(stream):
-                async for outcome in stream:
-                    outcomes.append(outcome)  # noqa: PERF401 - kept when the source fails half-way
-        except Exception as error:
-            if not outcomes:
-                raise
-            cause = error
+            outcomes, error = await _collected(self.outcomes(message, to.value, options, on_outcome))
         result = SendResult(tuple(outcomes))
-        if cause is not None:
-            raise SendError(result, _reason(cause)) from cause
+        if error is not None:
+            raise SendError(result, _reason(error)) from error
         cause = next(filter(None, map(_failure, outcomes)), None)
         if cause is not None:
             raise SendError(result) from cause
@@ -119,6 +100,20 @@ class Sender:
             deadline=options.deadline,
             tolerant=tolerant,
         )
+
+
+async def _collected(stream: AsyncGenerator[Outcome, None]) -> tuple[list[Outcome], Exception | None]:
+    """Return the outcomes, and the error that ended them; raise the error if there is no outcome."""
+    outcomes: list[Outcome] = []
+    try:
+        async with aclosing(stream):
+            async for outcome in stream:
+                outcomes.append(outcome)  # noqa: PERF401 - kept when the source fails half-way
+    except Exception as error:
+        if not outcomes:
+            raise
+        return outcomes, error
+    return outcomes, None
 
 
 def _reason(error: Exception) -> str:
