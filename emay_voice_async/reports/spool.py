@@ -224,9 +224,9 @@ class SpooledAnswer:
     """
 
     def __init__(self, file: Path, left: int, broken: bool) -> None:
-        self.file = file
-        self.left = left
-        self.broken = broken
+        self.file: Path = file
+        self.left: int = left
+        self.broken: bool = broken
 
     def confirm(self, number: int = 1) -> None:
         """Count reports as handed out."""
