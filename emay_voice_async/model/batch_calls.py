@@ -42,14 +42,17 @@ class BatchCalls:
         return made_tickets(self.mobiles, message_ids, self.custom_ids)
 
 
-def batch_calls(entries: Sequence[str | Recipient], token: str) -> BatchCalls:
-    """Return the calls of a batch; a missing custom id is made of ``token`` and the place in the batch."""
+def batch_calls(entries: Sequence[str | Recipient], token: str, *, all_numbers: bool = False) -> BatchCalls:
+    """Return the calls of a batch; a missing custom id is made of ``token`` and the place in the batch.
+
+    ``all_numbers``: the entries are known to be numbers.
+    """
     # Up to the service's 500 the suffixes are made once.
     suffixes = (
         _ID_SUFFIXES[: len(entries)] if len(entries) <= MAX_BATCH else map("-{}".format, range(len(entries)))
     )
     made = tuple([token + suffix for suffix in suffixes])
-    mobiles = mobiles_of(entries)
+    mobiles = mobiles_of(entries, all_numbers=all_numbers)
     if mobiles is not None:
         return BatchCalls(mobiles, mobiles, made)
     recipients = tuple(map(with_custom_id, entries, made))

@@ -135,21 +135,24 @@ def check_all(
     *,
     places: range | None = None,
     custom_ids: dict[str, int] | None = None,
-) -> None:
-    """Check a list: every recipient, and that no custom id occurs twice.
+) -> bool:
+    """Check a list: every recipient, and that no custom id occurs twice; return whether all entries are numbers.
 
     ``places``: check this part only; ``custom_ids`` then holds the ids of the parts before (id -> position).
     """
     places = range(len(items)) if places is None else places
     custom_ids = {} if custom_ids is None else custom_ids
+    all_numbers = True
     for start in range(places.start, places.stop, MAX_BATCH):
         part = items[start : min(start + MAX_BATCH, places.stop)]
         if check is check_recipient and are_numbers(part):
             continue
+        all_numbers = False
         for position, item in enumerate(part, start):
             recipient = as_recipient(item)
             check(recipient, position)
             check_unique_id(recipient, position, custom_ids)
+    return all_numbers
 
 
 def check_unique_id(recipient: Recipient, position: int, custom_ids: dict[str, int]) -> None:
@@ -163,9 +166,11 @@ def check_unique_id(recipient: Recipient, position: int, custom_ids: dict[str, i
         )
 
 
-def mobiles_of(entries: Sequence[str | Recipient]) -> tuple[str, ...] | None:
-    """Return the entries if all are plain numbers, else None."""
-    return cast("tuple[str, ...]", tuple(entries)) if set(map(type, entries)) <= {str} else None
+def mobiles_of(entries: Sequence[str | Recipient], *, all_numbers: bool = False) -> tuple[str, ...] | None:
+    """Return the entries if all are plain numbers, else None; ``all_numbers``: they are known to be numbers."""
+    if all_numbers or set(map(type, entries)) <= {str}:
+        return cast("tuple[str, ...]", tuple(entries))
+    return None
 
 
 def made_recipients(mobiles: Iterable[str], custom_ids: Iterable[str]) -> tuple[Recipient, ...]:

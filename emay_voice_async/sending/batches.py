@@ -119,7 +119,10 @@ class Batcher:
     async def _set_duplicates_aside(self, piece: Piece) -> None:
         entries = piece.entries
         if self._seen is not None:
-            mobiles = mobiles_of(entries) or [as_recipient(entry).mobile for entry in entries]
+            all_numbers = self._reader.all_numbers
+            mobiles = mobiles_of(entries, all_numbers=all_numbers) or [
+                as_recipient(entry).mobile for entry in entries
+            ]
             if places := await self._seen.duplicates(mobiles):
                 error = DuplicateError(
                     "mobile",
@@ -134,7 +137,10 @@ class Batcher:
         if gathered.message is None:
             error = NotSentError("max_calls numbers have been sent to")
             return PreparedBatch(self._index, known=_not_sent(gathered.entries, error)(self._index))
-        calls = batch_calls(gathered.entries, secrets.token_hex(_TOKEN_BYTES))
+        # With a journal the entries are recipients.
+        all_numbers = self._sorter is None and self._reader.all_numbers
+        token = secrets.token_hex(_TOKEN_BYTES)
+        calls = batch_calls(gathered.entries, token, all_numbers=all_numbers)
         return PreparedBatch(self._index, calls, tuple(gathered.keys), gathered.message)
 
 

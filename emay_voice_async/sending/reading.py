@@ -55,7 +55,8 @@ class RecipientReader:
 
     Raises :class:`InvalidRequestError` if an entry of a sized list cannot be sent to: from the constructor for the
     first entries, for the others from the first :meth:`read`, so that they do not block the event loop. With
-    ``tolerant`` a list is read like a stream. ``length`` is the length of a sized list.
+    ``tolerant`` a list is read like a stream. ``length`` is the length of a sized list;
+    ``all_numbers``: all entries of a checked list are plain numbers.
     ``allow_only``: every other number is invalid. ``template``: an entry without usable fields is invalid.
     ``deadline``, an instant of the event loop's clock, ends the wait for a stream.
     """
@@ -72,6 +73,7 @@ class RecipientReader:
         tolerant: bool = False,
     ) -> None:
         self.length: int | None = None
+        self.all_numbers: bool = False
         self._unchecked: tuple[object, ...] = ()
         self._custom_ids: dict[str, int] = {}
         self._size = size
@@ -92,6 +94,7 @@ class RecipientReader:
             self.length = len(to)
             if not tolerant:
                 self._unchecked = to
+                self.all_numbers = True
                 self._check_part(0)
         if isinstance(to, AsyncIterable):
             self._stream = aiter(to)
@@ -150,7 +153,7 @@ class RecipientReader:
         entries = self._unchecked
         check = check_recipient if self._takes_any_number else self._check
         places = range(start, min(start + self._checked_at_once, len(entries)))
-        check_all(entries, check, places=places, custom_ids=self._custom_ids)
+        self.all_numbers &= check_all(entries, check, places=places, custom_ids=self._custom_ids)
 
     async def _check_rest(self) -> None:
         """Check the rest of a sized list before the first piece, a part in each turn of the event loop."""

@@ -44,6 +44,7 @@ class TestBatchCalls:
         """Plain numbers get the ids that they get as recipients, by themselves or among recipients."""
         expected = batch_calls(list(map(Recipient, numbers)), "t").recipients()
         assert batch_calls(numbers, "t").recipients() == expected
+        assert batch_calls(numbers, "t", all_numbers=True).recipients() == expected
         assert batch_calls([*numbers[:place], *map(Recipient, numbers[place:])], "t").recipients() == expected
 
     @pytest.mark.parametrize("make", [str, Recipient], ids=["numbers", "recipients"])

@@ -48,6 +48,18 @@ class TestRecipientReader:
         assert reader.length == length
         assert read(reader) == ["13800000000"]
 
+    @pytest.mark.parametrize("place", [None, 0, 700, 5_400])
+    @pytest.mark.parametrize("made", [list, iter, stream_of])
+    def test_all_numbers(self, place: int | None, made: Any) -> None:
+        """Of a checked list alone it is known that all entries are plain numbers, when the first piece is read."""
+        entries: list[str | Recipient] = [*mobiles(5_500)]
+        if place is not None:
+            entries[place] = Recipient(mobiles(1)[0])
+        reader = RecipientReader(made(entries), 500)
+        pieces(reader)
+        assert reader.all_numbers is (place is None and made is list)
+        assert RecipientReader(entries, 500, tolerant=True).all_numbers is False
+
     @pytest.mark.parametrize("to", [None, 13800000000, b"13800000000", bytearray(b"1"), object()])
     def test_other_inputs(self, to: Any) -> None:
         """An input of another type is refused at once, with the type in the message, tolerant or not."""
