@@ -27,6 +27,16 @@ def test_it_counts_like_a_counter(pieces: list[list[tuple[str, str]]]) -> None:
     counter.close()
 
 
+def test_more_than_a_statement_takes() -> None:
+    """Pairs that came before, and pairs that come again, are found in every part of a long list."""
+    pairs = [(str(13_000_000_000 + number), "ab"[number % 2]) for number in range(600)]
+    counter = OccurrenceCounter()
+    assert counter.count(pairs[::2]) == [0] * 300
+    assert counter.count(pairs + pairs[::-1]) == [1, 0] * 300 + [1, 2] * 300
+    assert counter.count(pairs) == [3, 2] * 300
+    counter.close()
+
+
 @pytest.mark.slow
 def test_many_numbers_in_little_memory() -> None:
     """Beyond two megabytes the numbers are not kept in memory, and are still found."""
