@@ -117,8 +117,8 @@ def measure(*, quick: bool = False) -> Finding:
         name="send",
         title=f"What does one send of {NUMBERS} numbers cost?",
         meaning=(
-            "A send through this client costs two thirds of the CPU of the same send by hand, and half of it with"
-            " httpx-aiohttp and [fast]."
+            "A send through this client costs two thirds of the CPU of the same send by hand, and less than half of it"
+            " with [fast]."
         ),
         text=(
             f"CPU time of the process for one send of {NUMBERS} numbers over loopback, one after the other. By hand:"
