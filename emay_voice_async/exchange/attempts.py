@@ -144,12 +144,15 @@ class Attempts:
         timer = loop.call_later(patience, _end, ended)
         try:
             await ended
+        except BaseException:
+            # Also when the attempt ended in the same turn: the caller does not get the result any more.
+            _leave(call, task, progress)
+            raise
         finally:
             timer.cancel()
-            if not task.done():
-                _leave(call, task, progress)
         if task.done():
             return task.result()
+        _leave(call, task, progress)
         path = call.endpoint.path
         if progress.written:
             raise OutcomeUnknownError(f"no answer came within {patience:.3g} seconds", path)

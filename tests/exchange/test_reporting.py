@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gc
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from support.event_log import EventLog
 from support.exchange_world import BALANCE, SUCCESS, World, in_world
 from support.http_transport import Step, answers, code, hangs, raises
-from support.virtual_time import now
+from support.virtual_time import CancellingLoop, cancel_everywhere, now
 
 from emay_voice_async.errors import NotSentError, OutcomeUnknownError, RefusedError
 from emay_voice_async.events import (
@@ -216,6 +217,35 @@ class TestCancellation:
             RequestUnknown(**fields(), error="CancelledError", cause="", status=None, seconds=1),
             LateAnswer(**fields(), outcome="accepted", code="", seconds=3),
         ]
+
+    @pytest.mark.parametrize("step", [code("ERROR_SIGN", after=1), answers(SUCCESS, after=1)])
+    def test_at_every_turn(self, step: Step) -> None:
+        """A request whose outcome the caller does not learn has a late end, also if it ends in that very turn."""
+        failures: list[dict[str, Any]] = []
+        ends: Counter[tuple[type[Event], ...]] = Counter()
+
+        def scenario() -> Callable[[CancellingLoop], Awaitable[None]]:
+            async def play(loop: CancellingLoop) -> None:
+                loop.set_exception_handler(lambda _, context: failures.append(context))
+                log = EventLog()
+                async with World(step) as world:
+                    world.exchanges.event_handlers.add(log)
+                    loop.victim = asyncio.ensure_future(call(world))
+                    await asyncio.wait([loop.victim])
+                    await asyncio.sleep(3)
+                log.check()
+                posted = bool(log.of(RequestSent))
+                assert len(log.of(LateAnswer)) == (posted and loop.victim.cancelled() and world.script.ended)
+                ends[tuple(map(type, log[2:]))] += 1
+                if not loop.victim.cancelled():
+                    loop.victim.exception()
+
+            return play
+
+        cancel_everywhere(scenario)
+        gc.collect()
+        assert not failures
+        assert ends[RequestUnknown, LateAnswer] > 2
 
     def test_while_connecting(self) -> None:
         """A request of which no byte was written is not sent, and has no late end."""
