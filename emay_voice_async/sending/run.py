@@ -221,8 +221,9 @@ class SendRun:
             if self._on_outcome is not None:
                 try:
                     self._on_outcome(outcome)
-                except Exception:
-                    # The calls are made and the other batches are on their way: too late to stop.
+                except (Exception, asyncio.CancelledError):
+                    # The calls are made and the other batches are on their way: too late to stop. A CancelledError
+                    # comes from another task, by result() of a cancelled task for example: no await is here.
                     logger.exception("on_outcome failed", extra=batch.label.extra())
             return outcome
         finally:

@@ -216,11 +216,12 @@ class TestSend:
         with_voice(script, main)
         assert seen == [(0, 0.0), (2, 1.0), (1, 2.0), (3, 3.0)]
 
-    def test_a_callback_that_fails(self, caplog: pytest.LogCaptureFixture) -> None:
+    @pytest.mark.parametrize("error", [ZeroDivisionError(), asyncio.CancelledError()], ids=repr)
+    def test_a_callback_that_fails(self, error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
         """A failing ``on_outcome`` is logged, and the result is complete all the same."""
 
         def fail(_: object) -> None:
-            raise ZeroDivisionError
+            raise error
 
         result = with_voice(
             Script(accepts()), lambda voice: voice.send(Notice("..."), mobiles(501), on_outcome=fail)
