@@ -59,6 +59,8 @@ _BACKEND: Final = "anyio._backends._asyncio"
 _NO_COOKIES: Final = CookieJar(DefaultCookiePolicy(allowed_domains=()))
 """A jar that accepts no cookie."""
 _ON_START: Final = "emay_voice_async.on_start"
+_HEADER_ENCODING: Final = "latin-1"
+"""Each byte is a character, so that a header of the user is sent unchanged."""
 
 
 class HttpClient(Protocol):
@@ -122,9 +124,11 @@ class RequestMaker:
         """
         library = sys.modules[self._library]
         if path not in self._urls:
-            url = self._urls[path] = library.URL(self._base_url + path)
+            url = library.URL(self._base_url + path)
+            given = library.Headers(self._given, encoding=_HEADER_ENCODING)
             # Host and the given headers: a GET has no Content-Length.
-            self._headers = library.Request("GET", url, headers=self._given).headers.raw
+            self._headers = library.Request("GET", url, headers=given).headers.raw
+            self._urls[path] = url
         extensions[_ON_START] = on_start
         # A request with a stream adds no headers of its own.
         length = (b"Content-Length", b"%d" % len(content))
@@ -146,7 +150,11 @@ async def _mark_start(request: Any) -> None:
 
 def user_agent_of(http_client: Any) -> str:
     """Return the User-Agent that the user gave to a client, otherwise name and version of this package."""
-    given: str | None = None if http_client is None else http_client.headers.get("User-Agent")
+    headers = () if http_client is None else http_client.headers.raw
+    # The raw value: httpx does not decode each value that it sends.
+    given = next(
+        (value.decode(_HEADER_ENCODING) for name, value in headers if name.lower() == b"user-agent"), None
+    )
     return _USER_AGENT if given is None or given.startswith("python-httpx") else given
 
 

@@ -184,6 +184,26 @@ class TestUserAgent:
         asyncio.run(main())
         assert sent == [f"emay_voice_async/{__version__}", "shop/7"]
 
+    @each_library
+    def test_of_another_script(self, library: ModuleType) -> None:
+        """A User-Agent with bytes beyond ASCII, as httpx sends it, is sent unchanged by each request."""
+        sent: list[bytes] = []
+
+        async def handle(request: Any) -> Any:
+            sent.append(dict(request.headers.raw)[b"User-Agent"])
+            return library.Response(200, content=BALANCE)
+
+        async def main(value: bytes) -> None:
+            client = client_over(library, handle, headers=[(b"User-Agent", value)])
+            async with AsyncEmayVoice(SERVICE, app_id="a", secret_key="s", http_client=client) as voice:
+                await voice.get_balance()
+                await voice.get_balance()
+
+        names = ["商店/7".encode(), b"B\xfccher/7"]
+        for name in names:
+            asyncio.run(main(name))
+        assert sent == [names[0], names[0], names[1], names[1]]
+
     def test_without_a_user_agent(self) -> None:
         """A shared client without a User-Agent gets the one of the package, in our requests only."""
         client = httpx.AsyncClient()
