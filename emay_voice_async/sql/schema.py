@@ -48,7 +48,7 @@ async def create_schema(
 
 async def has_tables(db: AsyncConnection, tables: Tables, *, version: int = VERSION) -> bool:
     """Tell whether the tables exist; raise :class:`JournalError` if they have another version."""
-    if not await db.run_sync(lambda sync: inspect(sync).has_table(tables.version.name)):
+    if not await db.run_sync(_has_version, tables):
         return False
     found = await db.scalar(select(tables.version.c.number))
     if found is None:
@@ -60,6 +60,10 @@ async def has_tables(db: AsyncConnection, tables: Tables, *, version: int = VERS
             "stop the senders of older releases, and await create_schema()"
         )
     return True
+
+
+def _has_version(sync: Connection, tables: Tables) -> bool:
+    return inspect(sync).has_table(tables.version.name, schema=sync.schema_for_object(tables.version))
 
 
 def _check_not_later(found: int, version: int) -> None:

@@ -5,9 +5,9 @@ go to the database as one text, which is much faster than an array: a line for e
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final, cast
 
-from sqlalchemy import BigInteger, TextClause, bindparam, text
+from sqlalchemy import BigInteger, Connection, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from emay_voice_async.journal.protocol import Claim, State
@@ -57,7 +57,7 @@ async def begin_new(db: AsyncConnection, tables: Tables, campaign: Campaign, cla
     if not (all(claim.custom_ids) and all(map(campaign.number, mobiles))):
         return False
     done = await db.execute(
-        _statement(_BEGIN, tables, _BIG),
+        _statement(db, tables, _BEGIN, _BIG),
         {
             "campaign": campaign.id,
             "token": campaign.token(claim),
@@ -84,7 +84,7 @@ async def close(
 ) -> None:
     """Write the outcome of a claim that has one of the states ``before``."""
     await db.execute(
-        _statement(_CLOSE, tables, ()),
+        _statement(db, tables, _CLOSE, ()),
         {
             "token": token,
             "state": state.value,
@@ -96,12 +96,15 @@ async def close(
     )
 
 
-def _statement(template: str, tables: Tables, big: Sequence[str]) -> TextClause:
-    found = tables.statements.get(template)
+def _statement(db: AsyncConnection, tables: Tables, template: str, big: Sequence[str]) -> TextClause:
+    # SQLAlchemy translates the schemas of tables (``schema_translate_map`` of a given engine), and none in a text.
+    schema = cast("Connection", db.sync_connection).schema_for_object(tables.calls)
+    found = tables.statements.get((template, schema))
     if found is None:
-        names: dict[str, Any] = {name: getattr(tables, name).name for name in ("calls", "claims", "tickets")}
+        within = "" if schema is None else f"{db.dialect.identifier_preparer.quote_schema(schema)}."
+        names = {name: f"{within}{getattr(tables, name).name}" for name in ("calls", "claims", "tickets")}
         found = text(template.format(now=tables.dialect.clock, places=PLACES, **names))
-        found = tables.statements[template] = found.bindparams(
+        found = tables.statements[template, schema] = found.bindparams(
             *(bindparam(name, type_=BigInteger()) for name in big)
         )
     return found

@@ -104,7 +104,7 @@ class Tables:
         self.dialect = dialect
         self.now: ColumnElement[int] = dialect.now
         self.metadata: MetaData = MetaData()
-        self.statements: dict[str, TextClause] = {}
+        self.statements: dict[tuple[str, str | None], TextClause] = {}
         self.version: Table = self._table(f"{prefix}version", Column("number", Integer, primary_key=True))
         self.campaigns: Table = self._table(
             f"{prefix}campaigns",

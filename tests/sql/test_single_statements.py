@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.schema import CreateSchema, DropSchema
 from support.sql_places import SqlPlace, placed, scenario
 
 from emay_voice_async.journal.protocol import Key, State
 from emay_voice_async.journal.purpose import StoredPurpose
 from emay_voice_async.sql.campaigns import Campaign
 from emay_voice_async.sql.dialects import DIALECTS
+from emay_voice_async.sql.journal import SqlJournal
 from emay_voice_async.sql.tables import digest
 from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, states
 
@@ -121,3 +123,29 @@ async def test_an_answer_that_was_lost(place: SqlPlace) -> None:
     await run.close(batch, State.ACCEPTED, message_ids=["m1", "m2"])
     assert await states(run, keys(1, 2)) == [State.ACCEPTED] * 2
     await engine.dispose()
+
+
+def test_an_engine_that_translates_schemas() -> None:
+    """Claims and outcomes are in the schema of the engine, even if the same tables exist in another schema."""
+
+    async def main() -> None:
+        async with placed("postgres") as place:
+            schema = f"{place.prefix}tenant"
+            engine = place.engine.execution_options(schema_translate_map={None: schema})
+            await place.do(CreateSchema(schema))
+            try:
+                journal = SqlJournal(engine, "spring", prefix=place.prefix)
+                await journal.create_schema()
+                run = await journal.start(PURPOSE)
+                await place.open().create_schema()
+                batch = claim(keys(1, 2))
+                assert await run.begin(batch)
+                assert await states(run, keys(1, 2)) == [State.UNDER_WAY] * 2
+                await run.close(batch, State.ACCEPTED, message_ids=["m1", "m2"])
+                assert await states(run, keys(1, 2)) == [State.ACCEPTED] * 2
+                assert not await run.begin(claim(keys(2)))
+                assert await rows_of(place) == [[], []]
+            finally:
+                await place.do(DropSchema(schema, cascade=True))
+
+    asyncio.run(main())
