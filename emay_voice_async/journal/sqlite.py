@@ -19,6 +19,7 @@ from emay_voice_async.journal.protocol import Claim, JournalRun, Key, Line, Stan
 from emay_voice_async.journal.purpose import Purpose
 from emay_voice_async.journal.sqlite_changes import Change
 from emay_voice_async.journal.sqlite_file import EmptyFileError, file_id
+from emay_voice_async.journal.sqlite_recording import record
 from emay_voice_async.journal.sqlite_thread import SharedConnection
 from emay_voice_async.model.results import Report
 
@@ -86,7 +87,7 @@ class SqliteJournal(ResourceUser[SharedConnection]):
             return count
 
     async def _record(self, page: list[Report]) -> int:
-        return await self._resource.change(Change(lambda db: statements.record(db, page)))
+        return await self._resource.change(Change(lambda db: record(db, page)))
 
     async def summary(self) -> Summary:
         """Count the calls by state."""

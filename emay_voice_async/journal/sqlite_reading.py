@@ -1,17 +1,21 @@
-"""Reading a journal in an SQLite file: standings, lines and the summary. All functions block."""
+"""Reading a journal in an SQLite file: standings, lines and the summary. All functions block.
+
+SQLite's ``quote`` returns all digits of a REAL, JSON 15.
+"""
 
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from emay_voice_async.journal.processes import ProcessIdentity
 from emay_voice_async.journal.protocol import MAX_REASONS, Key, Line, Standing, State, Summary
 from emay_voice_async.journal.purpose import Purpose, StoredPurpose
+from emay_voice_async.journal.sqlite_rows import RowsStatement, rows_of
 from emay_voice_async.journal.sqlite_runs import IsLive, has_ended
-from emay_voice_async.journal.sqlite_schema import NUMBERS, STATES
+from emay_voice_async.journal.sqlite_schema import IS_OPEN, NUMBERS, STATES
 from emay_voice_async.journal.sqlite_transaction import Transaction
 from emay_voice_async.model.beijing import BEIJING, beijing_time
 
@@ -20,34 +24,41 @@ __all__ = ["bound", "check_purpose", "look", "look_at_once", "page", "stored_pur
 PAGE: Final = 1000
 """Calls that are read at a time."""
 
-_LOOK: Final = """
-SELECT state, custom_id, message_id, run, over_at, reason, begun_at FROM calls JOIN claims USING (claim)
-WHERE mobile = ? AND given = ? AND occurrence = ?
-"""
+_LOOK: Final = RowsStatement(
+    "place, mobile, given, occurrence",
+    f"""
+SELECT json_group_array(json_array(
+    place, state, custom_id, message_id, run, reason,
+    CASE WHEN {IS_OPEN} THEN quote(over_at) END, CASE WHEN {IS_OPEN} THEN quote(begun_at) END
+)) FROM rows CROSS JOIN calls USING (mobile, given, occurrence) CROSS JOIN claims USING (claim)
+""",  # noqa: S608 - here and below: only numbers and names of our own
+)
 _PAGE: Final = """
-SELECT call, mobile, custom_id, message_id, state, reason, begun_at, report_state, report_description,
-    called_at, duration, key_pressed, run, over_at
-FROM calls JOIN claims USING (claim) WHERE call > ? ORDER BY call LIMIT ?
+SELECT json_group_array(json_array(
+    call, mobile, custom_id, message_id, state, reason, quote(begun_at), report_state, report_description,
+    quote(called_at), quote(duration), key_pressed, run, quote(over_at)
+)) FROM (SELECT * FROM calls JOIN claims USING (claim) WHERE call > ? ORDER BY call LIMIT ?)
 """
 _COUNT: Final = f"""
 SELECT state, run, over_at, count(*) FROM calls JOIN claims USING (claim)
 GROUP BY state, CASE state WHEN {NUMBERS[State.UNDER_WAY]} THEN claim END
-"""  # noqa: S608 - a number of our own
+"""  # noqa: S608
 _REASONS: Final = f"""
 SELECT reason, state, run, over_at, count(*) FROM calls JOIN claims USING (claim)
-WHERE state IN ({NUMBERS[State.UNDER_WAY]}, {NUMBERS[State.UNKNOWN]}) GROUP BY 1, 2, 3, 4
+WHERE {IS_OPEN} GROUP BY 1, 2, 3, 4
 """  # noqa: S608
 _OPEN: Final = "the process that sent it ended before the answer came"
 
 
-def look(db: sqlite3.Connection, keys: Iterable[Key], is_live: IsLive) -> list[Standing | None]:
+def look(db: sqlite3.Connection, keys: Sequence[Key], is_live: IsLive) -> list[Standing | None]:
     """Return the standing of each call; None: the call was never claimed."""
     runs = _Runs(db, is_live)
-    found = (db.execute(_LOOK, bound(key)).fetchone() for key in keys)
-    return [None if row is None else _standing(runs, *row) for row in found]
+    rows = ((place, *bound(key)) for place, key in enumerate(keys))
+    found = {place: _standing(runs, *values) for place, *values in _LOOK.read(db, rows)}
+    return [found.get(place) for place in range(len(keys))]
 
 
-def look_at_once(db: sqlite3.Connection, keys: Iterable[Key], is_live: IsLive) -> list[Standing | None]:
+def look_at_once(db: sqlite3.Connection, keys: Sequence[Key], is_live: IsLive) -> list[Standing | None]:
     """Look the calls up as of a single moment, so that a claim of another run is seen whole or not at all."""
     with Transaction(db, write=False):
         return look(db, keys, is_live)
@@ -59,13 +70,15 @@ def _standing(
     custom_id: str,
     message_id: str,
     run: int,
-    over_at: float,
     reason: str,
-    begun_at: float,
+    over_at: str | None,
+    begun_at: str | None,
 ) -> Standing:
-    state = runs.state(number, run, over_at)
+    if over_at is None or begun_at is None:
+        return Standing(STATES[number], custom_id, message_id)
+    state = runs.state(number, run, float(over_at))
     if state is State.UNKNOWN:
-        return Standing(state, custom_id, message_id, reason or _OPEN, _beijing(begun_at))
+        return Standing(state, custom_id, message_id, reason or _OPEN, _beijing(float(begun_at)))
     return Standing(state, custom_id, message_id)
 
 
@@ -120,26 +133,27 @@ def check_purpose(db: sqlite3.Connection, purpose: Purpose) -> None:
 def page(db: sqlite3.Connection, last: int, is_live: IsLive) -> list[tuple[int, Line]]:
     """Return the calls after the call number ``last``, as pairs of number and line."""
     runs = _Runs(db, is_live)
-    return [(row[0], _line(row, runs)) for row in db.execute(_PAGE, (last, PAGE))]
+    return [(row[0], _line(row, runs)) for row in rows_of(db.execute(_PAGE, (last, PAGE)))]
 
 
-def _line(row: tuple[Any, ...], runs: _Runs) -> Line:
+def _line(row: list[Any], runs: _Runs) -> Line:
     _, mobile, custom_id, message_id, number, reason, begun_at, *report, run, over_at = row
-    state = runs.state(number, run, over_at)
+    state = runs.state(number, run, float(over_at))
     if state is State.UNKNOWN and not reason:
         reason = _OPEN
     report_state, description, called_at, duration, key_pressed = report
+    at = _real(called_at)
     return Line(
         mobile=f"{mobile:011}",
         custom_id=custom_id,
         message_id=message_id,
         state=state,
         reason="" if state is State.ACCEPTED else reason,
-        begun_at=_beijing(begun_at),
+        begun_at=_beijing(float(begun_at)),
         report_state=report_state,
         report_description=description,
-        called_at=None if called_at is None else beijing_time(called_at),
-        duration=duration,
+        called_at=None if at is None else beijing_time(at),
+        duration=_real(duration),
         key_pressed=key_pressed,
     )
 
@@ -174,6 +188,10 @@ def _reasons(db: sqlite3.Connection, runs: _Runs) -> dict[str, int]:
         if runs.state(number, run, over_at) is State.UNKNOWN:
             reasons[reason or _OPEN] += count
     return dict(reasons.most_common(MAX_REASONS))
+
+
+def _real(quoted: str) -> float | None:
+    return None if quoted == "NULL" else float(quoted)
 
 
 def _beijing(at: float) -> datetime:

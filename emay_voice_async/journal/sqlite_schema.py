@@ -4,7 +4,7 @@ from typing import Final
 
 from emay_voice_async.journal.protocol import State
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "NUMBERS", "SCHEMA", "STATES", "VERSION"]
+__all__ = ["APPLICATION_ID", "IS_OPEN", "MIGRATIONS", "NUMBERS", "SCHEMA", "STATES", "VERSION"]
 
 APPLICATION_ID: Final = 0x454D4159
 """Distinguishes journals from databases of other programs."""
@@ -46,3 +46,5 @@ ALTER TABLE runs ADD COLUMN ended INTEGER NOT NULL DEFAULT 0
 STATES: Final = (State.UNDER_WAY, State.ACCEPTED, State.REFUSED, State.NOT_SENT, State.UNKNOWN)
 """The states by their stored numbers: part of the file format."""
 NUMBERS: Final = {state: number for number, state in enumerate(STATES)}
+IS_OPEN: Final = f"state IN ({NUMBERS[State.UNDER_WAY]}, {NUMBERS[State.UNKNOWN]})"
+"""The condition of a call without a certain outcome."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +11,10 @@ from attrs import evolve
 
 from emay_voice_async.errors import JournalError
 from emay_voice_async.journal import sqlite_file
-from emay_voice_async.journal.protocol import Key, State
+from emay_voice_async.journal.protocol import State
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.journal.sqlite_reading import look_at_once
+from emay_voice_async.journal.sqlite_rows import AT_ONCE
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.testing.journal.values import (
     PURPOSE,
@@ -140,10 +140,10 @@ def test_calls_are_looked_up_as_of_one_moment(path: Path) -> None:
     def is_live(_: str) -> bool:
         return True
 
-    def while_claiming() -> Iterator[Key]:
-        first, *others = keys(1, 2, 3)
-        yield first
-        values = [(int(key.mobile), key.custom_id, key.occurrence) for key in (first, *others)]
+    many = keys(*range(2 * AT_ONCE))
+
+    def claim_all() -> None:
+        values = [(int(key.mobile), key.custom_id, key.occurrence) for key in many]
         with closing(sqlite3.connect(path)) as other, other:
             other.execute("INSERT INTO claims VALUES (1, 'token', 1, 0, 1e12, '')")
             other.executemany(
@@ -151,14 +151,45 @@ def test_calls_are_looked_up_as_of_one_moment(path: Path) -> None:
                 " VALUES (1, 0, 'id', ?, ?, ?)",
                 values,
             )
-        yield from others
+
+    selections = 0
+
+    def before(statement: str) -> None:
+        nonlocal selections
+        selections += "FROM rows" in statement
+        if selections == 2:
+            claim_all()
 
     async def main() -> None:
         async with SqliteJournal(path) as journal:
             run = await journal.start(PURPOSE)
             with closing(sqlite_file.connect(path, create=False, is_live=is_live)) as db:
-                assert look_at_once(db, while_claiming(), is_live) == [None, None, None]
-                assert None not in look_at_once(db, keys(1, 2, 3), is_live)
+                db.set_trace_callback(before)
+                assert look_at_once(db, many, is_live) == [None] * len(many)
+                assert None not in look_at_once(db, many, is_live)
+            await run.end()
+
+    asyncio.run(main())
+
+
+def test_all_digits_of_times(path: Path) -> None:
+    """Times come back with all digits that were stored."""
+    begun_at, called_at, duration = 1_750_000_000.123456, 1_750_000_001.234567, 0.1 + 0.2
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            await settled(run, keys(1), State.UNKNOWN)
+            with closing(sqlite3.connect(path)) as db, db:
+                db.execute("UPDATE claims SET begun_at = ?", (begun_at,))
+                db.execute("UPDATE calls SET called_at = ?, duration = ?", (called_at, duration))
+            [line] = await all_lines(journal)
+            assert line.begun_at == datetime.fromtimestamp(begun_at, BEIJING)
+            assert line.called_at == datetime.fromtimestamp(called_at, BEIJING)
+            assert line.duration == duration
+            [standing] = await run.look(keys(1))
+            assert standing is not None
+            assert standing.begun_at == line.begun_at
             await run.end()
 
     asyncio.run(main())

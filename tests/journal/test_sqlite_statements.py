@@ -1,18 +1,30 @@
 """Writing a journal in a file: claims of several processes, reasons, a full disk."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emay_voice_async.errors import JournalError
-from emay_voice_async.journal.protocol import State
+from emay_voice_async.journal.protocol import Standing, State
 from emay_voice_async.journal.sqlite import SqliteJournal
-from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, settled, states
+from emay_voice_async.testing.journal.values import (
+    PURPOSE,
+    all_lines,
+    begun,
+    claim,
+    keys,
+    report_of,
+    settled,
+    states,
+)
 
 
 @pytest.fixture
@@ -144,5 +156,59 @@ def test_starting_again_keeps_the_locks(path: Path) -> None:
         await begun(run, keys(2))
         assert counted_elsewhere(path) == 2
         await run.end()
+
+    asyncio.run(main())
+
+
+def test_few_steps(path: Path) -> None:
+    """A batch of 500 takes as many statements, and as many rows of results, as a batch of 2."""
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            steps = Counter[str]()
+
+            def row(_: object, values: tuple[Any, ...]) -> tuple[Any, ...]:
+                steps["rows"] += 1
+                return values
+
+            def counted(db: sqlite3.Connection) -> None:
+                db.set_trace_callback(lambda _: steps.update(["statements"]))
+                db.row_factory = row
+
+            await journal._resource.use(counted)
+            found = []
+            for of in (keys(1, 2), keys(*range(500, 1000))):
+                steps.clear()
+                assert await run.look(of) == [None] * len(of)
+                await settled(run, of, State.REFUSED)
+                batch = await settled(run, of, State.ACCEPTED)
+                assert None not in await run.look(of)
+                calls = zip(of, batch.custom_ids, strict=True)
+                await journal.record([report_of(key, custom_id=own) for key, own in calls])
+                assert len(await all_lines(journal)) >= len(of)
+                found.append(dict(steps))
+            assert found[0] == found[1]
+            await run.end()
+
+    asyncio.run(main())
+
+
+def test_a_call_twice_in_a_claim(path: Path) -> None:
+    """Of a call that is twice in a claim the last ids are kept."""
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            batch = claim(keys(1, 2, 1), custom_ids=["a", "b", "c"])
+            assert await run.begin(batch)
+            await run.close(batch, State.ACCEPTED, message_ids=["x", "y", "z"])
+            found = await run.look(keys(1, 2, 1))
+            assert found == [
+                Standing(State.ACCEPTED, "c", "z"),
+                Standing(State.ACCEPTED, "b", "y"),
+                Standing(State.ACCEPTED, "c", "z"),
+            ]
+            await run.end()
 
     asyncio.run(main())
