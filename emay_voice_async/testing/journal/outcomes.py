@@ -6,6 +6,7 @@ from emay_voice_async.journal.protocol import Standing, State
 from emay_voice_async.testing.journal.places import JournalPlace, JournalRules, journal_rule
 from emay_voice_async.testing.journal.values import (
     CLOSED,
+    FREE,
     PURPOSE,
     all_lines,
     begun,
@@ -72,6 +73,11 @@ class OutcomeRules(JournalRules):
             await run.close(anew, State.REFUSED, reason="ERROR_SIGN")
             await run.close(late, State.UNKNOWN, reason="again")
             same((await run.look(keys(2)))[0], Standing(State.REFUSED, anew.custom_ids[0]))
+            for number, state in enumerate(FREE, 4):
+                late = await settled(run, keys(number), State.UNKNOWN)
+                await begun(run, keys(number), resend=True)
+                await run.close(late, state, reason="ERROR_SIGN")
+                same(await states(run, keys(number)), [State.UNDER_WAY])
 
     @journal_rule
     async def test_a_refused_claim_closes_no_call(self, place: JournalPlace) -> None:
