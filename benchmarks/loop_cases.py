@@ -255,7 +255,7 @@ async def _journalled(watch: Watch, journal: Journal, number: int) -> None:
 
 
 async def _journal(watch: Watch, *, quick: bool) -> str:
-    number = 2_000 if quick else 20_000
+    number = 2_000 if quick else 100_000
     with tempfile.TemporaryDirectory() as folder:
         async with SqliteJournal(Path(folder) / "run.db") as journal:
             await _journalled(watch, journal, number)
