@@ -95,8 +95,9 @@ def begin(db: sqlite3.Connection, run: int, claim: Claim, is_live: IsLive) -> in
 
 
 def withdraw(db: sqlite3.Connection, number: int) -> None:
-    """Make the calls of a claim free, as no request leaves."""
-    db.execute("UPDATE calls SET state = ? WHERE claim = ?", (NUMBERS[State.NOT_SENT], number))
+    """Make the calls of a claim free, as no request leaves; a call that a report has proved since then stays so."""
+    changed = NUMBERS[State.NOT_SENT], number, NUMBERS[State.UNDER_WAY]
+    db.execute("UPDATE calls SET state = ? WHERE claim = ? AND state = ?", changed)
 
 
 def close(

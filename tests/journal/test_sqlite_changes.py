@@ -15,7 +15,7 @@ from emay_voice_async.journal import sqlite_file, sqlite_thread
 from emay_voice_async.journal.protocol import State
 from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.journal.sqlite_changes import Change, make_durable
-from emay_voice_async.testing.journal.values import PURPOSE, begun, claim, keys, states
+from emay_voice_async.testing.journal.values import PURPOSE, begun, claim, keys, report_of, settled, states
 
 
 class Faulty(sqlite3.Connection):
@@ -192,6 +192,29 @@ def test_a_claim_that_is_held_up_beside_an_outcome(tmp_path: Path, monkeypatch: 
                 )
             assert outcome is None
             assert isinstance(claimed, JournalError)
+            assert await states(run, keys(1, 2)) == [State.ACCEPTED, State.NOT_SENT]
+            await run.end()
+
+    asyncio.run(main())
+
+
+def test_a_claim_that_is_held_up_beside_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that a report proves while a claim of it is held up stays accepted, and is not free."""
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
+    path = tmp_path / "run.db"
+
+    async def main() -> None:
+        async with SqliteJournal(path) as journal:
+            run = await journal.start(PURPOSE)
+            [custom_id] = (await settled(run, keys(1), State.UNKNOWN)).custom_ids
+            again = claim(keys(1, 2), custom_ids=[custom_id, "c"], resend=True)
+            proof = report_of(keys(1)[0], message_id="m", custom_id=custom_id)
+            with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+                reader.execute("BEGIN")
+                reader.execute("SELECT * FROM calls").fetchall()
+                claimed, recorded = await while_held(journal, run.begin(again), journal._record([proof]))
+            assert isinstance(claimed, JournalError)
+            assert recorded == 1
             assert await states(run, keys(1, 2)) == [State.ACCEPTED, State.NOT_SENT]
             await run.end()
 
