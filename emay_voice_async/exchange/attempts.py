@@ -247,7 +247,9 @@ def _leave(call: PendingCall, task: asyncio.Task[Any], progress: Progress) -> No
     """Let a response be read without the caller, or cancel a request of which no byte was written."""
     progress.abandoned = True
     call.left = progress.written
-    if not call.left:
+    if not call.left and not progress.connected:
+        # With a connection the request ends at the next event. A cancellation in between would leave the connection
+        # in the pool of httpcore for ever, unused.
         task.cancel()
     task.add_done_callback(partial(_report_late_end, call))
 
@@ -256,6 +258,8 @@ def _report_late_end(call: PendingCall, task: asyncio.Task[Any]) -> None:
     if task.cancelled():
         return
     error = task.exception()
+    if not call.left:
+        return
     logger.info(
         "a request was answered after its caller left: %s",
         "accepted" if error is None else error,

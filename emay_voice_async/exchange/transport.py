@@ -55,8 +55,9 @@ class Progress:
 
     ``started``: the transport of the HTTP client has the request. ``traced``: the transport reports
     events. ``headers``: the request is being written. ``abandoned``: the caller left, so the request must
-    not be written. ``address``: host and port of the last connection attempt, of a proxy perhaps.
-    ``recording``: the raw bytes of the response.
+    not be written. ``address``: host and port of the last connection attempt, of a proxy perhaps. ``secure``: the
+    service is reached over TLS. ``connected``: a connection was made for the request. ``limit``: the time limit of
+    the sending or the reading. ``recording``: the raw bytes of the response.
     """
 
     started: bool = False
@@ -64,6 +65,9 @@ class Progress:
     headers: bool = False
     abandoned: bool = False
     address: tuple[str, int] | None = None
+    secure: bool = False
+    connected: bool = False
+    limit: asyncio.Timeout | None = None
     recording: Recording = field(factory=Recording, repr=False)
 
     @property
@@ -88,9 +92,15 @@ def _connects(progress: Progress, info: Mapping[str, Any]) -> None:
         progress.address = info["host"], info["port"]
 
 
-def _connected(_: Progress, info: Mapping[str, Any]) -> None:
+def _connected(progress: Progress, info: Mapping[str, Any]) -> None:
+    progress.connected = not progress.secure
     if "return_value" in info:
         tap(info["return_value"])
+
+
+def _secured(progress: Progress, info: Mapping[str, Any]) -> None:
+    _connected(progress, info)
+    progress.connected = True
 
 
 def _writes(progress: Progress, info: Mapping[str, Any]) -> None:
@@ -103,11 +113,20 @@ def _writes(progress: Progress, info: Mapping[str, Any]) -> None:
     progress.recording.clear()
 
 
+def _closes(progress: Progress, _: Mapping[str, Any]) -> None:
+    # A closing that is cancelled leaves the connection in the pool of httpcore for ever, in use. A limit that has
+    # expired or ended cannot be changed.
+    if progress.limit is not None:
+        with suppress(RuntimeError):
+            progress.limit.reschedule(None)
+
+
 _FOLLOWED: Final[Mapping[str, Callable[[Progress, Mapping[str, Any]], None]]] = {
     "connect_tcp.started": _connects,
     "connect_tcp.complete": _connected,
-    "start_tls.complete": _connected,
+    "start_tls.complete": _secured,
     "send_request_headers.started": _writes,
+    "response_closed.started": _closes,
 }
 """The events of httpcore that a request follows, without the name of the layer in front."""
 
@@ -156,6 +175,7 @@ class Transport:
         """
         content = Hidden(body)
         del body
+        progress.secure = self.base_url.startswith("https:")
         # Twice the caller's timeout: a late response may hold reports.
         end = asyncio.get_running_loop().time() + 2 * self._timeout
         try:
@@ -171,7 +191,7 @@ class Transport:
             raise not_sent(error, path, Place(self._target)) from error
         with progress.recording.running():
             try:
-                async with asyncio.timeout_at(end):
+                async with asyncio.timeout_at(end) as progress.limit:
                     response = await client.send(request, stream=True, auth=None, follow_redirects=False)
             except EmayVoiceError:
                 raise
@@ -231,7 +251,7 @@ class Transport:
             await self.turns.response()
             body, incomplete = response.content, None
         else:
-            body, incomplete = await self._raw(response, end)
+            body, incomplete = await self._raw(response, progress, end)
             if self._has_more(response, body, incomplete, progress.recording):
                 incomplete = incomplete or "the Content-Length is too small"
                 _, body = await self._salvaged(progress.recording)
@@ -241,14 +261,15 @@ class Transport:
             response.status_code, body, headers.get("date"), incomplete, headers.get("location")
         )
 
-    async def _raw(self, response: Any, end: float) -> tuple[bytes, str | None]:
+    async def _raw(self, response: Any, progress: Progress, end: float) -> tuple[bytes, str | None]:
         parts: list[bytes] = []
         size = 0
         incomplete = None
         loop = asyncio.get_running_loop()
         stalled: asyncio.Handle | None = None
         try:
-            async with asyncio.timeout_at(end) as bound, aclosing(response.aiter_raw()) as pieces:
+            async with asyncio.timeout_at(end) as limit, aclosing(response.aiter_raw()) as pieces:
+                progress.limit = limit
                 await self.turns.response()
                 async for piece in pieces:
                     parts.append(piece)
@@ -258,7 +279,7 @@ class Transport:
                         break
                     if stalled is not None:
                         stalled.cancel()
-                    stalled = loop.call_later(self._grace, _stop_if_whole, parts, bound)
+                    stalled = loop.call_later(self._grace, _stop_if_whole, parts, limit)
         except Exception as error:
             incomplete = f"the body is incomplete ({type(error).__name__})"
         finally:
@@ -287,7 +308,9 @@ class Transport:
         return body, problem
 
 
-def _stop_if_whole(parts: list[bytes], bound: asyncio.Timeout) -> None:
+def _stop_if_whole(parts: list[bytes], limit: asyncio.Timeout) -> None:
     """End the reading of a body that is a JSON object already."""
+    if limit.expired() or limit.when() is None:
+        return
     if b"".join(parts[-64:])[-64:].rstrip().endswith(b"}") and is_json_object(b"".join(parts)):
-        bound.reschedule(asyncio.get_running_loop().time())
+        limit.reschedule(asyncio.get_running_loop().time())

@@ -18,9 +18,14 @@ from support.virtual_time import now, run
 
 from emay_voice_async.errors import InvalidRequestError, NotSentError, OutcomeUnknownError
 from emay_voice_async.exchange import transport as transport_module
+from emay_voice_async.exchange.attempts import Credentials
+from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.failures import ERRORS
 from emay_voice_async.exchange.transport import Progress, Transport
+from emay_voice_async.model.endpoints import VOICE_BALANCE
+from emay_voice_async.model.limits import RateLimits
 from emay_voice_async.model.version import __version__
+from emay_voice_async.pacing.local import LocalPacer
 from emay_voice_async.wire.envelope import HttpResponse
 
 JSON = b'{"code":"SUCCESS","data":[]}'
@@ -362,6 +367,26 @@ class TestResponse:
         run(main())
 
     @each_library
+    def test_both_limits_in_the_same_turn(self, library: ModuleType) -> None:
+        """Silence after a whole JSON object, and the end of the time for a late response, can come together."""
+        failures: list[dict[str, Any]] = []
+
+        class Late(library.AsyncByteStream):  # type: ignore[name-defined,misc]
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                # Within the resolution of the clock.
+                await asyncio.sleep(59 + 1e-10)
+                yield JSON
+                await asyncio.sleep(1000)
+
+        async def main() -> None:
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+            response = await post(client_over(library, responds(library, stream=Late())), timeout=30)
+            assert (response.body, response.incomplete) == (JSON, "the body is incomplete (TimeoutError)")
+
+        run(main())
+        assert not failures
+
+    @each_library
     def test_a_broken_connection(self, library: ModuleType) -> None:
         """The part of a body that arrived before a broken connection is kept: it may hold reports."""
         handle = streams(library, b'{"code":', library.ReadError("..."))
@@ -571,6 +596,108 @@ class TestFailures:
             Transport(base_url, None, 5)
 
 
+class _TurnLoop(asyncio.SelectorEventLoop):
+    """Cancels the task ``victim`` after ``turns`` turns, in real time."""
+
+    victim: asyncio.Task[Any] | None = None
+    turns = 0
+
+    def _run_once(self) -> None:
+        if self.victim is not None:
+            self.turns -= 1
+            if self.turns == 0:
+                self.victim.cancel()
+        super()._run_once()  # type: ignore[misc]
+
+
+class TestPool:
+    """No request leaves a connection in the pool of a client that no other request can use."""
+
+    def one_by_one(self, library: ModuleType, main: Callable[[Any, int], Any], **options: Any) -> None:
+        """Run a test with a client of a single connection, and a server that closes each connection."""
+
+        async def living() -> None:
+            reply = response_bytes(JSON, headers={"connection": "close"})
+            limits = library.Limits(max_connections=1)
+            async with (
+                raw_server(replies(reply)) as port,
+                library.AsyncClient(trust_env=False, limits=limits, **options) as client,
+            ):
+                await main(client, port)
+
+        with asyncio.Runner(loop_factory=_TurnLoop) as runner:
+            runner.run(living())
+
+    @each_library
+    def test_a_caller_that_leaves_at_any_turn(self, library: ModuleType) -> None:
+        """The next request gets the connection, whenever the caller of the one before is cancelled."""
+
+        async def main(client: Any, port: int) -> None:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, _TurnLoop)
+            exchanges = Exchanges(
+                Transport(f"http://127.0.0.1:{port}", client, 10),
+                LocalPacer(RateLimits(balance=None)),
+                Credentials("app", "secret"),
+                timeout=10,
+                clock=lambda: 0.0,
+            )
+            turn = 0
+            cancelled = True
+            while cancelled:
+                turn += 1
+                loop.turns = turn
+                loop.victim = asyncio.ensure_future(exchanges.call(VOICE_BALANCE, b"", lambda _: None))
+                await asyncio.wait([loop.victim])
+                cancelled, loop.victim = loop.victim.cancelled(), None
+                await exchanges.call(VOICE_BALANCE, b"", lambda _: None)
+            assert turn > 8
+            await exchanges.aclose()
+
+        self.one_by_one(library, main)
+
+    @each_library
+    def test_a_response_is_closed_without_a_limit(self, library: ModuleType) -> None:
+        """The end of the time for a body, and a silence after a whole body, do not interrupt the closing."""
+
+        class Slow(library.AsyncByteStream):  # type: ignore[name-defined,misc]
+            def __init__(self, trace: Any) -> None:
+                self.trace = trace
+                self.closed = False
+
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                yield JSON
+
+            async def aclose(self) -> None:
+                await self.trace("http11.response_closed.started", {})
+                await asyncio.sleep(100)
+                self.closed = True
+
+        streams: list[Slow] = []
+
+        async def handle(request: Any) -> Any:
+            streams.append(Slow(request.extensions["trace"]))
+            return library.Response(200, stream=streams[0])
+
+        response = run(post(client_over(library, handle), timeout=30))
+        assert (response.body, response.incomplete) == (JSON, None)
+        assert streams[0].closed
+
+    @each_library
+    def test_a_failed_request_is_closed_without_a_limit(self, library: ModuleType) -> None:
+        """The end of the time for a response does not interrupt the closing of a broken connection."""
+
+        async def handle(request: Any) -> Any:
+            await request.extensions["trace"]("http11.send_request_headers.started", {})
+            await asyncio.sleep(59)
+            await request.extensions["trace"]("http11.response_closed.started", {})
+            await asyncio.sleep(2)
+            raise library.ReadError("...")
+
+        with pytest.raises(OutcomeUnknownError, match="ReadError"):
+            run(post(client_over(library, handle), timeout=30))
+
+
 class TestOwnClient:
     """The own client."""
 
@@ -670,6 +797,33 @@ class TestProgress:
             with pytest.raises(NotSentError):
                 await progress.trace("http2.send_request_headers.started", {})
             assert not progress.written
+
+        run(main())
+
+    @pytest.mark.parametrize("secure", [False, True])
+    def test_connected(self, secure: bool) -> None:
+        """A service over TLS is connected after the handshake, another one before."""
+
+        async def main() -> None:
+            progress = Progress(started=True, secure=secure)
+            await progress.trace("connection.connect_tcp.started", {})
+            assert not progress.connected
+            await progress.trace("connection.connect_tcp.complete", {})
+            assert progress.connected is not secure
+            await progress.trace("connection.start_tls.complete", {})
+            assert progress.connected
+
+        run(main())
+
+    def test_closing_outside_of_a_limit(self) -> None:
+        """The closing of a response has no effect on a limit that does not run any more, or was never set."""
+
+        async def main() -> None:
+            progress = Progress()
+            await progress.trace("http11.response_closed.started", {})
+            async with asyncio.timeout(1) as progress.limit:
+                await asyncio.sleep(0)
+            await progress.trace("http11.response_closed.started", {})
 
         run(main())
 
