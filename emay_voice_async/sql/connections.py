@@ -69,19 +69,11 @@ class Connections(ReferenceCounted):
         """Call ``work`` in a transaction, again after a failure; raise :class:`JournalError` if that fails.
 
         A cancelled caller waits for the end of the transaction, so that no transaction is left half done. ``first``: a
-        single statement that is tried before, where the database has single statements; if its result is true,
-        ``work`` is not called.
+        single statement that is tried once before, where the database has single statements; if its result is true,
+        ``work`` is not called. Such a statement is a transaction by itself, without the round trips of the beginning
+        and the end, but in the isolation that the server has by default: after a failure ``work`` goes on.
         """
         return await _uncancelled(self._use(work, self._writing, first if self._single_statements else None))
-
-    async def write_once(self, work: _Work[_Result]) -> _Result:
-        """Do as :meth:`write` does, with a ``work`` that is one statement where the database has single statements.
-
-        Such a statement is a transaction by itself, without the round trips of the beginning and the end.
-        """
-        return await _uncancelled(
-            self._use(work, self._reading if self._single_statements else self._writing)
-        )
 
     async def _use(
         self, work: _Work[_Result], options: dict[str, Any], first: _Work[_Result] | None = None
@@ -89,7 +81,7 @@ class Connections(ReferenceCounted):
         async with self:
             try:
                 async with asyncio.timeout(self.timeout):
-                    if first is not None and (result := await self._retry(first, self._reading)):
+                    if first is not None and (result := await self._try(first)):
                         return result
                     return await self._retry(work, options)
             except TimeoutError as error:
@@ -100,6 +92,15 @@ class Connections(ReferenceCounted):
                 # SQLAlchemy's own text would show the statement and the parameters, whole numbers included.
                 cause = getattr(error, "orig", None) or error
                 raise JournalError(str(cause) or type(cause).__name__, self.where) from cause
+
+    async def _try(self, work: _Work[_Result]) -> _Result | None:
+        """Do the work in a statement by itself; None: it failed, and the failure may pass."""
+        try:
+            return await self._attempt(work, self._reading)
+        except Exception as error:
+            if not may_pass(error, 1):
+                raise
+            return None
 
     async def _retry(self, work: _Work[_Result], options: dict[str, Any]) -> _Result:
         """Do the work in a transaction, again after a failure while time is left."""

@@ -240,9 +240,13 @@ class _SqlRun:
     ) -> None:
         """Write the outcome of a claim durably."""
         ids = message_ids if state is State.ACCEPTED else None
-        await self._connections.write_once(
-            self._of_campaign(statements.close, claim, state, reason, ids or ())
-        )
+        write = self._of_campaign(statements.close, claim, state, reason, ids or ())
+
+        async def write_once(db: AsyncConnection, tables: Tables) -> bool:
+            await write(db, tables)
+            return True
+
+        await self._connections.write(write, first=write_once)
         self._open.pop(claim.token, None)
 
     async def end(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import CreateSchema, DropSchema
 from support.sql_places import SqlPlace, placed, scenario
@@ -147,5 +147,47 @@ def test_an_engine_that_translates_schemas() -> None:
                 assert await rows_of(place) == [[], []]
             finally:
                 await place.do(DropSchema(schema, cascade=True))
+
+    asyncio.run(main())
+
+
+REFUSE_SERIALIZABLE = """
+BEGIN
+    IF current_setting('transaction_isolation') = 'serializable' THEN
+        RAISE 'could not serialize access' USING ERRCODE = '40001';
+    END IF;
+    RETURN NEW;
+END
+"""
+
+
+def test_a_server_that_is_serializable_by_default() -> None:
+    """A claim and an outcome that conflict as single statements are written in a transaction of the journal's own."""
+
+    async def main() -> None:
+        async with placed("postgres") as place:
+            settings = {"server_settings": {"default_transaction_isolation": "serializable"}}
+            engine = create_async_engine(place.url, connect_args=settings)
+            journal = place.given(engine)
+            run = await journal.start(PURPOSE)
+            claims, name = place.tables.claims.name, f"{place.prefix}conflict"
+            try:
+                await place.do(
+                    text(
+                        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${REFUSE_SERIALIZABLE}$$"
+                    )
+                )
+                await place.do(
+                    text(
+                        f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {claims} EXECUTE FUNCTION {name}()"
+                    )
+                )
+                batch = await begun(run, keys(1, 2))
+                await run.close(batch, State.ACCEPTED, message_ids=["m1", "m2"])
+                assert await states(run, keys(1, 2)) == [State.ACCEPTED] * 2
+            finally:
+                await run.end()
+                await engine.dispose()
+                await place.do(text(f"DROP FUNCTION IF EXISTS {name} CASCADE"))
 
     asyncio.run(main())
