@@ -18,7 +18,7 @@ from emay_voice_async.sql.campaigns import Campaign
 from emay_voice_async.sql.dialects import DIALECTS
 from emay_voice_async.sql.journal import SqlJournal
 from emay_voice_async.sql.tables import digest
-from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, states
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, settled, states
 
 ODD = ["", "\n", "\\n", "\\", '"', "\0", "\ud800", "a\nb", "亿美软通", "\u2028"]
 
@@ -189,5 +189,22 @@ def test_a_server_that_is_serializable_by_default() -> None:
                 await run.end()
                 await engine.dispose()
                 await place.do(text(f"DROP FUNCTION IF EXISTS {name} CASCADE"))
+
+    asyncio.run(main())
+
+
+def test_calls_are_inserted_in_the_order_of_their_keys() -> None:
+    """Calls are inserted in one order by both ways, so that two senders do not wait for each other."""
+
+    async def main() -> None:
+        async with placed("postgres") as place, place.open() as journal:
+            run = await journal.start(PURPOSE)
+            await settled(run, keys(0), State.REFUSED)
+            for of in (keys(*range(1, 50)), keys(*range(50, 100), 0)):
+                await begun(run, of)
+            calls = place.tables.calls.c
+            found = (await place.do(select(calls.key, calls.claim).order_by(text("ctid")))).all()
+            of_claims = [[key for key, claim_ in found if claim_ == number] for number in (2, 3)]
+            assert of_claims == [sorted(keys_) for keys_ in of_claims]
 
     asyncio.run(main())
