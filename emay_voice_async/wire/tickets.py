@@ -101,10 +101,14 @@ def _texts(column: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _in_order(tickets: Sequence[Ticket], calls: BatchCalls) -> tuple[str, ...]:
-    """Give each call the message id of the ticket with an equal key, each ticket once; "" for a missing ticket."""
+    """Give each call the message id of the ticket with an equal key, each ticket once; "" for a missing ticket.
+
+    A second ticket for the custom id and number of one call is no ticket of another call.
+    """
     message_ids: dict[int, str] = {}
     unmatched = list(tickets)
     named = list(zip(calls.custom_ids, calls.mobiles, strict=True))
+    exact = set(named)
     for key in _KEYS:
         waiting: dict[object, deque[int]] = defaultdict(deque)
         for place, names in enumerate(named):
@@ -115,7 +119,7 @@ def _in_order(tickets: Sequence[Ticket], calls: BatchCalls) -> tuple[str, ...]:
             places = waiting.get(key(ticket.custom_id, ticket.mobile))
             if places:
                 message_ids[places.popleft()] = ticket.message_id
-            else:
+            elif (ticket.custom_id, ticket.mobile) not in exact:
                 rest.append(ticket)
         unmatched = rest
     return tuple([message_ids.get(place, "") for place in range(len(calls))])

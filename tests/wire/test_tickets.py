@@ -87,6 +87,16 @@ class TestReadTickets:
         tickets = read_tickets(VOICE_SEND, answer("send-other-order"), to)
         assert [ticket.message_id for ticket in tickets] == ["1", "2", "3"]
 
+    @pytest.mark.parametrize(
+        ("second", "custom_id"), [("13800000000", "b"), ("13800000001", "a"), ("13800000001", "b")]
+    )
+    def test_an_entry_that_comes_twice(self, second: str, custom_id: str) -> None:
+        """The second entry of a call is not given to a call with the same number, or with the same custom id."""
+        to = (Recipient("13800000000", "a"), Recipient(second, custom_id))
+        entry = {"mobile": "13800000000", "voiceId": "1", "customVoiceId": "a"}
+        tickets = read_tickets(VOICE_SEND, accepted([entry, entry]), to)
+        assert [ticket.message_id for ticket in tickets] == ["1", ""]
+
     @given(st.permutations(range(12)), st.sets(st.integers(0, 11)), st.sampled_from([VOICE_SEND, JOIN_SEND]))
     def test_any_order_and_any_gap(self, order: list[int], missing: set[int], endpoint: Endpoint) -> None:
         """Each recipient gets a ticket, without a message id if the response has no entry for the recipient."""
