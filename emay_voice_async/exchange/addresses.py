@@ -17,7 +17,7 @@ _RULE: Final = "must be http:// or https:// with a host, an optional port and an
 
 
 def checked_base_url(base_url: str) -> str:
-    """Return ``base_url`` without trailing slashes, or raise :class:`InvalidRequestError`.
+    """Return ``base_url`` with a lower-case scheme and without trailing slashes, or raise :class:`InvalidRequestError`.
 
     A URL that ends in the path of an endpoint is refused: the API document prints complete URLs.
     """
@@ -25,7 +25,8 @@ def checked_base_url(base_url: str) -> str:
         raise InvalidRequestError("base_url", "must be a str", None, type(base_url).__name__)
     if problem := _problem(base_url):
         raise InvalidRequestError("base_url", _RULE, None, problem)
-    stripped = base_url.rstrip("/")
+    scheme, colon, rest = base_url.rstrip("/").partition(":")
+    stripped = f"{scheme.lower()}{colon}{rest}"
     for path in (endpoint.path for endpoint in ENDPOINTS):
         if stripped.lower().endswith(path.lower()):
             right = stripped[: -len(path)].rstrip("/")

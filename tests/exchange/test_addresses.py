@@ -71,6 +71,12 @@ class TestBaseUrl:
         """A prefix that only resembles the path of an endpoint is accepted."""
         assert checked_base_url(url) == url
 
+    @pytest.mark.parametrize("url", ["HTTP://service:8080/Voice", "Https://SERVICE"])
+    def test_a_scheme_in_other_letters(self, url: str) -> None:
+        """The scheme becomes lower-case; host and path are kept."""
+        scheme, _, rest = url.partition("://")
+        assert checked_base_url(f"{url}/") == f"{scheme.lower()}://{rest}"
+
 
 class TestIsLoopback:
     """Addresses of this host."""

@@ -736,7 +736,8 @@ class TestOwnClient:
                     await post(None, f"https://127.0.0.1:{port}")
                 assert caught.value.permanent
                 monkeypatch.setenv("SSL_CERT_FILE", str(file))
-                assert (await post(None, f"https://127.0.0.1:{port}")).body == JSON
+                for scheme in ("https", "HTTPS"):
+                    assert (await post(None, f"{scheme}://127.0.0.1:{port}")).body == JSON
 
         asyncio.run(main())
 
