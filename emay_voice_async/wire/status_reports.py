@@ -30,6 +30,7 @@ from emay_voice_async.wire.fields import (
     as_time,
     as_word,
 )
+from emay_voice_async.wire.json_reader import Layout
 from emay_voice_async.wire.report_rows import (
     REPORT_LAYOUTS,
     Row,
@@ -79,11 +80,18 @@ def _drafts_alike(objects: Sequence[dict[str, Any]]) -> list[ReportDraft | None]
     product = product_of(objects[0])
     layout = REPORT_LAYOUTS[product]
     uniform = is_uniform(objects, layout)
-    if not uniform and any(True in map(contains, objects, repeat(name)) for name in layout.foreign):
+    if not uniform and _has_foreign(objects, layout):
         return None
     with suppress(KeyError):
         return _drafts(usual_rows(objects, layout, uniform=uniform), product)
+    # An entry lacks a field of the first entry, and can have any other field in its place.
+    if uniform and _has_foreign(objects, layout):
+        return None
     return _drafts(any_rows(objects, layout), product) if all(layout.key in one for one in objects) else None
+
+
+def _has_foreign(objects: Sequence[dict[str, Any]], layout: Layout) -> bool:
+    return any(True in map(contains, objects, repeat(name)) for name in layout.foreign)
 
 
 def _drafts_of(objects: Sequence[dict[str, Any]], product: Product) -> list[ReportDraft | None]:
@@ -164,6 +172,8 @@ def _drafts(rows: Iterable[Row], product: Product) -> list[ReportDraft | None]:
                     if type(called_at) is str
                     and len(called_at) == _USUAL_TIME
                     and "2000" <= called_at < "2099"
+                    # Else the text may be a number, which fromisoformat reads as a time, too.
+                    and called_at[4] == "-"
                     else as_time(called_at)
                 )
                 last_text = called_at

@@ -32,6 +32,7 @@ JOIN_EXAMPLE = {
     "appId": "a", "joinId": "1", "customJoinId": "c", "state": " 4 ", "desc": "success", "mobile": "13800000000",
     "keyContent": "12", "voiceSign": "",
 }  # fmt: skip
+JOIN_LAYOUT = REPORT_LAYOUTS[Product.JOIN]
 SHAPES: dict[str, list[dict[str, Any]]] = {
     "every field": [USUAL],
     "the example of 2.1.2.2": [EXAMPLE | {"state": " SUCCESS "}],
@@ -58,6 +59,11 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
     "an id of another product in place of a field": [
         JOIN_EXAMPLE, {**JOIN_EXAMPLE, "voiceId": "1"} | {"desc": ""}, {"voiceId": "2", **dict.fromkeys("abcdefg")},
     ],
+    "an id that counts more in place of a field": [
+        dict.fromkeys(JOIN_LAYOUT.names) | {"joinId": "1", "customJoinId": "c"},
+        {name: None for name in JOIN_LAYOUT.names if name != "voiceSign"} | {"joinId": "2", "voiceId": "3"},
+    ],
+    "numbers of the length of a time": [USUAL | {"callingTime": "201703151200000.000"}, USUAL],
     "the end of a number": [USUAL | {"callingDuration": value} for value in (inf, -inf, nan, 1e308, -0.0, 5, True)],
     "a field beyond the document": [USUAL | {"callType": 3, "extra": {"a": [1]}}],
     "mixed products": [JOIN_EXAMPLE, USUAL, JOIN_EXAMPLE, {"mobile": "1"}, {"joinId": None, "mobile": "1"}],
