@@ -36,7 +36,7 @@ class RowsStatement:
         Without rows as well, so that a file that cannot be written is refused.
         """
         parts = self._parts(db, rows, len(values))
-        self._execute(db, next(parts, []), values)
+        self._execute(db, next(parts, ()), values)
         for part in parts:
             self._execute(db, part, values)
 
