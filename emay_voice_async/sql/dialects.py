@@ -5,6 +5,7 @@ To change a statement for a database, subclass :class:`JournalDialect`, replace 
 statements of a journal are the same in each database.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from attrs import field, frozen
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Dialect,
     Table,
     any_,
     cast,
@@ -23,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 __all__ = ["DIALECTS", "JournalDialect"]
 
@@ -78,6 +81,36 @@ def _array(values: list[Any], column: ColumnElement[Any]) -> ColumnElement[Any]:
     return literal(values, ARRAY(column.type))
 
 
+@frozen
+class _Sqlite(JournalDialect):
+    """SQLite, with many values in one JSON text.
+
+    For each row of values ``sqlite3`` would release the lock of the interpreter, and beside a busy event loop a thread
+    can wait 5 ms for the lock, in a transaction that keeps all other writers waiting.
+    """
+
+    def is_among(self, column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:
+        """Return the condition that a column has a value of a JSON array."""
+        return column.in_(select(_elements(list(values))))
+
+    async def insert_rows(self, db: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows from a JSON array of arrays."""
+        names = list(rows[0])
+        stored = [_stored(table.c[name].type, [row[name] for row in rows], db.dialect) for name in names]
+        row = _elements(list(zip(*stored, strict=True)))
+        columns = [func.json_extract(row, f"$[{place}]") for place in range(len(names))]
+        await db.execute(insert(table).from_select(names, select(*columns), include_defaults=False))
+
+
+def _elements(values: list[Any]) -> ColumnElement[Any]:
+    return func.json_each(json.dumps(values)).table_valued("value").c.value
+
+
+def _stored(kind: TypeEngine[Any], values: list[Any], dialect: Dialect) -> list[Any]:
+    processor = kind.bind_processor(dialect)
+    return values if processor is None else list(map(processor, values))
+
+
 _MYSQL: Final = JournalDialect("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))", "READ COMMITTED")
 
 DIALECTS: Final[dict[str, JournalDialect]] = {
@@ -89,6 +122,6 @@ DIALECTS: Final[dict[str, JournalDialect]] = {
     ),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
-    "sqlite": JournalDialect("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", "SERIALIZABLE"),
+    "sqlite": _Sqlite("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", "SERIALIZABLE"),
 }
 """The databases that a journal can be in, by SQLAlchemy's names."""
