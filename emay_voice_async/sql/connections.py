@@ -52,6 +52,11 @@ class Connections(ReferenceCounted):
         self._engine: AsyncEngine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._file = None if self._given is not None else database_file(self._url)
+        # Connections to a file would wait for each other's locks in no order, each for as long as SQLite waits; a pool
+        # of one has a queue.
+        self._pool: dict[str, Any] = (
+            {} if self._file is None else {"pool_size": 1, "max_overflow": 0, "pool_timeout": timeout}
+        )
         self.where: str = f"{campaign!r} in {shown(self._url)}"
         self.timeout = timeout
 
@@ -135,7 +140,9 @@ class Connections(ReferenceCounted):
         if self._engine is None or self._loop is not loop:
             if self._file is not None:
                 create_private(self._file)
-            self._engine = create_async_engine(self._url, hide_parameters=True, **self._isolation)
+            self._engine = create_async_engine(
+                self._url, hide_parameters=True, **self._isolation, **self._pool
+            )
             self._loop = loop
         return self._engine
 

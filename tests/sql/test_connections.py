@@ -15,7 +15,7 @@ import pytest
 from attrs import evolve
 from sqlalchemy import event, make_url, select, text, update
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.util import await_only
 from support.sql_places import KINDS, SqlPlace, placed, scenario
 
@@ -23,6 +23,7 @@ from emay_voice_async.errors import JournalError
 from emay_voice_async.journal.protocol import Standing, State
 from emay_voice_async.sql import connections
 from emay_voice_async.sql.journal import SqlJournal
+from emay_voice_async.sql.tables import Tables
 from emay_voice_async.testing.journal.cancelling import cancelled_after
 from emay_voice_async.testing.journal.values import (
     PURPOSE,
@@ -501,3 +502,24 @@ def test_a_cancel_scope_of_anyio(step: str, monkeypatch: pytest.MonkeyPatch) -> 
             await run.end()
 
     asyncio.run(main())
+
+
+def test_writes_of_one_file_wait_in_a_queue() -> None:
+    """Writes of one journal in an SQLite file do not wait for each other's lock: each is done at the first attempt."""
+    attempts = 0
+
+    async def write(db: AsyncConnection, tables: Tables) -> None:
+        nonlocal attempts
+        attempts += 1
+        for _ in range(3):
+            await db.execute(update(tables.campaigns).values(turns=1))
+
+    async def main() -> None:
+        async with placed("sqlite") as place:
+            journal = SqlJournal(f"{place.url}?timeout=0", "spring", prefix=place.prefix)
+            async with journal:
+                await journal.create_schema()
+                await asyncio.gather(*(journal._resource.write(write) for _ in range(8)))
+
+    asyncio.run(main())
+    assert attempts == 8
