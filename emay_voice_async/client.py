@@ -303,6 +303,7 @@ class AsyncEmayVoice:
 
         Reports that arrived for an earlier call which was cancelled or out of time come first, without a request.
         An empty list: the service has no reports at this moment. Unreadable reports are in :attr:`broken_reports`.
+        After two responses in a row without a readable report the next request waits, up to a minute.
 
         Raises :class:`RefusedError` or :class:`NotSentError` (no report was removed), :class:`OutcomeUnknownError`
         (reports may have been removed; if the response comes late, the next call returns them),

@@ -4,6 +4,8 @@ A report that arrived, by a request or by a push, is stored in the mailbox until
 """
 
 import asyncio
+import logging
+import math
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -16,12 +18,16 @@ from emay_voice_async.model.results import Report
 from emay_voice_async.reports.background import BackgroundReader
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page, StoredReport
-from emay_voice_async.reports.polling import Poller, Streaming
-from emay_voice_async.reports.requests import ReportRequests
+from emay_voice_async.reports.polling import Poller, Streaming, backoff
+from emay_voice_async.reports.requests import NOT_READABLE, ReportRequests
 from emay_voice_async.reports.searches import Search
 
 __all__ = ["ReportReader"]
 
+logger: logging.Logger = logging.getLogger(__name__)
+
+TAKING_INTERVAL: Final = 2.0
+"""The shortest pause of a caller that takes reports, after responses in which no report can be read."""
 _REPORTS: Final = "must be Report objects, such as those of decode_push(...) or of a PushReceiver"
 
 
@@ -41,10 +47,15 @@ class ReportReader:
     async def take(self, number: int, product: Product, *, deadline: float | None = None) -> list[Report]:
         """Take up to ``number`` stored reports, or without stored reports the result of one getReport."""
         _check_number(number)
+        failures = 0
         while not self.mailbox.has(product):
-            if not (await self.requests.request(product, number, deadline)).all:
+            received = await self.requests.request(product, number, deadline)
+            if not received.all:
                 break
-            # Else, with no report stored, another task took them: the service may have more.
+            # Else, with no report stored, another task took them, or none can be read: the service may have more.
+            failures = 0 if received.readable else failures + 1
+            if failures > 1:
+                await self._pause(failures, deadline)
         taken: list[Report] = []
         while len(taken) < number and (pages := self.mailbox.pages(product)):
             taken += pages[0].take(number - len(taken))
@@ -159,6 +170,14 @@ class ReportReader:
     def release(self) -> None:
         """Release the spool, when no request is running any more."""
         self.requests.release_spool()
+
+    async def _pause(self, failures: int, deadline: float | None) -> None:
+        """Wait before the next request of a caller that takes reports, at most until the deadline."""
+        pause = backoff(TAKING_INTERVAL, failures)
+        text = "asking for reports goes on in %.1f s, after failure %d: %s"
+        logger.warning(text, pause, failures, NOT_READABLE)
+        left = math.inf if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
+        await self.mailbox.news(min(pause, left))
 
     async def _poller(self, options: Streaming) -> Poller:
         """Return the poller of a stream, when the leftovers of the spool are stored."""

@@ -99,6 +99,25 @@ class TestTake:
 
         with_voice(Script(answers(document)), main)
 
+    def test_pauses_after_unreadable_reports(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Unreadable reports are no end; pauses grow after responses without another, from the second in a row on."""
+        unreadable = answers({"code": "SUCCESS", "data": [7]})
+        script = Script(*[unreadable] * 6, answers(page("1")), unreadable)
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            assert ids(await voice.take_reports()) == ["1"]
+            begun = now()
+            with pytest.raises(NotSentError, match="deadline"):
+                await voice.take_reports(deadline=8)
+            assert now() == begun + 8
+
+        with_voice(script, main)
+        pauses = [later - earlier for earlier, later in itertools.pairwise(script.at)]
+        for pause, expected in zip(pauses[:8], (0, 4, 8, 16, 32, 60, 0, 0), strict=True):
+            assert 0.79 * expected <= pause < 1.21 * expected + 0.1
+        assert len(script.at) == 10
+        assert "no report of the response can be read" in caplog.text
+
     def test_cancelled_after_the_service_removed_them(self) -> None:
         """The reports of a cancelled call are returned by the next call, before new reports."""
         script = Script(answers(page("1", "2"), after=2), answers(page("3")))
