@@ -126,11 +126,12 @@ class ReportRequests:
 
         async def spool(answer: HttpResponse) -> None:
             # Another status did not come from the service, so the body holds no reports.
-            if self._spool is not None and answer.status == _OK:
+            if answer.status == _OK and (folder := await self._loaded_spool()) is not None:
                 try:
-                    files.append(await asyncio.to_thread(self._spool.write, product, answer.body))
-                except OSError:
+                    files.append(await asyncio.to_thread(folder.write, product, answer.body))
+                except Exception:
                     # The reports are removed from the service already: deliver them from memory.
+                    # Without a thread the error is no OSError.
                     logger.exception("the answer could not be spooled", extra=label.extra())
 
         def store(answer: HttpResponse) -> ReportNumbers:
@@ -177,6 +178,12 @@ class ReportRequests:
             spooled.close_if_empty()
         return Page(endpoint.product, reports, spooled), ReportNumbers(len(reports), len(broken))
 
+    async def _loaded_spool(self) -> Spool | None:
+        """Return the spool when its leftovers are stored: a file that is written before would be one of them."""
+        if self._loading is not None:
+            await asyncio.wait({self._loading})
+        return self._spool
+
     async def _load(self, spool: Spool) -> None:
         try:
             await asyncio.to_thread(spool.prepare)
@@ -185,7 +192,7 @@ class ReportRequests:
             self.release_spool()
             rule = "must be a folder that can be read and written"
             raise InvalidRequestError("spool", rule, None, error.strerror or type(error).__name__) from error
-        except InvalidRequestError:
+        except BaseException:
             self.release_spool()
             raise
         pages: list[Page] = []

@@ -91,7 +91,7 @@ class Spool:
         self.release()
 
     def write(self, product: Product, body: bytes) -> Path:
-        """Write an answer, flush the file to the disk, and return the file.
+        """Write an answer, flush the file to the disk, and return the file; raise :class:`OSError` if there is no file.
 
         The file gets the final name when the file is complete; names sort by time.
         """
@@ -107,7 +107,11 @@ class Spool:
             with suppress(OSError):
                 part.unlink()
             raise
-        self._flush_folder()
+        try:
+            self._flush_folder()
+        except OSError:
+            # Not every file system can. The file is there, and must go with its last report.
+            logger.exception("the folder of the spool cannot be flushed")
         return whole
 
     def leftovers(self) -> Iterator[tuple[Path, Product, bytes]]:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import signal
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -342,6 +344,58 @@ class TestSpool:
         in_real_time(Script(answers(page("1")), answers(broken), answers(page("4"))), main)
         assert "cannot be removed" in caplog.text
         assert "cannot be renamed" in caplog.text
+        assert "could not be spooled" in caplog.text
+
+    def test_an_answer_while_leftovers_load(self, tmp_path: Path) -> None:
+        """An answer that comes while the leftovers are read is none of them: no report comes twice."""
+        Spool(tmp_path, "a").write(Product.VOICE, json.dumps(page("1")).encode())
+        script = Script(answers(page("2"), after=0.01), answers(page()))
+
+        async def stream(voice: AsyncEmayVoice) -> list[str]:
+            return [report.message_id async for report in voice.reports(spool=tmp_path)]
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            may_read = threading.Event()
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(ThreadPoolExecutor(1))
+            held_up = loop.run_in_executor(None, may_read.wait)
+            taken = asyncio.ensure_future(voice.take_reports())
+            while not script.requests:
+                await asyncio.sleep(0)
+            streamed = asyncio.ensure_future(stream(voice))
+            while not script.ended:
+                await asyncio.sleep(0)
+            for _ in range(20):
+                # The next step of the answer is in the queue of the thread by then.
+                await asyncio.sleep(0)
+            may_read.set()
+            await held_up
+            assert sorted([*ids(await taken), *await streamed, *await stream(voice)]) == ["1", "2"]
+            assert list(tmp_path.iterdir()) == []
+
+        in_real_time(script, main)
+
+    def test_without_a_thread(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """Where no thread can be started, reports are delivered all the same; a folder can be used later."""
+
+        class NoThreads(ThreadPoolExecutor):
+            def submit(self, *_: object, **__: object) -> Any:
+                raise RuntimeError("can't start new thread")
+
+        script = Script(answers(page("1")), answers(page("2")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_default_executor(NoThreads())
+            with pytest.raises(RuntimeError):
+                await anext(voice.reports(spool=tmp_path))
+            loop.set_default_executor(ThreadPoolExecutor(1))
+            async with aclosing(voice.reports(spool=tmp_path)) as reports:
+                assert (await anext(reports)).message_id == "1"
+                loop.set_default_executor(NoThreads())
+                assert (await anext(reports)).message_id == "2"
+
+        in_real_time(script, main)
         assert "could not be spooled" in caplog.text
 
     @pytest.mark.slow

@@ -193,6 +193,21 @@ def test_a_full_disk_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file is written all the same, and is known, so that it goes with its last report."""
+
+    def flush(opened: int) -> None:
+        if stat.S_ISDIR(os.fstat(opened).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr("os.fsync", flush)
+    file = Spool(tmp_path, "a").write(Product.VOICE, b"1")
+    assert list(tmp_path.iterdir()) == [file]
+    assert "the folder of the spool cannot be flushed" in caplog.text
+
+
 @pytest.mark.parametrize("kind", ["link", "dangling", "folder", "pipe"])
 def test_other_kinds_of_files_are_not_read(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
