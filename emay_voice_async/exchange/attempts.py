@@ -248,8 +248,7 @@ def _leave(call: PendingCall, task: asyncio.Task[Any], progress: Progress) -> No
     progress.abandoned = True
     call.left = progress.written
     if not call.left and not progress.connected:
-        # With a connection the request ends at the next event. A cancellation in between would leave the connection
-        # in the pool of httpcore for ever, unused.
+        # With a connection the request ends at the next event of the transport.
         task.cancel()
     task.add_done_callback(partial(_report_late_end, call))
 

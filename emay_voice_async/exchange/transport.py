@@ -55,9 +55,10 @@ class Progress:
 
     ``started``: the transport of the HTTP client has the request. ``traced``: the transport reports
     events. ``headers``: the request is being written. ``abandoned``: the caller left, so the request must
-    not be written. ``address``: host and port of the last connection attempt, of a proxy perhaps. ``secure``: the
-    service is reached over TLS. ``connected``: a connection was made for the request. ``limit``: the time limit of
-    the sending or the reading. ``recording``: the raw bytes of the response.
+    not be written. ``address``: host and port of the last connection attempt, of a proxy perhaps. ``secure``: a TLS
+    handshake is to come. ``connected``: a connection was made for the request. ``end``: the instant at
+    which the response must be read. ``limit``: the time limit of the sending or the reading. ``recording``: the raw
+    bytes of the response.
     """
 
     started: bool = False
@@ -67,6 +68,7 @@ class Progress:
     address: tuple[str, int] | None = None
     secure: bool = False
     connected: bool = False
+    end: float | None = None
     limit: asyncio.Timeout | None = None
     recording: Recording = field(factory=Recording, repr=False)
 
@@ -93,17 +95,22 @@ def _connects(progress: Progress, info: Mapping[str, Any]) -> None:
 
 
 def _connected(progress: Progress, info: Mapping[str, Any]) -> None:
-    progress.connected = not progress.secure
     if "return_value" in info:
         tap(info["return_value"])
+    if not progress.secure:
+        # A cancellation before the request would leave the connection in the pool of httpcore for ever, unused.
+        progress.connected = True
+        _limit(progress, None)
 
 
 def _secured(progress: Progress, info: Mapping[str, Any]) -> None:
+    progress.secure = False
     _connected(progress, info)
-    progress.connected = True
 
 
 def _writes(progress: Progress, info: Mapping[str, Any]) -> None:
+    if progress.connected:
+        _limit(progress, progress.end)
     if getattr(info.get("request"), "method", None) == b"CONNECT":
         # The request goes to a proxy, and not to the service.
         return
@@ -114,11 +121,20 @@ def _writes(progress: Progress, info: Mapping[str, Any]) -> None:
 
 
 def _closes(progress: Progress, _: Mapping[str, Any]) -> None:
-    # A closing that is cancelled leaves the connection in the pool of httpcore for ever, in use. A limit that has
-    # expired or ended cannot be changed.
+    # A closing that is cancelled leaves the connection in the pool of httpcore for ever, in use.
+    _limit(progress, None)
+
+
+def _closed(progress: Progress, _: Mapping[str, Any]) -> None:
+    # A transport of the user may send the request again.
+    _limit(progress, progress.end)
+
+
+def _limit(progress: Progress, end: float | None) -> None:
     if progress.limit is not None:
+        # A limit that has expired or ended cannot be changed.
         with suppress(RuntimeError):
-            progress.limit.reschedule(None)
+            progress.limit.reschedule(end)
 
 
 _FOLLOWED: Final[Mapping[str, Callable[[Progress, Mapping[str, Any]], None]]] = {
@@ -127,6 +143,7 @@ _FOLLOWED: Final[Mapping[str, Callable[[Progress, Mapping[str, Any]], None]]] = 
     "start_tls.complete": _secured,
     "send_request_headers.started": _writes,
     "response_closed.started": _closes,
+    "response_closed.complete": _closed,
 }
 """The events of httpcore that a request follows, without the name of the layer in front."""
 
@@ -177,7 +194,7 @@ class Transport:
         del body
         progress.secure = self.base_url.startswith("https:")
         # Twice the caller's timeout: a late response may hold reports.
-        end = asyncio.get_running_loop().time() + 2 * self._timeout
+        progress.end = asyncio.get_running_loop().time() + 2 * self._timeout
         try:
             client = await self._client(path)
             if client.is_closed:
@@ -191,13 +208,13 @@ class Transport:
             raise not_sent(error, path, Place(self._target)) from error
         with progress.recording.running():
             try:
-                async with asyncio.timeout_at(end) as progress.limit:
+                async with asyncio.timeout_at(progress.end) as progress.limit:
                     response = await client.send(request, stream=True, auth=None, follow_redirects=False)
             except EmayVoiceError:
                 raise
             except Exception as error:
                 return await self._failed(error, path, progress)
-            return await self._read(response, progress, end)
+            return await self._read(response, progress)
 
     def where(self, progress: Progress) -> str:
         """Return the address of a request for a sentence: of the service, or of a proxy."""
@@ -243,7 +260,7 @@ class Transport:
         status, body = await self._salvaged(progress.recording)
         return HttpResponse(status, body, incomplete=found.reason)
 
-    async def _read(self, response: Any, progress: Progress, end: float) -> HttpResponse:
+    async def _read(self, response: Any, progress: Progress) -> HttpResponse:
         """Read and inflate the body; the raw bytes of an incomplete body are kept: they may hold reports."""
         headers = response.headers
         if response.is_stream_consumed:
@@ -251,7 +268,7 @@ class Transport:
             await self.turns.response()
             body, incomplete = response.content, None
         else:
-            body, incomplete = await self._raw(response, progress, end)
+            body, incomplete = await self._raw(response, progress)
             if self._has_more(response, body, incomplete, progress.recording):
                 incomplete = incomplete or "the Content-Length is too small"
                 _, body = await self._salvaged(progress.recording)
@@ -261,14 +278,14 @@ class Transport:
             response.status_code, body, headers.get("date"), incomplete, headers.get("location")
         )
 
-    async def _raw(self, response: Any, progress: Progress, end: float) -> tuple[bytes, str | None]:
+    async def _raw(self, response: Any, progress: Progress) -> tuple[bytes, str | None]:
         parts: list[bytes] = []
         size = 0
         incomplete = None
         loop = asyncio.get_running_loop()
         stalled: asyncio.Handle | None = None
         try:
-            async with asyncio.timeout_at(end) as limit, aclosing(response.aiter_raw()) as pieces:
+            async with asyncio.timeout_at(progress.end) as limit, aclosing(response.aiter_raw()) as pieces:
                 progress.limit = limit
                 await self.turns.response()
                 async for piece in pieces:

@@ -697,6 +697,49 @@ class TestPool:
         with pytest.raises(OutcomeUnknownError, match="ReadError"):
             run(post(client_over(library, handle), timeout=30))
 
+    @each_library
+    def test_a_slow_way_from_the_connection_to_the_request(self, library: ModuleType) -> None:
+        """The time limit does not cancel between connection and request, and holds again from then on."""
+        reached: list[float] = []
+
+        async def handle(request: Any) -> Any:
+            trace = request.extensions["trace"]
+            await trace("connection.connect_tcp.complete", {})
+            await asyncio.sleep(61)
+            reached.append(now())
+            await trace("http11.send_request_headers.started", {})
+            await asyncio.sleep(50)
+            raise AssertionError("unreachable")
+
+        async def main() -> None:
+            began = now()
+            with pytest.raises(TimeoutError):
+                await post(client_over(library, handle), timeout=30)
+            assert now() - began == reached[0] - began == 61
+
+        run(main())
+
+    @each_library
+    def test_a_transport_that_sends_again(self, library: ModuleType) -> None:
+        """After a closing the time limit holds again, for a transport of the user that repeats the request."""
+
+        async def handle(request: Any) -> Any:
+            trace = request.extensions["trace"]
+            for _ in range(2):
+                await trace("http11.send_request_headers.started", {})
+                await asyncio.sleep(50)
+                await trace("http11.response_closed.started", {})
+                await trace("http11.response_closed.complete", {})
+            raise AssertionError("unreachable")
+
+        async def main() -> None:
+            began = now()
+            with pytest.raises(TimeoutError):
+                await post(client_over(library, handle), timeout=30)
+            assert now() - began == 60
+
+        run(main())
+
 
 class TestOwnClient:
     """The own client."""
