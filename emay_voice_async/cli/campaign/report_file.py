@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Final
 
@@ -10,11 +12,14 @@ from attrs import define, field
 
 from emay_voice_async.cli.terminal.exit_codes import CommandError, ExitCode
 from emay_voice_async.cli.terminal.output import json_lines
+from emay_voice_async.wire.compression import MAX_SIZE
 
 __all__ = ["ReportFile", "file_beside", "spool_beside"]
 
-_TAIL: Final = 4 * 1024 * 1024
-"""Bytes at the end of a file, which hold more than the reports of one response."""
+_TAIL: Final = 2 * MAX_SIZE
+"""Bytes at the end of a file, which hold the reports of one response with their recordings."""
+_ROWS: Final = 10_000
+"""Rows at the end of a file, more than the reports of one response of each product."""
 
 
 def file_beside(journal: Path) -> Path:
@@ -52,7 +57,8 @@ class ReportFile:
                 if size:
                     file.seek(size - 1)
                     file.write(b"" if file.read() == b"\n" else b"\n")
-                file.writelines(line for line in data.splitlines(keepends=True) if line not in self._earlier)
+                new = (line for line in data.splitlines(keepends=True) if _digest(line) not in self._earlier)
+                file.writelines(new)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -60,5 +66,10 @@ class ReportFile:
 
 
 def _last_lines(file: IO[bytes], size: int) -> set[bytes]:
+    """Return the digests of the last lines: recordings can be long."""
     file.seek(max(0, size - _TAIL))
-    return set(file.read().splitlines(keepends=True))
+    return set(map(_digest, deque(file, _ROWS)))
+
+
+def _digest(line: bytes) -> bytes:
+    return sha256(line.rstrip(b"\n")).digest()

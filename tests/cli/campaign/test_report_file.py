@@ -41,15 +41,26 @@ def test_reports_of_a_killed_process(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rows = [{"id": number, "text": "您好\x85\u2028\r\n"} for number in range(4)]
     asyncio.run(ReportFile(path).write(rows))
     whole = path.read_bytes()
-    for cut in (0, 5):
+    for cut in (0, 1, 5):
         path.write_bytes(whole[: len(whole) - cut])
         file = ReportFile(path)
         asyncio.run(file.write(rows[1:]))
         asyncio.run(file.write([{"id": 5}]))
         asyncio.run(file.write([{"id": 5}]))
         added = path.read_bytes()[len(whole) - cut :].splitlines()
-        assert [json.loads(line)["id"] for line in added if line] == ([3] if cut else []) + [5, 5]
-    path.write_bytes(whole)
-    monkeypatch.setattr(report_file, "_TAIL", len(whole) // 2 + 5)
-    asyncio.run(ReportFile(path).write(rows))
-    assert [json.loads(line)["id"] for line in path.read_bytes().splitlines()] == [0, 1, 2, 3, 0, 1]
+        assert [json.loads(line)["id"] for line in added if line] == ([3] if cut == 5 else []) + [5, 5]
+    for bound, value in (("_TAIL", len(whole) // 2 + 5), ("_ROWS", 2)):
+        path.write_bytes(whole)
+        with monkeypatch.context() as patch:
+            patch.setattr(report_file, bound, value)
+            asyncio.run(ReportFile(path).write(rows))
+        assert [json.loads(line)["id"] for line in path.read_bytes().splitlines()] == [0, 1, 2, 3, 0, 1]
+
+
+def test_long_recordings_of_a_killed_process(tmp_path: Path) -> None:
+    """Rows with recordings of a whole response are not written again."""
+    path = tmp_path / "reports.jsonl"
+    rows = [{"id": number, "recording": "A" * 3_000_000} for number in range(4)]
+    for _ in range(2):
+        asyncio.run(ReportFile(path).write(rows))
+    assert [json.loads(line)["id"] for line in path.read_bytes().splitlines()] == [0, 1, 2, 3]
