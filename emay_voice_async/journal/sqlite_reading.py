@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from emay_voice_async.journal.processes import ProcessIdentity
 from emay_voice_async.journal.protocol import MAX_REASONS, Key, Line, Standing, State, Summary
@@ -34,10 +34,13 @@ SELECT json_group_array(json_array(
 """,  # noqa: S608 - here and below: only numbers and names of our own
 )
 _PAGE: Final = """
-SELECT json_group_array(json_array(
-    call, mobile, custom_id, message_id, state, reason, quote(begun_at), report_state, report_description,
-    quote(called_at), quote(duration), key_pressed, run, quote(over_at)
-)) FROM (SELECT * FROM calls JOIN claims USING (claim) WHERE call > ? ORDER BY call LIMIT ?)
+WITH page AS (SELECT * FROM calls WHERE call > ? ORDER BY call LIMIT ?)
+SELECT (SELECT json_group_array(json_array(
+    call, claim, mobile, custom_id, message_id, state, report_state, report_description,
+    quote(called_at), quote(duration), key_pressed
+)) FROM page), (SELECT json_group_array(json_array(
+    claim, run, quote(over_at), reason, quote(begun_at)
+)) FROM claims WHERE claim IN (SELECT claim FROM page))
 """
 _COUNT: Final = f"""
 SELECT state, run, over_at, count(*) FROM calls JOIN claims USING (claim)
@@ -133,15 +136,29 @@ def check_purpose(db: sqlite3.Connection, purpose: Purpose) -> None:
 def page(db: sqlite3.Connection, last: int, is_live: IsLive) -> list[tuple[int, Line]]:
     """Return the calls after the call number ``last``, as pairs of number and line."""
     runs = _Runs(db, is_live)
-    return [(row[0], _line(row, runs)) for row in rows_of(db.execute(_PAGE, (last, PAGE)))]
+    [[calls, claims]] = db.execute(_PAGE, (last, PAGE))
+    known = {
+        claim: _Claim(run, float(over_at), reason, _beijing(float(begun_at)))
+        for claim, run, over_at, reason, begun_at in rows_of(claims)
+    }
+    return [(call, _line(values, known[claim], runs)) for call, claim, *values in rows_of(calls)]
 
 
-def _line(row: list[Any], runs: _Runs) -> Line:
-    _, mobile, custom_id, message_id, number, reason, begun_at, *report, run, over_at = row
-    state = runs.state(number, run, float(over_at))
+class _Claim(NamedTuple):
+    run: int
+    over_at: float
+    reason: str
+    begun_at: datetime
+
+
+def _line(values: list[Any], claim: _Claim, runs: _Runs) -> Line:
+    mobile, custom_id, message_id, number, report_state, description, called_at, duration, key_pressed = (
+        values
+    )
+    state = runs.state(number, claim.run, claim.over_at)
+    reason = claim.reason
     if state is State.UNKNOWN and not reason:
         reason = _OPEN
-    report_state, description, called_at, duration, key_pressed = report
     at = _real(called_at)
     return Line(
         mobile=f"{mobile:011}",
@@ -149,7 +166,7 @@ def _line(row: list[Any], runs: _Runs) -> Line:
         message_id=message_id,
         state=state,
         reason="" if state is State.ACCEPTED else reason,
-        begun_at=_beijing(float(begun_at)),
+        begun_at=claim.begun_at,
         report_state=report_state,
         report_description=description,
         called_at=None if at is None else beijing_time(at),

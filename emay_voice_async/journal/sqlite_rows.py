@@ -43,7 +43,8 @@ class RowsStatement:
     def read(self, db: sqlite3.Connection, rows: Iterable[Sequence[object]]) -> Iterator[list[Any]]:
         """Execute a selection of a single value, a JSON array of arrays; yield these."""
         for part in self._parts(db, rows, 0):
-            yield from rows_of(self._execute(db, part, ()))
+            [[text]] = self._execute(db, part, ())
+            yield from rows_of(text)
 
     def _parts(
         self, db: sqlite3.Connection, rows: Iterable[Sequence[object]], others: int
@@ -70,9 +71,8 @@ class RowsStatement:
         return text
 
 
-def rows_of(cursor: sqlite3.Cursor) -> list[list[Any]]:
-    """Return the rows of a selection of a single value, a JSON array of arrays."""
-    [[text]] = cursor
+def rows_of(text: str) -> list[list[Any]]:
+    """Return the rows of a result: a JSON array of arrays."""
     found: list[list[Any]] = json.loads(text)
     return found
 
