@@ -85,10 +85,13 @@ class _Process:
     def feed(self, file: BytesReader) -> None:
         """Pass the workbook on; a process that has ended is told by the next line."""
         stdin = _pipe(self._popen.stdin)
-        with suppress(BrokenPipeError):
-            while piece := check_bytes(file.read(_PIECE)):
+        while piece := check_bytes(file.read(_PIECE)):
+            try:
                 stdin.write(piece)
-        with suppress(BrokenPipeError):
+            except OSError:
+                # EPIPE, or EINVAL on Windows.
+                break
+        with suppress(OSError):
             stdin.close()
 
     def line(self) -> list[Any]:
@@ -112,7 +115,7 @@ class _Process:
         with self._ending:
             self._popen.kill()
             self._popen.wait()
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             _pipe(self._popen.stdin).close()
         _pipe(self._popen.stdout).close()
 
@@ -136,6 +139,7 @@ def _started(sheet: str | int | None) -> _Process | None:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for this process
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows
         )
     except OSError:
         return None

@@ -4,9 +4,8 @@ The workbook is the standard input. Each line of the standard output is JSON: a 
 """
 
 import json
-import resource
 import sys
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
 from emay_voice_async.errors import InvalidRequestError
@@ -25,12 +24,16 @@ REFUSED: Final = "refused"
 END: Final = "end"
 """The last line, after all rows."""
 _AT_ONCE: Final = 500
+"""Rows of one line."""
+_SIZE: Final = 1 << 20
+"""Characters from which on a line gets no more rows: the other process has the whole line in memory."""
+
+_Row = tuple[int, list[str]]
 
 
 def main() -> None:
     """Write the rows of the sheet that the last argument names in JSON."""
-    # A core file would hold the numbers of the workbook.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _forbid_core_file()
     write_rows(sys.stdin.buffer, sys.stdout.buffer, json.loads(sys.argv[-1]))
 
 
@@ -40,8 +43,7 @@ def write_rows(source: BinaryIO, target: BinaryIO, sheet: str | int | None) -> N
     try:
         rows = open_sheet(source, sheet)
         _write(target, SHEET, [rows.name, rows.merged])
-        numbered = iter(rows)
-        while some := list(islice(numbered, _AT_ONCE)):
+        for some in _parts(rows):
             _write(target, ROWS, some)
     except InvalidRequestError as error:
         _write(target, REFUSED, [error.field, error.rule, error.limit, error.actual])
@@ -52,6 +54,28 @@ def write_rows(source: BinaryIO, target: BinaryIO, sheet: str | int | None) -> N
 def line_of(word: str, value: object = None) -> bytes:
     """Return the line of a word and its value."""
     return json.dumps([word, value]).encode() + b"\n"
+
+
+def _forbid_core_file() -> None:
+    """Leave no core file behind, which would hold the numbers of the workbook."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows, which has no such files
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _parts(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    part: list[_Row] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += sum(map(len, row[1]))
+        if len(part) == _AT_ONCE or size >= _SIZE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _write(target: BinaryIO, word: str, value: object = None) -> None:

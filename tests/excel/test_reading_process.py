@@ -1,6 +1,7 @@
 """A workbook that is read in a process of its own: what becomes of the process, and of its end."""
 
 import asyncio
+import importlib
 import io
 import json
 import os
@@ -119,6 +120,39 @@ class TestRows:
         reading_program.write_rows(io.BytesIO(large(501)), target, None)
         words = [json.loads(line)[0] for line in target.getvalue().splitlines()]
         assert words == ["ready", "sheet", "rows", "rows", "end"]
+
+    def test_long_cells(self) -> None:
+        """A line has a few long cells only: the whole line is in the memory of the process that asked."""
+        file, target = io.BytesIO(), io.BytesIO()
+        with xlsxwriter.Workbook(file) as book:
+            sheet = book.add_worksheet("people")
+            for row in range(100):
+                sheet.write_row(row, 0, ["x" * 32_767] * 10)
+        reading_program.write_rows(io.BytesIO(file.getvalue()), target, None)
+        lines = target.getvalue().splitlines()
+        assert max(map(len, lines)) < 2_000_000
+        rows = [row for word, value in map(json.loads, lines) if word == "rows" for row in value]
+        assert [number for number, _ in rows] == list(range(1, 101))
+
+    def test_a_source_that_fails(self) -> None:
+        """An error of the source is the caller's, also the one that a process that has ended gives."""
+
+        class Cut(io.BytesIO):
+            def read(self, _: int | None = -1, /) -> bytes:
+                raise BrokenPipeError
+
+        with pytest.raises(BrokenPipeError), sheet_rows(Cut(), None, lambda _: None):
+            pass
+
+    def test_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where processes have no limits of resources, a workbook is read, too."""
+        monkeypatch.setitem(sys.modules, "resource", None)
+        target = io.BytesIO()
+        monkeypatch.setattr(sys, "argv", ["-c", "1"])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PEOPLE)))
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(target))
+        importlib.reload(reading_program).main()
+        assert target.getvalue().endswith(b'["end", null]\n')
 
 
 class TestEnds:
