@@ -125,6 +125,8 @@ class ReportRequests:
         place = self.mailbox.reserve()
 
         async def spool(answer: HttpResponse) -> None:
+            # Each attempt has an answer of its own.
+            files.clear()
             # Another status did not come from the service, so the body holds no reports.
             if answer.status == _OK and (folder := await self._loaded_spool()) is not None:
                 try:

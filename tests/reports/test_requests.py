@@ -243,6 +243,20 @@ class TestSpool:
 
         in_real_time(Script(step), main)
 
+    def test_a_request_that_is_made_again(self, tmp_path: Path) -> None:
+        """The file of a report is that of the last attempt, and refused attempts leave none."""
+        script = Script(*[code("ERROR_OVER_SPEED")] * 2, answers(page("1")), answers(page()))
+
+        async def main(voice: AsyncEmayVoice) -> None:
+            async with aclosing(voice.reports(spool=tmp_path)) as reports:
+                assert (await anext(reports)).message_id == "1"
+                [file] = tmp_path.iterdir()
+                assert json.loads(file.read_bytes()) == page("1")
+                assert await anext(reports, None) is None
+            assert list(tmp_path.iterdir()) == []
+
+        in_real_time(script, main)
+
     def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
         """A folder that cannot be written is refused before the first request; a good folder is accepted afterwards."""
         script = Script(answers(page("1")), answers(page()))
