@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint_if_cancelled
-from sqlalchemy import URL
+from sqlalchemy import URL, AsyncAdaptedQueuePool
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from emay_voice_async.errors import JournalError
@@ -54,9 +54,15 @@ class Connections(ReferenceCounted):
         self._file = None if self._given is not None else database_file(self._url)
         # Connections to a file would wait for each other's locks in no order, each for as long as SQLite waits; a pool
         # of one has a queue.
-        self._pool: dict[str, Any] = (
-            {} if self._file is None else {"pool_size": 1, "max_overflow": 0, "pool_timeout": timeout}
-        )
+        self._pool: dict[str, Any] = {}
+        if self._file is not None:
+            # SQLAlchemy before 2.0.38 has no pool for a file by itself.
+            self._pool = {
+                "poolclass": AsyncAdaptedQueuePool,
+                "pool_size": 1,
+                "max_overflow": 0,
+                "pool_timeout": timeout,
+            }
         self.where: str = f"{campaign!r} in {shown(self._url)}"
         self.timeout = timeout
 
