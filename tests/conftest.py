@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 import signal
@@ -70,6 +71,12 @@ async def _import_late_parts() -> None:
 
 def _keep_running(number: int, frame: object) -> None:
     """Survive a signal, as this process did while it was ignored."""
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collected tests out of later collections of garbage, which would look at each of them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
