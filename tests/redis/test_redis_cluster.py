@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import logging
 import secrets
 import shutil
 import socket
@@ -201,10 +203,16 @@ def owner_of(one: Cluster, key: str) -> int:
     return int(command(one.nodes[0], "CLUSTER", "KEYSLOT", key)) * len(one.nodes) // SLOTS
 
 
+# redis-py leaves nodes unclosed when a look at the cluster fails or is cancelled.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("replicated", [True, False])
-def test_a_killed_master(tmp_path_factory: pytest.TempPathFactory, replicated: bool) -> None:
+def test_a_killed_master(
+    tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture, replicated: bool
+) -> None:
     """After a master was killed, its replica goes on without a refusal; without a replica requests wait."""
+    # A captured record would hold an error, whose frames hold such nodes.
+    caplog.set_level(logging.CRITICAL, "emay_voice_async")
     ports = free_ports(4)
     service = Service(5, 0.3)
     app_id = secrets.token_hex(4)
@@ -230,6 +238,7 @@ def test_a_killed_master(tmp_path_factory: pytest.TempPathFactory, replicated: b
         one = Cluster(ports[:3])
         one.join()
         asyncio.run(main(one, started))
+    gc.collect()
     assert service.refused == 0
     assert (len(service.accepted) == 30) is replicated
 
