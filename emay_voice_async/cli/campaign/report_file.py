@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -43,6 +44,8 @@ class ReportFile:
 
     path: Path
     _earlier: set[bytes] | None = field(default=None, init=False)
+    _writing: threading.Lock = field(factory=threading.Lock, init=False)
+    """Held by a thread that writes: the reports of both products come at the same time."""
 
     async def write(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Append rows in a thread; raise :class:`CommandError` if the file cannot be written."""
@@ -50,7 +53,7 @@ class ReportFile:
 
     def _append(self, data: bytes) -> None:
         try:
-            with open(self.path, "a+b", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            with self._writing, open(self.path, "a+b", opener=_open) as file:
                 size = file.seek(0, os.SEEK_END)
                 if self._earlier is None:
                     self._earlier = _last_lines(file, size)
@@ -63,6 +66,10 @@ class ReportFile:
                 os.fsync(file.fileno())
         except OSError as error:
             raise CommandError(f"{self.path}: {error.strerror or error}", ExitCode.OUTPUT) from None
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _last_lines(file: IO[bytes], size: int) -> set[bytes]:

@@ -64,3 +64,20 @@ def test_long_recordings_of_a_killed_process(tmp_path: Path) -> None:
     for _ in range(2):
         asyncio.run(ReportFile(path).write(rows))
     assert [json.loads(line)["id"] for line in path.read_bytes().splitlines()] == [0, 1, 2, 3]
+
+
+def test_pages_at_the_same_time(tmp_path: Path) -> None:
+    """Each row is on a line of its own, also when the reports of both products are written at the same time."""
+    rows = [{"id": number, "recording": "A" * 200_000} for number in range(2)]
+
+    async def write(file: ReportFile) -> None:
+        for number in range(10):
+            await file.write(row | {"page": number} for row in rows)
+
+    async def write_both(file: ReportFile) -> None:
+        await asyncio.gather(*[write(file) for _ in range(4)])
+
+    for place in range(6):
+        path = tmp_path / f"{place}.jsonl"
+        asyncio.run(write_both(ReportFile(path)))
+        assert len([json.loads(line) for line in path.read_bytes().splitlines()]) == 80
