@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import cattrs
+from attrs import evolve
 
 from benchmarks.findings import Finding, as_rst, as_text
 from benchmarks.plots import draw
@@ -62,22 +63,24 @@ For users who decide about the package: a question in each section, the answer i
 "This client" is emay_voice_async, "[fast]" the same with the extra ``fast``. ``python -m benchmarks`` writes this page.
 
 A ratio is the median of many short runs in turn (A B A B ...), with the middle half of them in brackets. Absolute
-times are medians and belong to this machine. CPU times are those of the client's process; the local service is another
-process.
+times are medians and belong to the machine that a section names. CPU times are those of the client's process; the local
+service is another process.
 
 """
 
 
 def _machine() -> str:
-    """Describe the machine, the Python and the versions of the packages."""
+    """Describe the machine and the Python."""
     names = [line.partition(":")[2].strip() for line in _cpuinfo().splitlines() if "model name" in line]
     processor = names[0] if names else platform.processor() or platform.machine()
-    packages = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     return (
-        f"Machine: {processor}, {os.cpu_count()} cores; {platform.system()} {platform.release()};"
-        f" {platform.python_implementation()} {platform.python_version()}.\n"
-        f"Packages: {packages}.\n"
+        f"{processor}, {os.cpu_count()} cores; {platform.system()} {platform.release()};"
+        f" {platform.python_implementation()} {platform.python_version()}"
     )
+
+
+def _packages() -> str:
+    return f"Packages: {', '.join(f'{name} {_version(name)}' for name in PACKAGES)}.\n"
 
 
 def _cpuinfo() -> str:
@@ -103,12 +106,13 @@ def _measure(question: str, *, quick: bool) -> Finding:
 def _write(measured: list[Finding]) -> None:
     """Write the page and the pictures with new figures, and with the last figures of the other questions."""
     kept = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
-    kept |= {finding.name: cattrs.unstructure(finding) for finding in measured}
+    machine = _machine()
+    kept |= {finding.name: cattrs.unstructure(evolve(finding, machine=machine)) for finding in measured}
     kept = {question: kept[question] for question in QUESTIONS if question in kept}
     FIGURES.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
     findings = [cattrs.structure(figures, Finding) for figures in kept.values()]
     sections = [as_rst(finding, draw(finding, FOLDER)) for finding in findings]
-    (FOLDER / "results.rst").write_text("\n".join([_HEAD + _machine(), *sections]), "utf-8")
+    (FOLDER / "results.rst").write_text("\n".join([_HEAD + _packages(), *sections]), "utf-8")
 
 
 def main() -> None:

@@ -69,6 +69,8 @@ class Finding:
     tables: list[Table]
     reaches: list[Reach] = field(factory=list)
     plots: list[Plot] = field(factory=list)
+    machine: str = ""
+    """Where it was measured: processor, operating system, Python."""
 
 
 def seconds(value: float) -> str:
@@ -111,7 +113,7 @@ def as_rst(finding: Finding, pictures: Sequence[str]) -> str:
     parts = [
         f"{finding.title}\n{'-' * len(finding.title)}",
         f"*{finding.meaning}*",
-        finding.text,
+        f"{finding.text} Measured on {finding.machine}.",
         *(part for table in finding.tables for part in (table.text, _rst_table(table))),
         *(f".. image:: {picture}\n   :alt: {finding.title}\n   :width: 100%" for picture in pictures),
         "Goals that are not reached:" if missed else "",
