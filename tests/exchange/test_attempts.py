@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -152,6 +153,16 @@ class TestTimeout:
             assert world.script.ended == 1
 
         in_world(World(hangs), main)
+
+    def test_no_timer_is_left(self) -> None:
+        """The timer of an attempt ends with the attempt."""
+
+        async def main(world: World) -> None:
+            await world.call()
+            loop: Any = asyncio.get_running_loop()
+            assert all(timer.cancelled() for timer in loop._scheduled if timer.when() > now() + 2)
+
+        in_world(World(answers(SUCCESS)), main)
 
     def test_no_connection_in_time(self) -> None:
         """A connection that does not come within the timeout means: not sent, and the slot is free."""

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import sys
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from emay_voice_async.exchange import transport as transport_module
 from emay_voice_async.exchange.attempts import Credentials
 from emay_voice_async.exchange.exchanges import Exchanges
 from emay_voice_async.exchange.failures import ERRORS
+from emay_voice_async.exchange.http_client import KEEPALIVE
 from emay_voice_async.exchange.transport import Progress, Transport
 from emay_voice_async.model.endpoints import VOICE_BALANCE
 from emay_voice_async.model.limits import RateLimits
@@ -766,6 +768,52 @@ class TestOwnClient:
                     assert progress.address in (("127.0.0.1", port), None)
                 await transport.aclose()
                 await ended.wait()
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize(("idle", "connections"), [(KEEPALIVE - 1, 1), (KEEPALIVE + 0.1, 2)])
+    def test_an_idle_connection(self, idle: float, connections: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A connection that was idle for longer than the keep-alive is not used again: the service may close it."""
+        found: list[int] = []
+        offset = 0.0
+        clock = time.monotonic
+        monkeypatch.setattr("time.monotonic", lambda: clock() + offset)
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.append(0)
+            while True:
+                await reader.readuntil(b"a=1")
+                writer.write(response_bytes(JSON))
+
+        async def main() -> None:
+            nonlocal offset
+            async with raw_server(serve) as port:
+                transport = Transport(f"http://127.0.0.1:{port}", None, 30)
+                await transport.post("/voice/send", b"a=1", Progress())
+                offset = idle
+                await transport.post("/voice/send", b"a=1", Progress())
+                await transport.aclose()
+
+        asyncio.run(main())
+        assert len(found) == connections
+
+    def test_any_number_of_connections(self) -> None:
+        """The number of connections is not limited: max_concurrency limits the requests."""
+        number = 120
+
+        async def main() -> None:
+            together = asyncio.Barrier(number)
+
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                await reader.readuntil(b"a=1")
+                await together.wait()
+                writer.write(response_bytes(JSON))
+
+            async with raw_server(serve) as port:
+                transport = Transport(f"http://127.0.0.1:{port}", None, 10)
+                posts = [transport.post("/voice/send", b"a=1", Progress()) for _ in range(number)]
+                assert {response.body for response in await asyncio.gather(*posts)} == {JSON}
+                await transport.aclose()
 
         asyncio.run(main())
 

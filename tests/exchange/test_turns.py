@@ -209,6 +209,33 @@ class TestClient:
             assert by_turn.total() == batches
             assert max(by_turn.values()) <= 2 * STEPS_PER_TURN, kind
 
+    def test_lists(self) -> None:
+        """Of 100 lists that are sent together, a turn checks a bounded number."""
+        checked: Counter[int] = Counter()
+
+        class Numbers(list[str]):
+            def __iter__(self) -> Iterator[str]:
+                checked[this_turn()] += 1
+                return super().__iter__()
+
+        async def main() -> None:
+            async with (
+                Script(accepts()).client() as http,
+                AsyncEmayVoice(
+                    "http://service",
+                    app_id="app",
+                    secret_key="secret",
+                    http_client=http,
+                    rate_limits=RateLimits(send=None),
+                ) as voice,
+            ):
+                sends = [voice.send(Notice("..."), Numbers([mobile])) for mobile in mobiles(100)]
+                await asyncio.gather(*sends)
+
+        in_turns(main())
+        assert checked.total() == 100
+        assert max(checked.values()) <= 2 * STEPS_PER_TURN
+
     def test_codes(self) -> None:
         """Of 500 verification codes that are sent together, a turn posts a bounded number."""
         posted: Counter[int] = Counter()

@@ -211,6 +211,10 @@ class TestAreNumbers:
     @example([f"{MOBILE},{MOBILE}", ""])
     @example([MOBILE[:-1], f"{MOBILE}1"])
     @example([MOBILE, "23812345678"])
+    @example([MOBILE[:-1], f"21{MOBILE[1:]}"])
+    @example([f"{MOBILE[:5]},{MOBILE[6:]}"])
+    @example([f"{MOBILE[:10]}\ud800"])
+    @example([MOBILE[:10]])
     def test_it_agrees_with_single_checks(self, items: list[object]) -> None:
         """True exactly if the sequence is not empty and every item is a number."""
         assert are_numbers(items) is (bool(items) and all(map(is_number, items)))

@@ -164,6 +164,33 @@ def test_outcomes_of_a_journal(tmp_path: Path) -> None:
     assert counts(second[-1]) == (3, 0, 0, 0)  # type: ignore[arg-type]
 
 
+def test_a_batch_that_never_began() -> None:
+    """A batch whose task is cancelled from outside before it begins ends as not sent, and the send ends, too."""
+    log = EventLog()
+    script = Script(accepts())
+
+    def cancelling(loop: asyncio.AbstractEventLoop, main: Any, **options: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(main, loop=loop, **options)
+        if "_finish" in repr(main):
+            task.cancel()
+        return task
+
+    async def main() -> None:
+        async with script.client() as http_client:
+            voice = AsyncEmayVoice(
+                "http://service", app_id="app", secret_key="secret", http_client=http_client, on_event=log
+            )
+            asyncio.get_running_loop().set_task_factory(cancelling)
+            with pytest.raises(asyncio.CancelledError):
+                await voice.send(NOTICE, mobiles(2))
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(main())
+    assert not script.requests
+    assert log.names() == ["SendStarted", "BatchEnded", "SendEnded"]
+    assert [one.outcome for one in log.of(BatchEnded)] == ["not_sent"]
+
+
 @pytest.mark.parametrize(
     ("moment", "expected"), [("SendStarted", []), ("SlotWaited", ["not_sent"]), ("RequestSent", ["unknown"])]
 )

@@ -251,6 +251,11 @@ class TestMatchTickets:
         recipients = [Recipient("1", "c"), Recipient("1", "d")]
         assert match_rows(ticket_rows(raw, Product.VOICE), recipients) is None
 
+    def test_a_custom_id_of_two_calls(self) -> None:
+        """Two calls with the same number and custom id, and an entry for one of them, give None."""
+        raw = [{"mobile": "1", "voiceId": "5", "customVoiceId": "c"}]
+        assert match_rows(ticket_rows(raw, Product.VOICE), [Recipient("1", "c")] * 2) is None
+
     def test_no_custom_id(self) -> None:
         """A missing custom id on both sides is no match: the custom id of a ticket is a text."""
         raw = [{"mobile": "1", "voiceId": "1", "customVoiceId": None}]
