@@ -35,6 +35,7 @@ _CLAIMED: Final = "another run of this journal is sending some of these numbers;
 _MOBILE: Final = re.compile(r"\b1\d{10}\b")
 _DUPLICATE: Final = "must not be a duplicate: each number is called once"
 _STATES: Final = {Refused: State.REFUSED, Unknown: State.UNKNOWN, NotSent: State.NOT_SENT}
+_STILL_UNKNOWN: Final = "{reason}; the outcome of an earlier request is still unknown"
 
 Look = Callable[[Sequence[Key]], Awaitable[Sequence[Standing | None]]]
 
@@ -64,6 +65,8 @@ class Sorter:
     def __init__(self, look: Look, *, allow_duplicates: bool, resend_unknown: bool) -> None:
         from emay_voice_async.journal.occurrences import OccurrenceCounter  # noqa: PLC0415 - imported when needed
 
+        self.called_before: set[Key] = set()
+        """The calls of unknown outcome that are sent again."""
         self._look = look
         self._occurrences = OccurrenceCounter()
         self._allow_duplicates = allow_duplicates
@@ -108,6 +111,8 @@ class Sorter:
                 called.append(identified(recipient, standing.custom_id))
                 tickets.append(Ticket(recipient.mobile, standing.message_id, standing.custom_id))
             elif standing.state.is_free or (self._resend_unknown and standing.state is State.UNKNOWN):
+                if not standing.state.is_free:
+                    self.called_before.add(key)
                 # The earlier custom id is kept, so that a report of any of the requests finds the call.
                 custom_id = recipient.custom_id or standing.custom_id or None
                 found.recipients.append(identified(recipient, custom_id))
@@ -168,7 +173,7 @@ class JournalSession:
 
     async def release(self, claim: Claim) -> None:
         """Close a claim as not sent, when the service certainly did not act on the request."""
-        await self._run.close(claim, State.NOT_SENT, reason="the service did not act on it")
+        await self._close_without_call(claim, State.NOT_SENT, "the service did not act on it")
 
     async def close(self, claim: Claim, outcome: Outcome) -> None:
         """Write the outcome of a claimed batch."""
@@ -176,7 +181,13 @@ class JournalSession:
             message_ids = [ticket.message_id for ticket in outcome.tickets]
             await self._run.close(claim, State.ACCEPTED, message_ids=message_ids)
         else:
-            await self._run.close(claim, _STATES[type(outcome)], reason=reason_of(outcome.error))
+            await self._close_without_call(claim, _STATES[type(outcome)], reason_of(outcome.error))
+
+    async def _close_without_call(self, claim: Claim, state: State, reason: str) -> None:
+        """Close a claim that is not accepted; no call of it is free if one may have been made by an earlier request."""
+        if state.is_free and not self.sorter.called_before.isdisjoint(claim.keys):
+            state, reason = State.UNKNOWN, _STILL_UNKNOWN.format(reason=reason)
+        await self._run.close(claim, state, reason=reason)
 
 
 def as_journal_error(error: Exception) -> JournalError:

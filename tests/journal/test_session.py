@@ -25,7 +25,7 @@ from emay_voice_async.journal.sqlite import SqliteJournal
 from emay_voice_async.model.codes import ResultCode
 from emay_voice_async.model.recipients import Recipient
 from emay_voice_async.model.results import Accepted, NotSent, Outcome, Refused, Ticket, Unknown
-from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, settled
+from emay_voice_async.testing.journal.values import PURPOSE, all_lines, begun, claim, keys, report_of, settled
 
 MOBILES = [key.mobile for key in keys(*range(20))]
 
@@ -287,6 +287,51 @@ class TestBooks:
                     await claiming
 
         with_session(journal, main, resend_unknown=resend)
+
+    @pytest.mark.parametrize("step", ["released", "not sent", "refused", "cancelled"])
+    def test_what_was_unknown_stays_unknown_without_a_call(self, journal: SqliteJournal, step: str) -> None:
+        """A second request without effect says nothing of the first: only resend_unknown calls the number again."""
+        to = [Recipient(MOBILES[number]) for number in (0, 1)]
+        errors: dict[str, Outcome] = {
+            "not sent": NotSent(0, tuple(to), NotSentError("no way")),
+            "refused": Refused(0, tuple(to), RefusedError(ResultCode.ERROR_SIGN, "...", "/")),
+        }
+
+        async def main(session: JournalSession, other: JournalRun) -> None:
+            first = await settled(other, keys(0), State.UNKNOWN)
+            found = await session.sorter.sort(to[:1], range(1))
+            custom_ids = [recipient.custom_id or "" for recipient in found.recipients]
+            if step == "cancelled":
+                claiming = asyncio.ensure_future(session.begin(found.keys, custom_ids))
+                await asyncio.sleep(0)
+                claiming.cancel()
+                await asyncio.wait([claiming])
+            else:
+                given = await session.begin(found.keys, custom_ids)
+                await (session.close(given, errors[step]) if step in errors else session.release(given))
+            [line] = await all_lines(journal)
+            assert line.state is State.UNKNOWN
+            if step != "cancelled":
+                assert line.reason.endswith("the outcome of an earlier request is still unknown")
+            assert not await other.begin(claim(keys(0)))
+            # A report of the first request finds the call.
+            report = report_of(keys(0)[0], message_id="m-1", custom_id=first.custom_ids[0], state="SUCCESS")
+            assert await journal.record([report]) == 1
+            [line] = await all_lines(journal)
+            assert (line.state, line.report_state) == (State.ACCEPTED, "SUCCESS")
+
+        with_session(journal, main, resend_unknown=True)
+
+    def test_other_calls_of_the_same_send_are_free(self, journal: SqliteJournal) -> None:
+        """A batch of numbers that were never called is free after a request without effect."""
+
+        async def main(session: JournalSession, other: JournalRun) -> None:
+            await settled(other, keys(0), State.UNKNOWN)
+            await session.sorter.sort([Recipient(MOBILES[number]) for number in (0, 1)], range(2))
+            await session.release(await session.begin(keys(1), ["b"]))
+            assert await other.begin(claim(keys(1)))
+
+        with_session(journal, main, resend_unknown=True)
 
     def test_after_the_end_an_outcome_can_be_written(self, journal: SqliteJournal) -> None:
         """An open claim is unknown after the end of the session, and a late response settles it."""
