@@ -5,7 +5,7 @@ import re
 import ssl
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import redis.asyncio
@@ -105,12 +105,14 @@ class Connection:
             return await self.command("EVAL", script.text, *rest)
 
     async def command(self, *words: str | int) -> Any:
-        """Run a command and return the response.
+        """Run a command and return the response; a cancellation is never lost.
 
         Raises :class:`UnavailableError` if a retry may succeed: the command may have run, or the
         server cannot run commands for now. Other errors are permanent: a wrong password, a bad
         certificate, a read-only replica, a missing right.
         """
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        cancelling = task.cancelling()
         try:
             async with asyncio.timeout(self.timeout):
                 return await self._client.execute_command(*words)
@@ -118,6 +120,9 @@ class Connection:
             rule = "is a node of a cluster: pass redis.asyncio.RedisCluster.from_url(...) instead"
             raise UsageError("client_or_url", rule) from None
         except _ERRORS as error:
+            if task.cancelling() > cancelling:
+                # The cleanup of redis-py failed, and its error took the place of the cancellation.
+                raise asyncio.CancelledError from error
             if self._is_permanent(error):
                 raise
             raise UnavailableError(f"{type(error).__name__} {error}".rstrip()) from error

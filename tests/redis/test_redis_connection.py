@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.sentinel import Sentinel
 from support import servers
+from support.virtual_time import run
 
 from emay_voice_async.errors import InvalidRequestError, UsageError
+from emay_voice_async.model.endpoints import Call
 from emay_voice_async.redis.backoff import UnavailableError
 from emay_voice_async.redis.connection import Connection
+from emay_voice_async.redis.pacer import RedisPacer
 from emay_voice_async.redis.scripts import Script
 
 SECRET = "Zq9secretZq9"
@@ -39,6 +42,52 @@ def refused(client_or_url: Any) -> InvalidRequestError:
 def sentinel() -> Any:
     """Make a sentinel client without a sentinel."""
     return Sentinel([("127.0.0.1", 1)])  # type: ignore[no-untyped-call]
+
+
+class BrokenCleanup(Redis):
+    """A client whose cleanup fails when a command is cancelled, as in a cluster without a master."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Wait for ever."""
+        try:
+            await asyncio.sleep(10**6)
+        finally:
+            raise redis.ConnectionError("the connection is gone")
+
+
+class TestCancelling:
+    """Cancelled commands, when the client replaces the cancellation by an error."""
+
+    def test_a_command(self) -> None:
+        """A cancelled command ends as cancelled, and a command without an answer as unavailable."""
+
+        async def main() -> None:
+            connection = Connection(BrokenCleanup(), 1.0)
+            command = asyncio.ensure_future(connection.command("GET", "key"))
+            await asyncio.sleep(0)
+            command.cancel()
+            await asyncio.wait([command])
+            assert command.cancelled()
+            with pytest.raises(UnavailableError, match="gone"):
+                await connection.command("GET", "key")
+
+        run(main())
+
+    def test_closing_a_pacer(self) -> None:
+        """A pacer is closed after two timeouts, and its task has ended."""
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            pacer = RedisPacer(BrokenCleanup(), app_id="EUCP-1", timeout=0.75)
+            waiting = asyncio.ensure_future(pacer.acquire(Call.SEND))
+            await asyncio.sleep(0.1)
+            before = loop.time()
+            await pacer.aclose()
+            assert loop.time() - before == pytest.approx(1.5, abs=0.01)
+            assert isinstance(waiting.exception(), UsageError)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        run(main())
 
 
 class TestUrl:
