@@ -24,7 +24,7 @@ def compress(data: bytes) -> bytes:
 
 @hides_arguments
 def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
-    """Inflate one or more gzip members, never holding more than ``max_size`` bytes of output.
+    """Inflate one or more gzip members, to at most ``max_size`` bytes; joining them takes as much memory again.
 
     Raises :class:`PushError`: stage "size" when the output would be larger than ``max_size``,
     stage "inflate" when the data is not gzip, is cut off, is damaged, or has trailing bytes. Raises
@@ -45,7 +45,7 @@ def gunzip(data: bytes, *, max_size: int = MAX_SIZE) -> bytes:
 
 @hides_arguments
 def inflate(data: bytes, *, window: int, max_size: int) -> tuple[bytes, bool]:
-    """Inflate a single stream, never holding more than ``max_size`` bytes of output.
+    """Inflate a single stream, to at most ``max_size`` bytes of output.
 
     ``window``: the ``wbits`` of :func:`zlib.decompressobj`. Returns the output, and whether the stream was
     whole; bytes after its end are ignored. Raises :class:`PushError`, stage "size" or "inflate".
