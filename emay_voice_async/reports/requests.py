@@ -182,7 +182,7 @@ class ReportRequests:
 
     async def _loaded_spool(self) -> Spool | None:
         """Return the spool when its leftovers are stored: a file that is written before would be one of them."""
-        if self._loading is not None:
+        if self._loading is not None and not self._loading.done():
             await asyncio.wait({self._loading})
         return self._spool
 
