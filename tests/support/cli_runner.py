@@ -84,6 +84,19 @@ class Unwritable(io.StringIO):
         self._pending = b""
 
 
+class Interruption:
+    """Raises a signal in this process once: a second signal would end the process, and the run of the tests."""
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        self._number: int | None = number
+
+    def __call__(self) -> None:
+        """Raise the signal, unless it was raised before."""
+        number, self._number = self._number, None
+        if number is not None:
+            signal.raise_signal(number)
+
+
 class Interrupting(io.TextIOWrapper):
     """A standard output that raises SIGINT when a word is written."""
 
@@ -91,12 +104,13 @@ class Interrupting(io.TextIOWrapper):
         super().__init__(io.BytesIO(), "utf-8", write_through=True)
         self.text = ""
         self._word = word
+        self._interrupt = Interruption()
 
     def write(self, text: str) -> int:
         """Record the text, and raise the signal."""
         self.text += text
         if self._word in text:
-            signal.raise_signal(signal.SIGINT)
+            self._interrupt()
         return len(text)
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from support.cli_runner import CommandResult, Program, notice
+from support.cli_runner import CommandResult, Interruption, Program, notice
 
 from emay_voice_async.cli.campaign import campaign_reports, report_counts
 from emay_voice_async.cli.campaign.report_file import file_beside, spool_beside
@@ -107,6 +107,7 @@ class TestCollect:
     def test_signal(self, program: Program, journal: Path, number: int) -> None:
         """A signal after the last call is a good end: the exit code is that of the send."""
         asked = 0
+        interrupt = Interruption(number)
 
         def latency() -> float:
             nonlocal asked
@@ -114,7 +115,7 @@ class TestCollect:
                 program.sandbox.received[-1].path.endswith("getReport") if program.sandbox.received else 0
             )
             if asked == 20:
-                signal.raise_signal(number)
+                interrupt()
             return 0.0
 
         program.sandbox = Sandbox(balance=Decimal(100), latency=latency)
@@ -129,10 +130,11 @@ class TestCollect:
     def test_signal_while_sending(self, program: Program, people: Path, journal: Path) -> None:
         """A signal before the last call ends both, with 130; what was collected is in the journal."""
         people.write_text("\n".join(f"138{number:08}" for number in range(100, 10_100)))
+        interrupt = Interruption()
 
         def latency() -> float:
             if len(program.called) > 1500:
-                signal.raise_signal(signal.SIGINT)
+                interrupt()
             return 0.0
 
         program.sandbox = Sandbox(balance=Decimal(10**6), latency=latency)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from support.cli_runner import Program, Unwritable, notice
+from support.cli_runner import Interruption, Program, Unwritable, notice
 
 from emay_voice_async.model.beijing import BEIJING
 from emay_voice_async.sandbox import Fault, Sandbox
@@ -94,10 +94,11 @@ class TestStopping:
         """A signal stops the send; requests in flight finish; with a journal, the same command sends the rest."""
         people.write_text("\n".join(f"138{number:08}" for number in range(10_000)))
         sandbox = program.sandbox
+        interrupt = Interruption(number)
 
         def latency() -> float:
             if len(sandbox.received) == 4:
-                signal.raise_signal(number)
+                interrupt()
             return 0.0
 
         program.sandbox = Sandbox(balance=Decimal(10**6), latency=latency)

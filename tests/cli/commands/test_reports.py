@@ -2,14 +2,13 @@
 
 import io
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from support.cli_runner import CommandResult, Program, Unwritable
+from support.cli_runner import CommandResult, Interruption, Program, Unwritable
 
 from emay_voice_async.sandbox import Fault, Sandbox
 
@@ -181,10 +180,11 @@ class TestOnTerminal:
     @pytest.fixture
     def journal(self, program: Program, tmp_path: Path) -> Path:
         """Make a journal; Ctrl-C comes with the third request for reports."""
+        interrupt = Interruption()
 
         def latency() -> float:
             if sum(request.path == "/voice/getReport" for request in program.sandbox.received) == 3:
-                signal.raise_signal(signal.SIGINT)
+                interrupt()
             return 0.0
 
         program.sandbox = Sandbox(latency=latency)
@@ -224,10 +224,11 @@ class TestFollowing:
     def test_signal(self, program: Program, follow: tuple[object, ...], code: int) -> None:
         """Ctrl-C writes every received report; it is an error only without --follow."""
         state: dict[str, Any] = {}
+        interrupt = Interruption()
 
         def latency() -> float:
-            if state.pop("armed", False):
-                signal.raise_signal(signal.SIGINT)
+            if state.get("armed"):
+                interrupt()
             return 0.0
 
         program.sandbox = Sandbox(latency=latency)
@@ -243,11 +244,12 @@ class TestFollowing:
     def test_transient_errors(self, program: Program, fault: Fault) -> None:
         """--follow goes on after a failed request, and says so on standard error."""
         state: dict[str, Any] = {}
+        interrupt = Interruption()
 
         def latency() -> float:
             asked = sum(request.path == "/voice/getReport" for request in program.sandbox.received)
             if state.get("armed") and asked >= 2:
-                signal.raise_signal(signal.SIGINT)
+                interrupt()
             return 0.0
 
         program.sandbox = Sandbox(latency=latency)
