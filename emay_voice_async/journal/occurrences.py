@@ -2,19 +2,23 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from itertools import chain
-from typing import Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from emay_voice_async.errors import JournalError
+from emay_voice_async.journal.sqlite_rows import RowsStatement
 
 __all__ = ["OccurrenceCounter"]
 
 _Pair = tuple[int, str]
-_Row = TypeVar("_Row")
-_AT_ONCE: Final = 250
-"""Rows of a statement; SQLite before 3.32 takes 999 values."""
+_FOUND: Final = RowsStatement(
+    "place, mobile, custom_id",
+    "SELECT json_group_array(json_array(place, times)) FROM rows CROSS JOIN occurrences USING (mobile, custom_id)",
+)
+_KEPT: Final = RowsStatement(
+    "mobile, custom_id, times",
+    "INSERT OR REPLACE INTO occurrences SELECT mobile, custom_id, times FROM rows WHERE mobile IS NOT NULL",
+)
 
 
 class OccurrenceCounter:
@@ -47,20 +51,15 @@ class OccurrenceCounter:
                 raise JournalError(f"the numbers cannot be kept in a temporary file ({error})") from error
 
     def _count(self, pairs: Sequence[_Pair]) -> list[int]:
-        # A few long statements: SQLite releases the lock of the interpreter for each step, and beside a busy event loop
-        # a thread can wait 5 ms for the lock.
-        times: dict[_Pair, int] = {}
-        for part in _parts(pairs):
-            found = self._db.execute(_found(len(part)), list(chain.from_iterable(part)))
-            times |= {(mobile, custom_id): count for mobile, custom_id, count in found}
+        rows = ((place, *pair) for place, pair in enumerate(pairs))
+        times = {pairs[place]: count for place, count in _FOUND.read(self._db, rows)}
         counts = []
         for pair in pairs:
             count = times.get(pair, 0)
             counts.append(count)
             times[pair] = count + 1
         self._db.execute("BEGIN")
-        for rows in _parts([(*pair, count) for pair, count in times.items()]):
-            self._db.execute(_kept(len(rows)), list(chain.from_iterable(rows)))
+        _KEPT.write(self._db, ((*pair, count) for pair, count in times.items()))
         self._db.execute("COMMIT")
         return counts
 
@@ -68,21 +67,3 @@ class OccurrenceCounter:
         """Delete all counts, after a count that is still running in another thread."""
         with self._lock:
             self._db.close()
-
-
-def _parts(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
-    return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
-
-
-@cache
-def _found(number: int) -> str:
-    values = ", ".join(["(?, ?)"] * number)
-    return (
-        f"SELECT mobile, custom_id, times FROM (VALUES {values}) CROSS JOIN occurrences"  # noqa: S608 - no value
-        " ON mobile = column1 AND custom_id = column2"
-    )
-
-
-@cache
-def _kept(number: int) -> str:
-    return f"INSERT OR REPLACE INTO occurrences VALUES {', '.join(['(?, ?, ?)'] * number)}"  # noqa: S608
