@@ -111,7 +111,7 @@ class Sorter:
                 called.append(identified(recipient, standing.custom_id))
                 tickets.append(Ticket(recipient.mobile, standing.message_id, standing.custom_id))
             elif standing.state.is_free or (self._resend_unknown and standing.state is State.UNKNOWN):
-                if not standing.state.is_free:
+                if standing.state is State.UNKNOWN:
                     self.called_before.add(key)
                 # The earlier custom id is kept, so that a report of any of the requests finds the call.
                 custom_id = recipient.custom_id or standing.custom_id or None

@@ -18,7 +18,7 @@ from emay_voice_async.model.endpoints import MAX_REPORTS, Product
 from emay_voice_async.reports.requests import NOT_READABLE, ReportRequests
 from emay_voice_async.reports.spool import Spool
 
-__all__ = ["TRANSIENT", "Poller", "Streaming", "backoff", "jittered", "may_pass"]
+__all__ = ["TRANSIENT", "Poller", "Streaming", "announced_pause", "backoff", "jittered", "may_pass"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -38,6 +38,14 @@ def backoff(interval: float, failures: int) -> float:
     """Return the pause after so many failures in a row: the interval, doubled each time, with jitter."""
     doubled = interval * 2 ** min(failures - 1, 16)
     return jittered(max(interval, min(LONGEST_BACKOFF, doubled)))
+
+
+def announced_pause(interval: float, failures: int, reason: str, request_id: str = "") -> float:
+    """Log after which pause the next getReport is made, and return the pause."""
+    pause = backoff(interval, failures)
+    text = "asking for reports goes on in %.1f s, after failure %d: %s"
+    logger.warning(text, pause, failures, reason, extra={"emay_request_id": request_id})
+    return pause
 
 
 def may_pass(error: EmayVoiceError, *, proved: bool) -> bool:
@@ -121,7 +129,5 @@ class Poller:
     def _pause(self, reason: str, request_id: str = "") -> None:
         """Let the next request wait, and say so."""
         self._failures += 1
-        pause = backoff(self._options.poll_interval, self._failures)
+        pause = announced_pause(self._options.poll_interval, self._failures, reason, request_id)
         self._next = asyncio.get_running_loop().time() + pause
-        text = "asking for reports goes on in %.1f s, after failure %d: %s"
-        logger.warning(text, pause, self._failures, reason, extra={"emay_request_id": request_id})

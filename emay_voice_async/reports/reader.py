@@ -4,7 +4,6 @@ A report that arrived, by a request or by a push, is stored in the mailbox until
 """
 
 import asyncio
-import logging
 import math
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import groupby
@@ -18,13 +17,11 @@ from emay_voice_async.model.results import Report
 from emay_voice_async.reports.background import BackgroundReader
 from emay_voice_async.reports.mailbox import Mailbox
 from emay_voice_async.reports.pages import Page, StoredReport
-from emay_voice_async.reports.polling import Poller, Streaming, backoff
+from emay_voice_async.reports.polling import Poller, Streaming, announced_pause
 from emay_voice_async.reports.requests import NOT_READABLE, ReportRequests
 from emay_voice_async.reports.searches import Search
 
 __all__ = ["ReportReader"]
-
-logger: logging.Logger = logging.getLogger(__name__)
 
 TAKING_INTERVAL: Final = 2.0
 """The shortest pause of a caller that takes reports, after responses in which no report can be read."""
@@ -173,9 +170,7 @@ class ReportReader:
 
     async def _pause(self, failures: int, deadline: float | None) -> None:
         """Wait before the next request of a caller that takes reports, at most until the deadline."""
-        pause = backoff(TAKING_INTERVAL, failures)
-        text = "asking for reports goes on in %.1f s, after failure %d: %s"
-        logger.warning(text, pause, failures, NOT_READABLE)
+        pause = announced_pause(TAKING_INTERVAL, failures, NOT_READABLE)
         left = math.inf if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
         await self.mailbox.news(min(pause, left))
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -22,6 +23,23 @@ class CountingLoop(VirtualLoop):
     def _run_once(self) -> None:
         self.turn += 1
         super()._run_once()  # type: ignore[misc]
+
+
+@asynccontextmanager
+async def client_of(script: Script, limits: RateLimits, **options: Any) -> AsyncIterator[AsyncEmayVoice]:
+    """Make a client over a script."""
+    async with (
+        script.client() as http,
+        AsyncEmayVoice(
+            "http://service",
+            app_id="app",
+            secret_key="secret",
+            http_client=http,
+            rate_limits=limits,
+            **options,
+        ) as voice,
+    ):
+        yield voice
 
 
 def in_turns(main: Any) -> Any:
@@ -191,17 +209,7 @@ class TestClient:
         limits = RateLimits(send=limit, reports=None, balance=None)
 
         async def main() -> None:
-            async with (
-                Script(answer).client() as http,
-                AsyncEmayVoice(
-                    "http://service",
-                    app_id="app",
-                    secret_key="secret",
-                    http_client=http,
-                    rate_limits=limits,
-                    max_concurrency=100,
-                ) as voice,
-            ):
+            async with client_of(Script(answer), limits, max_concurrency=100) as voice:
                 await voice.send(Notice("..."), numbers(), on_outcome=ended)
 
         in_turns(main())
@@ -219,16 +227,7 @@ class TestClient:
                 return super().__iter__()
 
         async def main() -> None:
-            async with (
-                Script(accepts()).client() as http,
-                AsyncEmayVoice(
-                    "http://service",
-                    app_id="app",
-                    secret_key="secret",
-                    http_client=http,
-                    rate_limits=RateLimits(send=None),
-                ) as voice,
-            ):
+            async with client_of(Script(accepts()), RateLimits(send=None)) as voice:
                 sends = [voice.send(Notice("..."), Numbers([mobile])) for mobile in mobiles(100)]
                 await asyncio.gather(*sends)
 
@@ -246,16 +245,7 @@ class TestClient:
             return accept(request)
 
         async def main() -> None:
-            async with (
-                Script(answer).client() as http,
-                AsyncEmayVoice(
-                    "http://service",
-                    app_id="app",
-                    secret_key="secret",
-                    http_client=http,
-                    rate_limits=RateLimits(send=None),
-                ) as voice,
-            ):
+            async with client_of(Script(answer), RateLimits(send=None)) as voice:
                 sends = [voice.send(VerificationCode("1234"), mobile) for mobile in mobiles(500)]
                 await asyncio.gather(*sends)
 
